@@ -1,1 +1,53 @@
-//! placeholder
+//! The kernel allocators that the rig tests: `no_std`, no dependencies.
+//!
+//! Two generations of the same published design (a sub-page kernel heap over a page allocator),
+//! and a family of mutants that a fuzzer of allocators must be able to tell from the original:
+//!
+//! | | heap | pages | global functions |
+//! |---|---|---|---|
+//! | correct | [`Kmem`] (`first_fit`) | [`Pages`] (`page`) | [`global`] |
+//! | as published in 2019, defects kept | [`Kmem2019`] (`kmem_2019`) | [`Pages2019`] (`page_2019`) | [`global_2019`] |
+//! | planted single defects | [`FirstFit`] with a constant of [`defect`] | | |
+//!
+//! Both heaps share one memory format (`chunk`): chunks tile the heap, each starts with one header
+//! word, and the pointer handed out is the header's address + 8.
+//!
+//! ```text
+//! head                                                               tail
+//! | header | payload ... | header | payload ... | header | free ... |
+//!          ^ the pointer that kmalloc returns
+//! ```
+//!
+//! State lives in an instance over a region that the caller gives; `global` is a thin layer over
+//! one instance, in the published names. An instance keeps everything but its region's bounds in
+//! the region itself.
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+mod align;
+mod chunk;
+pub mod defect;
+mod first_fit;
+mod free_error;
+pub mod global;
+pub mod global_2019;
+mod kmem_2019;
+mod page;
+mod page_2019;
+mod page_descriptor;
+mod page_error;
+mod page_print;
+mod page_table;
+mod zero;
+
+pub use align::{PAGE_ORDER, PAGE_SIZE, align_val};
+pub use chunk::{Chunk, Chunks, HEADER_BYTES, Header};
+pub use first_fit::{CHUNK_BYTES_MIN, FirstFit, Kmem};
+pub use free_error::FreeError;
+pub use kmem_2019::Kmem2019;
+pub use page::Pages;
+pub use page_2019::Pages2019;
+pub use page_error::PageError;
+pub use page_table::{ENTRIES, Table};

@@ -1,0 +1,86 @@
+//! Why a `kfree` was refused.
+
+use core::error::Error;
+use core::fmt;
+
+/// A pointer at which no live payload starts, and what is there instead. Addresses are in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FreeError {
+    /// The pointer is outside the heap, which is `[head, tail)`.
+    Outside {
+        /// The pointer that was to be freed.
+        address: usize,
+        /// First byte of the heap.
+        head: usize,
+        /// The byte after the heap.
+        tail: usize,
+    },
+    /// The pointer is inside the heap but no multiple of 8, so no payload can start there.
+    Misaligned {
+        /// The pointer that was to be freed.
+        address: usize,
+    },
+    /// The pointer is inside the heap, but not 8 bytes after a header: an interior pointer, or
+    /// that of a block that was freed and merged.
+    NoBlock {
+        /// The pointer that was to be freed.
+        address: usize,
+    },
+    /// The payload of a free chunk starts there: a double free.
+    AlreadyFree {
+        /// The pointer that was to be freed.
+        address: usize,
+        /// Bytes of the free chunk, header included.
+        size: usize,
+    },
+    /// The block's own header was overwritten: its chunk would end outside the heap.
+    Broken {
+        /// The pointer that was to be freed.
+        address: usize,
+        /// Bytes of the chunk as its header says.
+        size: usize,
+    },
+}
+
+impl fmt::Display for FreeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Outside {
+                address,
+                head,
+                tail,
+            } => {
+                write!(
+                    f,
+                    "free {address:#x}: outside the heap {head:#x}..{tail:#x}"
+                )
+            }
+            Self::Misaligned { address } => {
+                write!(
+                    f,
+                    "free {address:#x}: not a multiple of 8, so no block starts there"
+                )
+            }
+            Self::NoBlock { address } => {
+                write!(
+                    f,
+                    "free {address:#x}: no block starts there (interior, or freed before)"
+                )
+            }
+            Self::AlreadyFree { address, size } => {
+                write!(
+                    f,
+                    "free {address:#x}: already free (a chunk of {size} bytes)"
+                )
+            }
+            Self::Broken { address, size } => {
+                write!(
+                    f,
+                    "free {address:#x}: header overwritten (claims {size} bytes)"
+                )
+            }
+        }
+    }
+}
+
+impl Error for FreeError {}

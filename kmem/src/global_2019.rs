@@ -1,0 +1,8 @@
+//! The published global functions over one [`Kmem2019`](crate::Kmem2019) and one
+//! [`Pages2019`](crate::Pages2019): the layer of [`global`](crate::global), defects below it.
+
+use core::alloc::Layout;
+
+pub use crate::global::alloc_error;
+
+crate::global::global_layer!(crate::Kmem2019, crate::Pages2019);
