@@ -26,6 +26,8 @@ pub struct Guest {
     memory: Option<SharedMemory>,
     console: Drain,
     errors: Drain,
+    /// Set iff QEMU has ended and its output has been waited for, which is done once.
+    finished: bool,
 }
 
 impl Guest {
@@ -40,6 +42,7 @@ impl Guest {
             memory,
             console,
             errors,
+            finished: false,
         }
     }
 
@@ -131,9 +134,14 @@ impl Guest {
         Ok(())
     }
 
-    fn finish_output(&self) {
-        self.console.finish(DRAIN_PATIENCE);
-        self.errors.finish(DRAIN_PATIENCE);
+    fn finish_output(&mut self) {
+        if !self.finished {
+            let start = Instant::now();
+            self.console.finish(DRAIN_PATIENCE);
+            self.errors
+                .finish(DRAIN_PATIENCE.saturating_sub(start.elapsed()));
+            self.finished = true;
+        }
     }
 
     fn wait_error(&self, source: std::io::Error) -> Error {

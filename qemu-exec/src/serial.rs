@@ -106,7 +106,9 @@ impl Drain {
             writer.lock().ended = true;
             writer.ended.notify_all();
         };
-        thread::Builder::new().name("qemu-serial".to_string()).spawn(drain)?;
+        thread::Builder::new()
+            .name("qemu-serial".to_string())
+            .spawn(drain)?;
         Ok(Drain { shared })
     }
 

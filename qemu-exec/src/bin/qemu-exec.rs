@@ -16,6 +16,8 @@ use qemu_exec::{Ended, Error, Exit, Machine};
 const EXIT_DEADLINE: u8 = 124;
 /// Usage or environment; clap uses the same.
 const EXIT_ENVIRONMENT: u8 = 2;
+/// 1 TiB: far above any guest, far below what would overflow in bytes.
+const RAM_MIB_MAX: u64 = 1 << 20;
 /// What a shell adds to the number of the signal that killed a program.
 const EXIT_SIGNAL_BASE: i32 = 128;
 
@@ -27,13 +29,16 @@ code's low eight bits, so 256 reads as 0); 124 at the deadline; 128 + n if signa
 As a cargo runner, in .cargo/config.toml:
   [target.riscv64gc-unknown-none-elf]
   runner = \"qemu-exec --deadline 10s\"
+and then, with the last of two equal options counting:
+  cargo run -- --deadline 2s -- -d int
 
 By hand:
   qemu-exec --deadline 10s --ram-mib 16 kernel.elf -- -d int,guest_errors";
 
 /// Runs a bare-metal riscv64 program in QEMU's virt machine.
 #[derive(Parser)]
-#[command(version, after_help = AFTER_HELP)]
+// The last one counts: `cargo run -- --deadline 1s` must win over the runner's own configuration.
+#[command(version, after_help = AFTER_HELP, args_override_self = true)]
 struct Arguments {
     /// Wall time the guest has: a number with ms, s or m.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
@@ -42,7 +47,8 @@ struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=10))]
     icount: Option<u8>,
     /// RAM in MiB.
-    #[arg(long, value_name = "N", default_value = "128", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    #[arg(long, value_name = "N", default_value = "128")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=RAM_MIB_MAX))]
     ram_mib: u64,
     /// The QEMU to run instead of qemu-system-riscv64 from PATH.
     #[arg(long, value_name = "PATH")]

@@ -1,0 +1,3 @@
+#!/bin/sh
+# A guest that floods its console.
+exec yes

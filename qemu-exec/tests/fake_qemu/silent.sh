@@ -1,0 +1,3 @@
+#!/bin/sh
+# A guest that never answers.
+exec sleep 600
