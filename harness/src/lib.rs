@@ -1,1 +1,44 @@
-//! placeholder
+//! What runs on both sides of the rig: on this machine and in the riscv64 guest.
+//!
+//! ```text
+//! text  <--parse/text-->  Trace  --execute-->  Observation  -->  Sink
+//! bytes <-----bytes---->    ops      |                            `- transcript (shared memory)
+//!                                    `- heap: the one place that touches the subject's memory
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`op`], [`geometry`], `trace` | what is asked: one call, the heap, a sequence of calls |
+//! | `text` (with `parse`), `bytes`, [`record`] | traces for people, for libFuzzer, on the wire |
+//! | [`declaration`], [`subject`], [`subjects`] | the allocator under test, and ours |
+//! | [`execute`], [`heap`], [`pattern`], [`table`] | running a trace and checking memory |
+//! | [`observation`], [`transcript`], [`mailbox`] | what one op did, and how it reaches the host |
+//!
+//! Nothing here judges: there is no model in this crate, and no address leaves it.
+#![no_std]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+#[cfg(feature = "alloc")]
+pub mod bytes;
+pub mod declaration;
+pub mod execute;
+pub mod geometry;
+pub mod heap;
+pub mod mailbox;
+pub mod observation;
+pub mod op;
+#[cfg(feature = "alloc")]
+mod parse;
+pub mod pattern;
+pub mod record;
+pub mod subject;
+pub mod subjects;
+pub mod table;
+#[cfg(feature = "alloc")]
+pub mod text;
+pub mod trace;
+pub mod transcript;

@@ -1,0 +1,152 @@
+//! Runs a trace on a subject and hands each observation to a sink as it happens.
+//!
+//! It judges nothing: host and guest run this same code, and whoever holds a model reads the
+//! observations. It ends early, on both sides alike, once a block has left the heap or the chunk
+//! walk has broken, so that it never runs on into a heap that is already lost.
+
+use core::ops::ControlFlow;
+
+use crate::declaration::Misuse;
+use crate::heap::{Heap, Strength, Workspace};
+use crate::observation::{Contents, Observation, Outcome};
+use crate::op::Op;
+use crate::subject::{Region, Subject};
+
+/// In fast strength, the chunks are walked after every so many ops, and at the end.
+const FAST_WALK_OPS: usize = 16;
+
+/// What to run, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// The calls.
+    pub ops: &'a [Op],
+    /// How much to check.
+    pub strength: Strength,
+    /// Whether to observe the printed table after every op, rather than at `table` ops only.
+    pub tables: bool,
+    /// Whether to call a subject that promises nothing about misuse with misused pointers.
+    pub undefined: bool,
+    /// The largest request the fresh heap grants; needed by `capacity` alone.
+    pub fresh_capacity: u64,
+}
+
+/// Takes what happens, as it happens.
+pub trait Sink {
+    /// The op of this index is about to be called: if nothing follows, it was the last.
+    fn begin(&mut self, op: usize);
+    /// The table printed at the op that was begun last.
+    fn table(&mut self, text: &str);
+    /// What the op that was begun last did. Breaking ends the run.
+    fn observe(&mut self, observation: &Observation) -> ControlFlow<()>;
+}
+
+/// How a run ended that was not cut short by a panic, a fault or a hang.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// After the last op.
+    Completed,
+    /// At a block outside the heap or a broken walk.
+    Lost,
+    /// By the sink.
+    Stopped,
+}
+
+/// Runs `plan` on a fresh `S` over `region`.
+///
+/// # Safety
+/// The region is as [`Region`] says, was prepared as `S`'s declaration asks, and has a geometry
+/// the declaration accepts.
+pub unsafe fn execute<S: Subject>(
+    plan: Plan<'_>,
+    region: Region,
+    workspace: &mut Workspace,
+    sink: &mut dyn Sink,
+) -> Completion {
+    let misuse = plan.undefined || S::DECLARATION.misuse != Misuse::Undefined;
+    // SAFETY: exactly the caller's promise.
+    let mut heap = unsafe { Heap::<S>::new(region, workspace, plan.strength, misuse) };
+    for (index, op) in plan.ops.iter().enumerate() {
+        sink.begin(index);
+        let (outcome, contents) = step(&mut heap, op, plan);
+        let last = index + 1 == plan.ops.len();
+        let thorough = last || plan.strength == Strength::Strict;
+        let mut observation = Observation {
+            contents,
+            ..Observation::of(outcome)
+        };
+        if !heap.is_lost() {
+            if thorough || index % FAST_WALK_OPS == FAST_WALK_OPS - 1 {
+                observation.walk = heap.digest();
+            }
+            if thorough {
+                let contents = &mut observation.contents;
+                contents.corrupted = contents.corrupted.or_else(|| heap.verify());
+                contents.stray_store = heap.stray_store();
+            }
+            if plan.tables || *op == Op::Table {
+                let (text, wrong) = heap.print_table();
+                sink.table(text);
+                observation.table_line_wrong = wrong;
+            }
+        }
+        let broken = observation
+            .walk
+            .is_some_and(|walk| walk.broken_at.is_some());
+        if sink.observe(&observation).is_break() {
+            return Completion::Stopped;
+        }
+        if broken || heap.is_lost() {
+            return Completion::Lost;
+        }
+    }
+    Completion::Completed
+}
+
+fn step<S: Subject>(heap: &mut Heap<'_, S>, op: &Op, plan: Plan<'_>) -> (Outcome, Contents) {
+    let outcome = match *op {
+        Op::Alloc {
+            size,
+            align,
+            zeroed,
+        } => return heap.alloc(size, align, zeroed),
+        Op::Realloc { handle, size } => return heap.realloc(handle, size),
+        Op::Free { handle } if heap.is_live(handle) => return heap.free(handle),
+        Op::Free { handle } => heap.free_misused(handle, 0),
+        Op::FreeAll => return heap.free_all(),
+        Op::Table => Outcome::Done,
+        Op::Capacity => heap.capacity(plan.fresh_capacity),
+        Op::FreeInterior { handle, offset } => heap.free_misused(handle, offset),
+        Op::FreeWild { offset } => heap.free_wild(offset),
+        Op::FreeNull => heap.free_null(),
+        Op::Write {
+            handle,
+            offset,
+            length,
+        } => heap.write(handle, offset, length),
+    };
+    (outcome, Contents::HELD)
+}
+
+/// The largest request that a fresh `S` over this region grants, in bytes; 0 if none. Each try is
+/// made on an instance of its own, so that no free of the subject's can spoil the figure.
+///
+/// # Safety
+/// As for [`execute`], except that the region need not be prepared.
+pub unsafe fn fresh_capacity<S: Subject>(region: Region, workspace: &mut Workspace) -> u64 {
+    let mut grants = |size| {
+        // SAFETY: the caller vouches for the region; no subject uses it between two tries.
+        unsafe { region.prepare(S::DECLARATION.region.zeroed) };
+        // SAFETY: as above, and it was just prepared.
+        unsafe { Heap::<S>::new(region, workspace, Strength::Fast, false) }.grants(size)
+    };
+    let (mut granted, mut refused) = (0, region.bytes as u64 + 1);
+    while granted + 1 < refused {
+        let middle = granted + (refused - granted) / 2;
+        if grants(middle) {
+            granted = middle
+        } else {
+            refused = middle
+        }
+    }
+    granted
+}

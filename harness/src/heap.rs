@@ -1,0 +1,530 @@
+//! One subject over one region, and the blocks it has handed out.
+//!
+//! This is the one place of the harness that touches heap memory: it calls the subject, fills
+//! blocks, verifies them, and answers in offsets. Above it nothing is unsafe. It never lets the
+//! harness do damage of its own: only blocks that lie wholly inside the heap are filled.
+//!
+//! Invariant: a slot is live iff the subject granted its block, the block lies inside the heap,
+//! and it was not freed since.
+
+use core::alloc::Layout;
+
+use crate::geometry::Geometry;
+use crate::observation::{Contents, Outcome, WalkDigest};
+use crate::op::{Align, Handle};
+use crate::pattern::Pattern;
+use crate::subject::{Freed, Region, Request, Subject};
+use crate::table::{self, Text};
+use crate::trace::OPS_MAX;
+
+/// What a region holds before its subject is made, unless it must be zeroed: a byte that is
+/// neither 0 nor a plausible header.
+pub const DIRT: u8 = 0xa5;
+
+/// In fast strength, how much of each end of a block is filled and verified, in bytes.
+const END_BYTES: u64 = 64;
+
+/// The most client writes of one trace that verification can tell from corruption.
+const WRITES_MAX: usize = 64;
+
+/// How much a run checks (DESIGN section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// Everything, after every op: the op reported is the one that did the damage.
+    Strict,
+    /// Both ends of blocks, at their free and at the end; the walk every few ops.
+    Fast,
+}
+
+/// A block a trace has asked for. Dead slots keep their address for the misuse lane.
+#[derive(Clone, Copy)]
+struct Slot {
+    address: *mut u8,
+    size: u64,
+    align: Align,
+    live: bool,
+}
+
+/// The memory a run needs besides its heap; made once and used for run after run.
+pub struct Workspace {
+    slots: [Slot; OPS_MAX],
+    printed: Text,
+    rewritten: Text,
+}
+
+impl Workspace {
+    /// An unused workspace.
+    #[must_use]
+    pub const fn new() -> Self {
+        let slot = Slot {
+            address: core::ptr::null_mut(),
+            size: 0,
+            align: Align::DEFAULT,
+            live: false,
+        };
+        Self {
+            slots: [slot; OPS_MAX],
+            printed: Text::new(),
+            rewritten: Text::new(),
+        }
+    }
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Region {
+    /// Gives the region the bytes every run starts from, equal on host and guest.
+    ///
+    /// # Safety
+    /// The region is as [`Region`] says, and no subject uses it.
+    pub unsafe fn prepare(self, zeroed: bool) {
+        let fill = if zeroed { 0 } else { DIRT };
+        // SAFETY: the caller vouches for the region's bytes and its slack.
+        unsafe {
+            self.start.write_bytes(fill, self.bytes);
+            self.start.add(self.bytes).write_bytes(DIRT, self.slack);
+        }
+    }
+
+    /// The first byte of the slack that was written to, from the region's start.
+    fn stray_store(self) -> Option<u64> {
+        let slack = self.bytes..self.bytes + self.slack;
+        // SAFETY: the slack is readable while the region is in use; `Heap` exists only then.
+        slack
+            .into_iter()
+            .find(|&at| unsafe { *self.start.add(at) } != DIRT)
+            .map(|at| at as u64)
+    }
+}
+
+/// A subject at work.
+pub struct Heap<'w, S> {
+    subject: S,
+    region: Region,
+    workspace: &'w mut Workspace,
+    issued: usize,
+    live: usize,
+    /// Client writes so far, as offsets from the region's start: they are not corruption.
+    writes: [(u64, u64); WRITES_MAX],
+    writes_len: usize,
+    strength: Strength,
+    /// Whether misused pointers are passed to the subject at all.
+    misuse: bool,
+    /// Set once a block has left the heap: nothing after it means anything.
+    lost: bool,
+}
+
+impl<'w, S: Subject> Heap<'w, S> {
+    /// A fresh subject over a fresh region.
+    ///
+    /// # Safety
+    /// The region is as [`Region`] says until the heap is dropped, was prepared as the subject's
+    /// declaration asks, and its geometry is one the declaration accepts.
+    pub unsafe fn new(
+        region: Region,
+        workspace: &'w mut Workspace,
+        strength: Strength,
+        misuse: bool,
+    ) -> Self {
+        // SAFETY: exactly the caller's promise.
+        let subject = unsafe { S::new(region) };
+        let writes = [(0, 0); WRITES_MAX];
+        Self {
+            subject,
+            region,
+            workspace,
+            issued: 0,
+            live: 0,
+            writes,
+            writes_len: 0,
+            strength,
+            misuse,
+            lost: false,
+        }
+    }
+
+    /// Whether a block has left the heap, so that the run must end.
+    pub const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Asks for a block, checks its zeroes, and fills it.
+    pub fn alloc(&mut self, size: u64, align: Option<Align>, zeroed: bool) -> (Outcome, Contents) {
+        let handle = Handle(self.issued as u32);
+        let kept = align.unwrap_or(Align::DEFAULT);
+        let dead = Slot {
+            address: core::ptr::null_mut(),
+            size,
+            align: kept,
+            live: false,
+        };
+        self.workspace.slots[self.issued] = dead;
+        self.issued += 1;
+        let Some(request) = request::<S>(size, align, zeroed) else {
+            return (Outcome::NotExpressible, Contents::HELD);
+        };
+        // SAFETY: `request` answers only with requests inside the declaration.
+        let address = unsafe { self.subject.alloc(request) };
+        let mut contents = Contents::HELD;
+        let outcome = self.grant(handle, address, size);
+        if self.workspace.slots[handle.0 as usize].live {
+            if zeroed {
+                contents.not_zeroed = self.first_wrong(handle, size, None);
+            }
+            self.fill(handle);
+        }
+        (outcome, contents)
+    }
+
+    /// Resizes a live block, checks what was carried over, and fills the rest.
+    pub fn realloc(&mut self, handle: Handle, size: u64) -> (Outcome, Contents) {
+        let Some(slot) = self.live_slot(handle) else {
+            return (Outcome::NoBlock, Contents::HELD);
+        };
+        let (Some(old), Some(_), true) = (
+            layout(slot.size, slot.align),
+            layout(size, slot.align),
+            size > 0,
+        ) else {
+            return (Outcome::NotExpressible, Contents::HELD);
+        };
+        let mut contents = Contents::HELD;
+        contents.corrupted = self.damage(handle);
+        // SAFETY: the slot is live, so the subject granted it for this layout; the new layout is
+        // valid by the check above.
+        let address = unsafe { self.subject.realloc(slot.address, old, size as usize) };
+        if address.is_null() {
+            return (Outcome::Null, contents);
+        }
+        self.kill(handle);
+        let outcome = self.grant(handle, address, size);
+        if self.workspace.slots[handle.0 as usize].live {
+            let carried = slot.size.min(size);
+            contents.realloc_lost = self.first_wrong(handle, carried, Some(slot.size));
+            self.fill(handle);
+        }
+        (outcome, contents)
+    }
+
+    /// Frees a live block, after verifying it.
+    pub fn free(&mut self, handle: Handle) -> (Outcome, Contents) {
+        let Some(slot) = self.live_slot(handle) else {
+            return (Outcome::NoBlock, Contents::HELD);
+        };
+        let mut contents = Contents::HELD;
+        contents.corrupted = self.damage(handle);
+        self.kill(handle);
+        // A live block's layout was valid when it was granted; native sizes beyond any layout
+        // never fit the heap. The fallback keeps this total.
+        let layout = layout(slot.size, slot.align).unwrap_or(Layout::new::<u64>());
+        // SAFETY: the slot was live until the line above, and nothing was called since.
+        (
+            answer(unsafe { self.subject.free(slot.address, layout) }),
+            contents,
+        )
+    }
+
+    /// Frees every live block, lowest handle first.
+    pub fn free_all(&mut self) -> (Outcome, Contents) {
+        let (mut outcome, mut contents) = (Outcome::Done, Contents::HELD);
+        for handle in (0..self.issued as u32).map(Handle) {
+            if self.live_slot(handle).is_none() {
+                continue;
+            }
+            let (freed, found) = self.free(handle);
+            contents.corrupted = contents.corrupted.or(found.corrupted);
+            if freed == Outcome::Refused {
+                outcome = freed;
+            }
+        }
+        (outcome, contents)
+    }
+
+    /// Frees a dead handle again, or `offset` bytes into a live block.
+    pub fn free_misused(&mut self, handle: Handle, offset: u64) -> Outcome {
+        let slot = self.workspace.slots[handle.0 as usize];
+        if slot.address.is_null() || (offset > 0 && !slot.live) {
+            return Outcome::NoBlock;
+        }
+        let address = slot.address.wrapping_add(offset as usize);
+        self.free_address(address, layout(slot.size, slot.align))
+    }
+
+    /// Frees an address that need not be any block's.
+    pub fn free_wild(&mut self, offset: u64) -> Outcome {
+        self.free_address(self.region.start.wrapping_add(offset as usize), None)
+    }
+
+    /// Frees null: legal for a native entry, and no call of a layout-taking one.
+    pub fn free_null(&mut self) -> Outcome {
+        if !S::DECLARATION.native {
+            return Outcome::NotExpressible;
+        }
+        // SAFETY: freeing null is legal for a native entry.
+        answer(unsafe {
+            self.subject
+                .free(core::ptr::null_mut(), Layout::new::<u64>())
+        })
+    }
+
+    /// Whether `handle` names a live block.
+    pub fn is_live(&self, handle: Handle) -> bool {
+        self.live_slot(handle).is_some()
+    }
+
+    /// The client writes `length` bytes of 0xff from byte `offset` of its block, inside the heap.
+    pub fn write(&mut self, handle: Handle, offset: u64, length: u16) -> Outcome {
+        let Some(slot) = self.live_slot(handle) else {
+            return Outcome::NoBlock;
+        };
+        if !self.misuse {
+            return Outcome::NotExpressible;
+        }
+        let from = (slot.address.addr() - self.region.start.addr()) as u64;
+        let range = from
+            .checked_add(offset)
+            .and_then(|at| Some(at..at.checked_add(length.into())?));
+        let Some(range) = range.filter(|range| range.end <= self.region.bytes as u64) else {
+            return Outcome::NotExpressible;
+        };
+        if self.writes_len == WRITES_MAX {
+            return Outcome::NotExpressible;
+        }
+        self.writes[self.writes_len] = (range.start, range.end);
+        self.writes_len += 1;
+        // SAFETY: the range lies inside the region, which nobody else uses.
+        unsafe {
+            self.region
+                .start
+                .add(range.start as usize)
+                .write_bytes(0xff, length.into())
+        };
+        Outcome::Done
+    }
+
+    /// Asks an empty heap for `fresh` bytes, the largest request it once granted; only if that is
+    /// refused, searches for the largest it grants now.
+    pub fn capacity(&mut self, fresh: u64) -> Outcome {
+        if self.live > 0 {
+            return Outcome::NotExpressible;
+        }
+        Outcome::Capacity(if self.grants(fresh) {
+            fresh
+        } else {
+            self.largest(fresh)
+        })
+    }
+
+    /// The largest request up to `limit` bytes that is granted; tried blocks are freed at once.
+    fn largest(&mut self, limit: u64) -> u64 {
+        let (mut granted, mut refused) = (0, limit);
+        while granted + 1 < refused {
+            let middle = granted + (refused - granted) / 2;
+            if self.grants(middle) {
+                granted = middle
+            } else {
+                refused = middle
+            }
+        }
+        granted
+    }
+
+    /// Whether `size` bytes are granted now.
+    pub fn grants(&mut self, size: u64) -> bool {
+        let Some(request) = request::<S>(size, None, false) else {
+            return false;
+        };
+        // SAFETY: `request` answers only with requests inside the declaration.
+        let block = unsafe { self.subject.alloc(request) };
+        if block.is_null() {
+            return false;
+        }
+        let layout = layout(size, Align::DEFAULT).unwrap_or(Layout::new::<u64>());
+        // SAFETY: the block was granted two lines above for this layout.
+        unsafe { self.subject.free(block, layout) };
+        true
+    }
+
+    /// The lowest live handle that someone else has written into, and where.
+    pub fn verify(&self) -> Option<(Handle, u64)> {
+        (0..self.issued as u32)
+            .map(Handle)
+            .find_map(|handle| self.damage(handle))
+    }
+
+    /// The first byte behind the heap that was written.
+    pub fn stray_store(&self) -> Option<u64> {
+        self.region.stray_store()
+    }
+
+    /// The digest of the subject's chunks.
+    pub fn digest(&self) -> Option<WalkDigest> {
+        table::digest(&self.subject)
+    }
+
+    /// The subject's printed table in offsets, and the first line that contradicts the walk.
+    pub fn print_table(&mut self) -> (&str, Option<u32>) {
+        let Workspace {
+            printed, rewritten, ..
+        } = &mut *self.workspace;
+        printed.clear();
+        let cut = self.subject.print_table(printed).is_err();
+        table::rewrite_addresses(printed.as_str(), cut, self.region, rewritten);
+        let wrong = table::line_wrong(&self.subject, rewritten.as_str());
+        (rewritten.as_str(), wrong)
+    }
+
+    fn live_slot(&self, handle: Handle) -> Option<Slot> {
+        self.workspace.slots[..self.issued]
+            .get(handle.0 as usize)
+            .copied()
+            .filter(|s| s.live)
+    }
+
+    fn kill(&mut self, handle: Handle) {
+        self.workspace.slots[handle.0 as usize].live = false;
+        self.live -= 1;
+    }
+
+    /// Takes note of the subject's answer to a request.
+    fn grant(&mut self, handle: Handle, address: *mut u8, size: u64) -> Outcome {
+        if address.is_null() {
+            return Outcome::Null;
+        }
+        let offset = address.addr().wrapping_sub(self.region.start.addr()) as i64;
+        let end = i128::from(offset) + i128::from(size);
+        let inside = offset >= 0 && end <= self.region.bytes as i128;
+        let slot = &mut self.workspace.slots[handle.0 as usize];
+        (slot.address, slot.size, slot.live) = (address, size, inside);
+        self.live += usize::from(inside);
+        self.lost |= !inside;
+        Outcome::Placed(offset)
+    }
+
+    fn free_address(&mut self, address: *mut u8, layout: Option<Layout>) -> Outcome {
+        let slots = &self.workspace.slots[..self.issued];
+        if !self.misuse
+            || slots
+                .iter()
+                .any(|slot| slot.live && slot.address == address)
+        {
+            // Where a live block starts, this would be a legal free to the subject: the client's
+            // undetectable error.
+            return Outcome::NotExpressible;
+        }
+        let layout = layout.unwrap_or(Layout::new::<u64>());
+        // SAFETY: the misuse lane wants to see what the subject makes of it.
+        answer(unsafe { self.subject.free(address, layout) })
+    }
+
+    /// Which byte positions of a block of `size` bytes are filled and verified.
+    fn windows(&self, size: u64) -> [(u64, u64); 2] {
+        match self.strength {
+            Strength::Fast if size > 2 * END_BYTES => [(0, END_BYTES), (size - END_BYTES, size)],
+            _ => [(0, size), (size, size)],
+        }
+    }
+
+    fn fill(&mut self, handle: Handle) {
+        let slot = self.workspace.slots[handle.0 as usize];
+        let pattern = Pattern::of(handle);
+        for (from, to) in self.windows(slot.size) {
+            let mut at = from;
+            while at < to {
+                if at % 8 == 0 && at + 8 <= to {
+                    let word = pattern.word(at / 8).to_le_bytes();
+                    // SAFETY: the block is live, so all its bytes lie inside the region.
+                    unsafe { slot.address.add(at as usize).cast::<[u8; 8]>().write(word) };
+                    at += 8;
+                } else {
+                    // SAFETY: as above.
+                    unsafe { slot.address.add(at as usize).write(pattern.byte(at)) };
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    fn damage(&self, handle: Handle) -> Option<(Handle, u64)> {
+        let size = self.live_slot(handle)?.size;
+        self.first_wrong(handle, size, Some(size))
+            .map(|at| (handle, at))
+    }
+
+    /// The first byte among the first `size` of a live block that is not as expected: zero, or the
+    /// pattern as it was filled in when the block had `filled` bytes.
+    fn first_wrong(&self, handle: Handle, size: u64, filled: Option<u64>) -> Option<u64> {
+        let slot = self.workspace.slots[handle.0 as usize];
+        let pattern = Pattern::of(handle);
+        for (from, to) in self.windows(filled.unwrap_or(size)) {
+            let (mut at, to) = (from, to.min(size));
+            while at < to {
+                if at % 8 == 0 && at + 8 <= to {
+                    let expected = filled.map_or(0, |_| pattern.word(at / 8));
+                    // SAFETY: the block is live, so all its bytes lie inside the region.
+                    let word = unsafe { slot.address.add(at as usize).cast::<[u8; 8]>().read() };
+                    if u64::from_le_bytes(word) == expected {
+                        at += 8;
+                        continue;
+                    }
+                }
+                let expected = filled.map_or(0, |_| pattern.byte(at));
+                // SAFETY: as above.
+                let byte = unsafe { slot.address.add(at as usize).read() };
+                if byte != expected
+                    && !self.written_by_client(slot.address.wrapping_add(at as usize))
+                {
+                    return Some(at);
+                }
+                at += 1;
+            }
+        }
+        None
+    }
+
+    fn written_by_client(&self, address: *mut u8) -> bool {
+        let offset = (address.addr() - self.region.start.addr()) as u64;
+        self.writes[..self.writes_len]
+            .iter()
+            .any(|&(from, to)| from <= offset && offset < to)
+    }
+}
+
+fn answer(freed: Freed) -> Outcome {
+    match freed {
+        Freed::Done => Outcome::Done,
+        Freed::Refused => Outcome::Refused,
+    }
+}
+
+fn layout(size: u64, align: Align) -> Option<Layout> {
+    Layout::from_size_align(
+        usize::try_from(size).ok()?,
+        usize::try_from(align.bytes()).ok()?,
+    )
+    .ok()
+}
+
+/// The request as the subject can be asked; `None` where it cannot (DESIGN section 5).
+fn request<S: Subject>(size: u64, align: Option<Align>, zeroed: bool) -> Option<Request> {
+    let bytes = usize::try_from(size).ok()?;
+    if S::DECLARATION.native && align.is_none() {
+        return Some(Request {
+            size: bytes,
+            align: None,
+            zeroed,
+        });
+    }
+    let align = align.unwrap_or(Align::DEFAULT);
+    let align_max = S::DECLARATION.align_max.min(Geometry::ALIGN);
+    let layout = layout(size, align).filter(|_| size > 0 && align.bytes() <= align_max)?;
+    Some(Request {
+        size: bytes,
+        align: Some(layout.align()),
+        zeroed,
+    })
+}

@@ -1,0 +1,429 @@
+//! Reads the text form of traces, and says where and why a text is none.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::geometry::Geometry;
+use crate::op::{Align, Handle, Op};
+use crate::text::{self, Document, HEADER_KEYS, Item, Line, ParseError};
+use crate::trace::OPS_MAX;
+
+/// Reads a whole file.
+pub(crate) fn document(text: &str) -> Result<Document, ParseError> {
+    let mut lines = text.lines().zip(1..);
+    match lines.next() {
+        Some((first, _)) if first.trim_end() == text::FIRST_LINE => {}
+        first => {
+            let words = Words::of(first.map_or("", |(line, _)| line), 1);
+            return Err(words.error_at(0, &format!("the first line `{}`", text::FIRST_LINE)));
+        }
+    }
+    let mut state = State::default();
+    let mut parsed = Vec::new();
+    for (line, number) in lines {
+        parsed.push(state.line(line, number)?);
+    }
+    if !state.heap_seen {
+        let end = Words::of("", text.lines().count() + 1);
+        return Err(end.error_at(0, "a heap line, such as `heap 64 pages`"));
+    }
+    Ok(Document { lines: parsed })
+}
+
+/// What the lines so far allow the next one to be.
+#[derive(Default)]
+struct State {
+    heap_seen: bool,
+    issued: u32,
+    ops: usize,
+}
+
+impl State {
+    fn line(&mut self, line: &str, number: usize) -> Result<Line, ParseError> {
+        if let Some(at) = line.chars().position(|c| c.is_control() && c != '\t') {
+            let words = Words::of(line, number);
+            return Err(ParseError {
+                column: at + 1,
+                ..words.error_at(0, "printable text, without control characters")
+            });
+        }
+        let first = line.split_whitespace().next().unwrap_or("");
+        if HEADER_KEYS.contains(&first) {
+            return self.header(first, line, number);
+        }
+        let (said, comment) = match line.split_once('#') {
+            Some((said, comment)) => (said, Some(comment.trim().to_owned())),
+            None => (line, None),
+        };
+        let mut words = Words::of(said, number);
+        let item = if words.is_empty() {
+            None
+        } else {
+            Some(self.item(&mut words)?)
+        };
+        words.end()?;
+        Ok(Line { item, comment })
+    }
+
+    /// A header's text may hold any character, `#` included.
+    fn header(&self, key: &str, line: &str, number: usize) -> Result<Line, ParseError> {
+        if self.heap_seen {
+            return Err(Words::of(line, number).error_at(0, "an op: headers stand before the heap"));
+        }
+        let indent = line.len() - line.trim_start().len();
+        let value = line[indent + key.len()..].trim();
+        if value.is_empty() {
+            return Err(Words::of(line, number).error_at(1, &format!("a text behind `{key}`")));
+        }
+        let before = line.len() - line[indent + key.len()..].trim_start().len();
+        let column = line[..before].chars().count() + 1;
+        let (key, value) = (key.to_owned(), value.to_owned());
+        Ok(Line::of(Item::Header { key, value, column }))
+    }
+
+    fn item(&mut self, words: &mut Words<'_>) -> Result<Item, ParseError> {
+        if words.peek() == "heap" {
+            if self.heap_seen {
+                return Err(words.error("an op: a trace has one heap line"));
+            }
+            self.heap_seen = true;
+            return heap(words).map(Item::Heap);
+        }
+        if !self.heap_seen {
+            let keys = HEADER_KEYS.join("`, `");
+            return Err(words.error(&format!(
+                "`heap` or a header (`{keys}`) before the first op"
+            )));
+        }
+        if self.ops == OPS_MAX {
+            return Err(words.error(&text::too_long()));
+        }
+        self.ops += 1;
+        self.op(words).map(Item::Op)
+    }
+
+    fn op(&mut self, words: &mut Words<'_>) -> Result<Op, ParseError> {
+        match words.peek() {
+            "realloc" => {
+                words.skip();
+                let handle = self.handle(words)?;
+                Ok(Op::Realloc {
+                    handle,
+                    size: words.number("a size in bytes")?,
+                })
+            }
+            "free" => {
+                words.skip();
+                self.free(words)
+            }
+            "table" => words.only(Op::Table),
+            "capacity" => words.only(Op::Capacity),
+            "write" => {
+                words.skip();
+                let handle = self.handle(words)?;
+                words.keyword("+")?;
+                let offset = words.number("an offset in bytes")?;
+                let length = words.number_up_to("a length in bytes", u16::MAX.into())? as u16;
+                Ok(Op::Write {
+                    handle,
+                    offset,
+                    length,
+                })
+            }
+            word if parse_handle(word).is_some() => self.alloc(words),
+            _ => Err(words.error(&format!(
+                "an op: `{} = alloc SIZE`, `realloc`, `free`, `table`, `capacity` or `write`",
+                Handle(self.issued)
+            ))),
+        }
+    }
+
+    fn alloc(&mut self, words: &mut Words<'_>) -> Result<Op, ParseError> {
+        let next = Handle(self.issued);
+        if parse_handle(words.peek()) != Some(next) {
+            return Err(words.error(&format!("`{next}`: blocks are numbered in order")));
+        }
+        words.skip();
+        words.keyword("=")?;
+        let zeroed = match words.peek() {
+            "alloc" => false,
+            "alloc_zeroed" => true,
+            _ => return Err(words.error("`alloc` or `alloc_zeroed`")),
+        };
+        words.skip();
+        let size = words.number("a size in bytes")?;
+        let mut align = None;
+        if words.peek() == "align" {
+            words.skip();
+            let at = words.at;
+            let bytes = words.number("an alignment in bytes")?;
+            let power = Align::from_bytes(bytes);
+            align = Some(power.ok_or_else(|| words.error_at(at, "a power of two"))?);
+        }
+        self.issued += 1;
+        Ok(Op::Alloc {
+            size,
+            align,
+            zeroed,
+        })
+    }
+
+    fn free(&mut self, words: &mut Words<'_>) -> Result<Op, ParseError> {
+        match words.peek() {
+            "all" => words.only(Op::FreeAll),
+            "null" => words.only(Op::FreeNull),
+            "heap" => {
+                words.skip();
+                words.keyword("+")?;
+                Ok(Op::FreeWild {
+                    offset: words.number("an offset from the heap's start")?,
+                })
+            }
+            _ => {
+                let handle = self.handle(words)?;
+                if words.peek() != "+" {
+                    return Ok(Op::Free { handle });
+                }
+                words.skip();
+                let at = words.at;
+                match words.number("an offset in bytes")? {
+                    0 => Err(words.error_at(at, "an offset greater than 0")),
+                    offset => Ok(Op::FreeInterior { handle, offset }),
+                }
+            }
+        }
+    }
+
+    fn handle(&self, words: &mut Words<'_>) -> Result<Handle, ParseError> {
+        match parse_handle(words.peek()) {
+            Some(handle) if handle.0 < self.issued => {
+                words.skip();
+                Ok(handle)
+            }
+            _ if self.issued == 0 => Err(words.error("a block, but none was allocated before")),
+            _ => Err(words.error(&format!("a block from a0 to {}", Handle(self.issued - 1)))),
+        }
+    }
+}
+
+fn heap(words: &mut Words<'_>) -> Result<Geometry, ParseError> {
+    words.skip();
+    let at = words.at;
+    let amount = words.number("the heap's size")?;
+    let geometry = match words.peek() {
+        "page" | "pages" => Geometry::from_pages(amount),
+        "bytes" => Geometry::from_bytes(amount),
+        _ => return Err(words.error("`pages` or `bytes`")),
+    };
+    words.skip();
+    geometry.ok_or_else(|| {
+        let (min, max) = (Geometry::BYTES_MIN, Geometry::BYTES_MAX);
+        words.error_at(
+            at,
+            &format!("a heap of {min} to {max} bytes, a multiple of 8"),
+        )
+    })
+}
+
+fn parse_handle(word: &str) -> Option<Handle> {
+    let digits = word.strip_prefix('a')?;
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| digits.parse().ok().map(Handle))?
+}
+
+/// The words of one line, and where each starts.
+struct Words<'a> {
+    words: Vec<(usize, &'a str)>,
+    at: usize,
+    line: usize,
+    end: usize,
+}
+
+impl<'a> Words<'a> {
+    fn of(text: &'a str, line: usize) -> Self {
+        let mut words = Vec::new();
+        let mut rest = text;
+        while let Some(word) = rest.split_whitespace().next() {
+            let start = text.len() - rest.trim_start().len();
+            words.push((text[..start].chars().count() + 1, word));
+            rest = &text[start + word.len()..];
+        }
+        Self {
+            words,
+            at: 0,
+            line,
+            end: text.trim_end().chars().count() + 1,
+        }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    fn peek(&self) -> &'a str {
+        self.words.get(self.at).map_or("", |&(_, word)| word)
+    }
+
+    const fn skip(&mut self) {
+        self.at += 1;
+    }
+
+    fn only(&mut self, op: Op) -> Result<Op, ParseError> {
+        self.skip();
+        Ok(op)
+    }
+
+    fn keyword(&mut self, keyword: &str) -> Result<(), ParseError> {
+        if self.peek() != keyword {
+            return Err(self.error(&format!("`{keyword}`")));
+        }
+        self.skip();
+        Ok(())
+    }
+
+    fn number(&mut self, what: &str) -> Result<u64, ParseError> {
+        self.number_up_to(what, u64::MAX)
+    }
+
+    fn number_up_to(&mut self, what: &str, max: u64) -> Result<u64, ParseError> {
+        let word = self.peek();
+        let number = match word.strip_prefix("0x") {
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                u64::from_str_radix(digits, 16)
+            }
+            _ if word.bytes().all(|b| b.is_ascii_digit()) => word.parse(),
+            _ => return Err(self.error(what)),
+        };
+        match number {
+            Ok(number) if number <= max => {
+                self.skip();
+                Ok(number)
+            }
+            _ if word.is_empty() => Err(self.error(what)),
+            _ => Err(self.error(&format!("{what} of at most {max}"))),
+        }
+    }
+
+    fn end(&self) -> Result<(), ParseError> {
+        if self.at < self.words.len() {
+            Err(self.error("the end of the line"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn error(&self, expected: &str) -> ParseError {
+        self.error_at(self.at, expected)
+    }
+
+    fn error_at(&self, at: usize, expected: &str) -> ParseError {
+        let (column, found): (usize, String) = match self.words.get(at) {
+            Some(&(column, word)) => (column, format!("`{}`", word.escape_debug())),
+            None => (self.end, "the end of the line".to_string()),
+        };
+        ParseError {
+            line: self.line,
+            column,
+            expected: expected.to_owned(),
+            found,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The message for a trace of this line behind `heap 64 pages` and `a0 = alloc 1`.
+    fn message(line: &str) -> String {
+        let text = format!("# kmem-rig trace v1\nheap 64 pages\na0 = alloc 1\n{line}\n");
+        document(&text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_name_line_column_and_what_was_expected() {
+        for (line, expected) in [
+            (
+                "a1 = alloc",
+                "4:11: expected a size in bytes, found the end of the line",
+            ),
+            ("a1 = alloc x", "4:12: expected a size in bytes, found `x`"),
+            (
+                "a2 = alloc 1",
+                "4:1: expected `a1`: blocks are numbered in order, found `a2`",
+            ),
+            (
+                "a1 = alloc 1 align 3",
+                "4:20: expected a power of two, found `3`",
+            ),
+            (
+                "a1 = alloc 1 align 0",
+                "4:20: expected a power of two, found `0`",
+            ),
+            (
+                "a1 = new 1",
+                "4:6: expected `alloc` or `alloc_zeroed`, found `new`",
+            ),
+            ("free a1", "4:6: expected a block from a0 to a0, found `a1`"),
+            (
+                "free a0 + 0",
+                "4:11: expected an offset greater than 0, found `0`",
+            ),
+            (
+                "free a0 a0",
+                "4:9: expected the end of the line, found `a0`",
+            ),
+            (
+                "  free",
+                "4:7: expected a block from a0 to a0, found the end of the line",
+            ),
+            (
+                "heap 1 pages",
+                "4:1: expected an op: a trace has one heap line, found `heap`",
+            ),
+            (
+                "title x",
+                "4:1: expected an op: headers stand before the heap, found `title`",
+            ),
+            (
+                "realloc a0 18446744073709551616",
+                "4:12: expected a size in bytes of at most 18446744073709551615, found `18446744073709551616`",
+            ),
+            (
+                "write a0 + 1 65536",
+                "4:14: expected a length in bytes of at most 65535, found `65536`",
+            ),
+        ] {
+            assert_eq!(message(line), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_must_start_and_hold_a_heap() {
+        let first = |text| document(text).unwrap_err().to_string();
+        assert!(first("").starts_with("1:1: expected the first line `# kmem-rig trace v1`"));
+        assert!(first("heap 1 pages").contains("found `heap`"));
+        assert!(first("# kmem-rig trace v1\n").starts_with("2:1: expected a heap line"));
+        assert!(first("# kmem-rig trace v1\na0 = alloc 1").contains("before the first op"));
+        assert!(first("# kmem-rig trace v1\nheap 9 bytes").contains("a multiple of 8"));
+        assert!(first("# kmem-rig trace v1\ntitle").contains("a text behind `title`"));
+        assert!(
+            first("# kmem-rig trace v1\ntitle \u{1b}[31m").starts_with("2:7: expected printable")
+        );
+    }
+
+    #[test]
+    fn a_trace_has_a_bounded_number_of_ops() {
+        let text = format!(
+            "# kmem-rig trace v1\nheap 1 pages\n{}",
+            "table\n".repeat(OPS_MAX)
+        );
+        assert_eq!(document(&text).unwrap().trace().ops.len(), OPS_MAX);
+        let error = document(&(text + "table\n")).unwrap_err();
+        assert_eq!((error.line, error.column), (OPS_MAX + 3, 1));
+    }
+}

@@ -1,0 +1,76 @@
+//! The allocators this project brings along, each an adapter of a few lines, and the registry
+//! through which host and guest reach them by name.
+
+mod kernel_heap;
+mod page_allocator;
+
+pub use kernel_heap::{FirstFitHeap, PublishedHeap};
+pub use page_allocator::{CompletePages, PublishedPages};
+
+use crate::declaration::Declaration;
+use crate::execute::{self, Completion, Plan, Sink};
+use crate::heap::Workspace;
+use crate::subject::{Region, Subject};
+
+/// A subject with its type forgotten: what it declares, and its own copy of `execute`.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// What the subject's users are told.
+    pub declaration: Declaration,
+    /// [`execute::execute`] of this subject.
+    pub execute: unsafe fn(Plan<'_>, Region, &mut Workspace, &mut dyn Sink) -> Completion,
+    /// [`execute::fresh_capacity`] of this subject.
+    pub fresh_capacity: unsafe fn(Region, &mut Workspace) -> u64,
+}
+
+impl Entry {
+    /// The entry of a subject.
+    #[must_use]
+    pub const fn of<S: Subject>() -> Self {
+        Self {
+            declaration: S::DECLARATION,
+            execute: execute::execute::<S>,
+            fresh_capacity: execute::fresh_capacity::<S>,
+        }
+    }
+
+    /// The subject's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.declaration.name
+    }
+}
+
+/// Both generations of both allocators.
+pub const SUBJECTS: [Entry; 4] = [
+    Entry::of::<PublishedHeap>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::NONE }>>(),
+    Entry::of::<PublishedPages>(),
+    Entry::of::<CompletePages>(),
+];
+
+/// `kmem` with one planted defect each: what the oracles are tested on.
+pub const CANARIES: [Entry; 10] = [
+    Entry::of::<FirstFitHeap<{ kmem::defect::OFF_BY_8_SPLIT }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::MISSING_MERGE }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::ALIGNMENT_IGNORED }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::NOT_ZEROED }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::REALLOC_COPIES_TOO_LITTLE }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::WRONG_REMAINDER_TEST }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::HEADER_OVERWRITTEN }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::PANIC }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::ENDLESS_LOOP }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::STORE_OUTSIDE }>>(),
+];
+const _: () = assert!(CANARIES.len() == kmem::defect::ALL.len());
+
+/// Every subject there is, canaries last.
+pub fn all() -> impl Iterator<Item = &'static Entry> {
+    SUBJECTS.iter().chain(&CANARIES)
+}
+
+/// The subject of a name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Entry> {
+    all().find(|entry| entry.name() == name)
+}

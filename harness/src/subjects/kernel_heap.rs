@@ -1,0 +1,209 @@
+//! `kmem-2019` and `kmem` (with or without a planted defect): heaps of chunks with 8-byte headers.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::ops::{ControlFlow, Range};
+
+use kmem::{Chunks, FirstFit, Kmem2019, defect};
+
+use crate::declaration::{Declaration, Misuse, Overhead, Policy, RegionNeeds, Reserved, TableForm};
+use crate::geometry::Geometry;
+use crate::subject::{Chunk, Freed, Region, Request, Subject};
+
+const OVERHEAD: Overhead = Overhead {
+    header: 8,
+    granularity: 8,
+    chunk_min: 8,
+    absorb_max: 8,
+    reserved: Reserved::Nothing,
+};
+
+/// What both generations declare.
+const COMMON: Declaration = Declaration {
+    name: "",
+    family: "kernel-heap",
+    unit: 1,
+    native: true,
+    region: RegionNeeds {
+        bytes_min: Geometry::BYTES_MIN,
+        bytes_multiple: 8,
+        zeroed: false,
+    },
+    align_max: Geometry::ALIGN,
+    overhead: Some(OVERHEAD),
+    policy: None,
+    table: TableForm::Chunks,
+    misuse: Misuse::Undefined,
+};
+
+/// Shows the chunks of a heap that starts at `region`.
+fn show(
+    chunks: Chunks<'_>,
+    region: Region,
+    tail: *mut u8,
+    visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>,
+) -> Range<u64> {
+    let offset_of = |address: *mut u8| (address.addr() - region.start.addr()) as u64;
+    for chunk in chunks {
+        let shown = Chunk {
+            offset: offset_of(chunk.header),
+            size: chunk.size as u64,
+            taken: chunk.taken,
+        };
+        if visit(shown).is_break() {
+            break;
+        }
+    }
+    0..offset_of(tail)
+}
+
+/// `kmem-2019`.
+pub struct PublishedHeap {
+    heap: Kmem2019,
+    region: Region,
+}
+
+impl Subject for PublishedHeap {
+    const DECLARATION: Declaration = Declaration {
+        name: "kmem-2019",
+        // Its `init` takes the heap from `zalloc`.
+        region: RegionNeeds {
+            zeroed: true,
+            ..COMMON.region
+        },
+        ..COMMON
+    };
+
+    unsafe fn new(region: Region) -> Self {
+        // SAFETY: the caller vouches for the region; its geometry is a multiple of 8 and >= 16.
+        Self {
+            heap: unsafe { Kmem2019::new(region.start, region.bytes) },
+            region,
+        }
+    }
+
+    unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
+        let Request {
+            size,
+            align,
+            zeroed,
+        } = request;
+        match align.and_then(|align| Layout::from_size_align(size, align).ok()) {
+            // SAFETY: a layout was asked for, and the harness asks for none of size 0.
+            Some(layout) if zeroed => unsafe { self.heap.alloc_zeroed(layout) },
+            // SAFETY: as above.
+            Some(layout) => unsafe { self.heap.alloc(layout) },
+            None if zeroed => self.heap.kzmalloc(size),
+            None => self.heap.kmalloc(size),
+        }
+    }
+
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.realloc(block, layout, new_size) }
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.kfree(block) };
+        Freed::Done
+    }
+
+    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
+        Some(show(
+            self.heap.chunks(),
+            self.region,
+            self.heap.tail(),
+            visit,
+        ))
+    }
+
+    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.heap.print_table(out)
+    }
+}
+
+/// `kmem`, or with a `DEFECT` one of its canaries.
+pub struct FirstFitHeap<const DEFECT: u8> {
+    heap: FirstFit<DEFECT>,
+    region: Region,
+}
+
+const fn name_of(id: u8) -> &'static str {
+    let mut index = 0;
+    while index < defect::ALL.len() {
+        if defect::ALL[index].0 == id {
+            return defect::ALL[index].1;
+        }
+        index += 1;
+    }
+    "kmem"
+}
+
+impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
+    const DECLARATION: Declaration = Declaration {
+        name: name_of(DEFECT),
+        family: if DEFECT == defect::NONE {
+            COMMON.family
+        } else {
+            "canary"
+        },
+        overhead: Some(Overhead {
+            chunk_min: 16,
+            ..OVERHEAD
+        }),
+        policy: Some(Policy::FirstFit),
+        misuse: Misuse::Refuses,
+        ..COMMON
+    };
+
+    unsafe fn new(region: Region) -> Self {
+        // SAFETY: the caller vouches for the region; its geometry is a multiple of 8 and >= 16.
+        Self {
+            heap: unsafe { FirstFit::new(region.start, region.bytes) },
+            region,
+        }
+    }
+
+    unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
+        let Request {
+            size,
+            align,
+            zeroed,
+        } = request;
+        match align.and_then(|align| Layout::from_size_align(size, align).ok()) {
+            // SAFETY: a layout was asked for, and the harness asks for none of size 0.
+            Some(layout) if zeroed => unsafe { self.heap.alloc_zeroed(layout) },
+            // SAFETY: as above.
+            Some(layout) => unsafe { self.heap.alloc(layout) },
+            None if zeroed => self.heap.kzmalloc(size),
+            None => self.heap.kmalloc(size),
+        }
+    }
+
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.realloc(block, layout, new_size) }
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
+        // SAFETY: exactly the caller's promise; what is no live block is refused.
+        match unsafe { self.heap.try_kfree(block) } {
+            Ok(()) => Freed::Done,
+            Err(_) => Freed::Refused,
+        }
+    }
+
+    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
+        Some(show(
+            self.heap.chunks(),
+            self.region,
+            self.heap.tail(),
+            visit,
+        ))
+    }
+
+    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.heap.print_table(out)
+    }
+}

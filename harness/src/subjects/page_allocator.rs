@@ -1,0 +1,188 @@
+//! `page-2019` and `page`: whole pages, with a descriptor byte a page at the region's start.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::ops::{ControlFlow, Range};
+
+use kmem::{PAGE_SIZE, Pages, Pages2019};
+
+use crate::declaration::{Declaration, Misuse, Overhead, Policy, RegionNeeds, Reserved, TableForm};
+use crate::geometry::PAGE_BYTES;
+use crate::subject::{Chunk, Freed, Region, Request, Subject};
+
+const OVERHEAD: Overhead = Overhead {
+    header: 0,
+    granularity: PAGE_BYTES,
+    chunk_min: PAGE_BYTES,
+    absorb_max: 0,
+    reserved: Reserved::PageDescriptors,
+};
+
+/// What both generations declare.
+const COMMON: Declaration = Declaration {
+    name: "",
+    family: "page-allocator",
+    unit: PAGE_BYTES,
+    native: false,
+    // A page of descriptors and a page to hand out.
+    region: RegionNeeds {
+        bytes_min: 2 * PAGE_BYTES,
+        bytes_multiple: PAGE_BYTES,
+        zeroed: false,
+    },
+    align_max: PAGE_BYTES,
+    overhead: Some(OVERHEAD),
+    policy: None,
+    table: TableForm::Pages,
+    misuse: Misuse::Undefined,
+};
+
+const fn pages_for(bytes: usize) -> usize {
+    bytes.div_ceil(PAGE_SIZE)
+}
+
+/// Shows allocations and runs of free pages as chunks. A run of free pages is one chunk, so no
+/// two free chunks ever meet; an allocation that lacks its last mark runs to the next free page.
+fn show(
+    first: u64,
+    pages: usize,
+    state: &dyn Fn(usize) -> (bool, bool),
+    visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>,
+) -> Range<u64> {
+    let offset_of = |page: usize| first + page as u64 * PAGE_BYTES;
+    let mut from = 0;
+    while from < pages {
+        let (taken, mut last) = state(from);
+        let mut to = from + 1;
+        while to < pages && !(taken && last) && state(to).0 == taken {
+            last = state(to).1;
+            to += 1;
+        }
+        let size = offset_of(to) - offset_of(from);
+        if visit(Chunk {
+            offset: offset_of(from),
+            size,
+            taken,
+        })
+        .is_break()
+        {
+            break;
+        }
+        from = to;
+    }
+    first..offset_of(pages)
+}
+
+/// `page-2019`.
+pub struct PublishedPages {
+    pages: Pages2019,
+    region: Region,
+}
+
+impl Subject for PublishedPages {
+    const DECLARATION: Declaration = Declaration {
+        name: "page-2019",
+        ..COMMON
+    };
+
+    unsafe fn new(region: Region) -> Self {
+        // SAFETY: the caller vouches for the region, which has at least two pages.
+        Self {
+            pages: unsafe { Pages2019::new(region.start, region.bytes) },
+            region,
+        }
+    }
+
+    unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
+        match request.zeroed {
+            true => self.pages.zalloc(pages_for(request.size)),
+            false => self.pages.alloc(pages_for(request.size)),
+        }
+    }
+
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let moved = self.pages.alloc(pages_for(new_size));
+        if !moved.is_null() {
+            // SAFETY: both blocks are live and hold that many bytes, and they do not overlap.
+            unsafe { block.copy_to_nonoverlapping(moved, layout.size().min(new_size)) };
+            // SAFETY: the caller vouches that the block is live.
+            unsafe { self.pages.dealloc(block) };
+        }
+        moved
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.pages.dealloc(block) };
+        Freed::Done
+    }
+
+    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
+        let first = (self.pages.first_page().addr() - self.region.start.addr()) as u64;
+        let state = |page| (self.pages.is_taken(page), self.pages.is_last(page));
+        Some(show(first, self.pages.pages(), &state, visit))
+    }
+
+    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.pages.print_page_allocations(out)
+    }
+}
+
+/// `page`.
+pub struct CompletePages {
+    pages: Pages,
+    region: Region,
+}
+
+impl Subject for CompletePages {
+    const DECLARATION: Declaration = Declaration {
+        name: "page",
+        policy: Some(Policy::LowestRun),
+        misuse: Misuse::Refuses,
+        ..COMMON
+    };
+
+    unsafe fn new(region: Region) -> Self {
+        // SAFETY: the caller vouches for the region, which has at least two pages.
+        Self {
+            pages: unsafe { Pages::new(region.start, region.bytes) },
+            region,
+        }
+    }
+
+    unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
+        match request.zeroed {
+            true => self.pages.zalloc(pages_for(request.size)),
+            false => self.pages.alloc(pages_for(request.size)),
+        }
+    }
+
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let moved = self.pages.alloc(pages_for(new_size));
+        if !moved.is_null() {
+            // SAFETY: both blocks are live and hold that many bytes, and they do not overlap.
+            unsafe { block.copy_to_nonoverlapping(moved, layout.size().min(new_size)) };
+            // SAFETY: the caller vouches that the block is live.
+            unsafe { self.pages.dealloc(block) };
+        }
+        moved
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
+        // SAFETY: exactly the caller's promise; what is no allocation's first page is refused.
+        match unsafe { self.pages.try_dealloc(block) } {
+            Ok(()) => Freed::Done,
+            Err(_) => Freed::Refused,
+        }
+    }
+
+    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
+        let first = (self.pages.first_page().addr() - self.region.start.addr()) as u64;
+        let state = |page| (self.pages.is_taken(page), self.pages.is_last(page));
+        Some(show(first, self.pages.pages(), &state, visit))
+    }
+
+    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.pages.print_page_allocations(out)
+    }
+}

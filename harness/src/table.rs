@@ -1,0 +1,259 @@
+//! The subject's chunk list, twice: as its bookkeeping is walked, and as it prints it.
+//!
+//! The walk is folded into a [`WalkDigest`]; the printed text is rewritten from addresses to
+//! offsets and compared with the walk line by line. Both are bounded, since a subject's
+//! bookkeeping may go round in circles.
+
+use core::fmt::{self, Write};
+use core::ops::ControlFlow;
+
+use crate::declaration::TableForm;
+use crate::observation::WalkDigest;
+use crate::subject::{Chunk, Region, Subject};
+
+/// The most text one `print_table` may produce; the writer's error ends it there.
+pub const TABLE_BYTES_MAX: usize = 64 << 10;
+
+/// Marks a text that was cut at [`TABLE_BYTES_MAX`].
+pub const CUT_MARK: &str = "... cut: the table is longer\n";
+
+/// An order-dependent hash of a chunk list: FNV-1a over words. Host, guest and model compute the
+/// same, so a difference in any chunk's size or state shows without sending the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkHash(u64);
+
+impl ChunkHash {
+    /// The hash of no chunks.
+    pub const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
+
+    /// With one more chunk, `size` in bytes.
+    #[must_use]
+    pub const fn with(self, size: u64, taken: bool) -> Self {
+        let mixed = (self.0 ^ (size << 1 | taken as u64)).wrapping_mul(0x0000_0100_0000_01b3);
+        Self(mixed ^ mixed >> 29)
+    }
+
+    /// As a number.
+    #[must_use]
+    pub const fn value(self) -> u64 {
+        self.0
+    }
+}
+
+/// Walks a subject's chunks; `None` if it lists none.
+pub fn digest<S: Subject>(subject: &S) -> Option<WalkDigest> {
+    let mut walk = Walk {
+        hash: ChunkHash::EMPTY,
+        count: 0,
+        last: None,
+        unmerged_at: None,
+        hole: None,
+    };
+    let bounds = subject.walk(&mut |chunk| walk.step(chunk))?;
+    Some(walk.finish(bounds))
+}
+
+/// Folds chunks as they come; stops at the first one after which nothing can be trusted.
+struct Walk {
+    hash: ChunkHash,
+    count: u32,
+    /// The first and the latest chunk: what the tiling is checked against.
+    last: Option<(u64, Chunk)>,
+    unmerged_at: Option<u64>,
+    /// Where a chunk did not start at the end of the one before, or had no size.
+    hole: Option<u64>,
+}
+
+impl Walk {
+    fn step(&mut self, chunk: Chunk) -> ControlFlow<()> {
+        let first = match self.last {
+            None => chunk.offset,
+            Some((first, last)) => {
+                if last.offset + last.size != chunk.offset {
+                    self.hole = Some(last.offset);
+                    return ControlFlow::Break(());
+                }
+                if !last.taken && !chunk.taken && self.unmerged_at.is_none() {
+                    self.unmerged_at = Some(last.offset);
+                }
+                first
+            }
+        };
+        self.hash = self.hash.with(chunk.size, chunk.taken);
+        self.count += 1;
+        self.last = Some((first, chunk));
+        if chunk.size == 0 || chunk.offset.checked_add(chunk.size).is_none() {
+            self.hole = Some(chunk.offset);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn finish(self, bounds: core::ops::Range<u64>) -> WalkDigest {
+        let broken_at = self.hole.or(match self.last {
+            Some((first, _)) if first != bounds.start => Some(first),
+            Some((_, last)) if last.offset + last.size != bounds.end => Some(last.offset),
+            None if bounds.start != bounds.end => Some(bounds.start),
+            _ => None,
+        });
+        WalkDigest {
+            broken_at,
+            unmerged_at: self.unmerged_at,
+            chunks: self.count,
+            hash: self.hash.value(),
+        }
+    }
+}
+
+/// A text buffer that fails, rather than grows, when full.
+pub struct Text {
+    bytes: [u8; TABLE_BYTES_MAX],
+    length: usize,
+}
+
+impl Text {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            bytes: [0; TABLE_BYTES_MAX],
+            length: 0,
+        }
+    }
+
+    /// Starts afresh.
+    pub const fn clear(&mut self) {
+        self.length = 0;
+    }
+
+    /// What was written, up to the last whole character.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let bytes = &self.bytes[..self.length];
+        match core::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => core::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or(""),
+        }
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = TABLE_BYTES_MAX - self.length;
+        let taken = text.len().min(room);
+        self.bytes[self.length..self.length + taken].copy_from_slice(&text.as_bytes()[..taken]);
+        self.length += taken;
+        if taken == text.len() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
+    }
+}
+
+/// Rewrites every address in a printed table into its offset from the region's start. Addresses
+/// up to one region's length behind its end keep a number (a table may name its end); others
+/// become the word `outside`. Text that does not fit is cut, and says so.
+pub fn rewrite_addresses(printed: &str, cut: bool, region: Region, out: &mut Text) {
+    out.clear();
+    let written = rewrite(printed, region, out);
+    if cut || written.is_err() {
+        let keep = out.as_str().len().min(TABLE_BYTES_MAX - CUT_MARK.len());
+        let line_end = out.as_str().as_bytes()[..keep]
+            .iter()
+            .rposition(|&byte| byte == b'\n');
+        out.length = line_end.map_or(0, |end| end + 1);
+        // There is room: the text was just shortened by the mark's length.
+        let _ = out.write_str(CUT_MARK);
+    }
+}
+
+fn rewrite(printed: &str, region: Region, out: &mut Text) -> fmt::Result {
+    let start = region.start.addr() as u64;
+    let mut rest = printed;
+    while let Some(at) = rest.find("0x") {
+        let digits = &rest[at + 2..];
+        let length = digits.bytes().take_while(u8::is_ascii_hexdigit).count();
+        out.write_str(&rest[..at])?;
+        match u64::from_str_radix(&digits[..length], 16)
+            .ok()
+            .and_then(|v| v.checked_sub(start))
+        {
+            Some(offset) if offset < 2 * region.bytes as u64 => write!(out, "{offset:#x}")?,
+            _ => out.write_str("outside")?,
+        }
+        rest = &digits[length..];
+    }
+    out.write_str(rest)
+}
+
+/// The first line of a rewritten table that contradicts the walk, counted from 0; a chunk that is
+/// missing from the text contradicts at the line behind the last.
+pub fn line_wrong<S: Subject>(subject: &S, text: &str) -> Option<u32> {
+    if text.ends_with(CUT_MARK) {
+        return None;
+    }
+    let form = S::DECLARATION.table;
+    let mut lines = text
+        .lines()
+        .zip(0_u32..)
+        .filter(|(line, _)| lists_a_chunk(form, line));
+    let mut wrong = None;
+    let listed = subject.walk(&mut |chunk| {
+        if form == TableForm::Pages && !chunk.taken {
+            return ControlFlow::Continue(());
+        }
+        match lines.next() {
+            Some((line, _)) if matches(form, line, chunk) => ControlFlow::Continue(()),
+            found => {
+                wrong = Some(found.map_or(text.lines().count() as u32, |(_, index)| index));
+                ControlFlow::Break(())
+            }
+        }
+    });
+    listed?;
+    wrong.or_else(|| lines.next().map(|(_, index)| index))
+}
+
+fn lists_a_chunk(form: TableForm, line: &str) -> bool {
+    match form {
+        TableForm::Chunks => true,
+        TableForm::Pages => line.contains(" => "),
+    }
+}
+
+/// Whether a line is exactly what the form prescribes for a chunk.
+fn matches(form: TableForm, line: &str, chunk: Chunk) -> bool {
+    let Chunk {
+        offset,
+        size,
+        taken,
+    } = chunk;
+    let mut rest = Expect { rest: line };
+    let written = match form {
+        TableForm::Chunks => write!(rest, "{offset:#x}: Length = {size:<10} Taken = {taken}"),
+        TableForm::Pages => {
+            let (last, pages) = (offset + size - 1, size / crate::geometry::PAGE_BYTES);
+            write!(rest, "{offset:#x} => {last:#x}: {pages:>3} page(s).")
+        }
+    };
+    written.is_ok() && rest.rest.is_empty()
+}
+
+/// A writer that accepts only a given text.
+struct Expect<'a> {
+    rest: &'a str,
+}
+
+impl Write for Expect<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.rest = self.rest.strip_prefix(text).ok_or(fmt::Error)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! A bounded sequence of ops over one heap.
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
+#[cfg(feature = "alloc")]
+use crate::op::{Handle, Op};
+
+#[cfg(feature = "alloc")]
+use crate::geometry::Geometry;
+
+/// The most ops a trace holds in memory, on both sides. The guest's buffers have this size.
+pub const OPS_MAX: usize = 4096;
+
+#[cfg(feature = "alloc")]
+/// A heap and what is asked of it, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Trace {
+    /// The heap.
+    pub geometry: Geometry,
+    /// The calls, at most [`OPS_MAX`]. Handles used are smaller than the number of allocs before.
+    pub ops: Vec<Op>,
+}
+
+#[cfg(feature = "alloc")]
+impl Trace {
+    /// An empty trace over a heap.
+    #[must_use]
+    pub const fn new(geometry: Geometry) -> Self {
+        Self {
+            geometry,
+            ops: Vec::new(),
+        }
+    }
+
+    /// The op that made a handle.
+    #[must_use]
+    pub fn maker(&self, handle: Handle) -> Option<usize> {
+        let allocs = self
+            .ops
+            .iter()
+            .enumerate()
+            .filter(|(_, op)| matches!(op, Op::Alloc { .. }));
+        allocs.map(|(index, _)| index).nth(handle.0 as usize)
+    }
+
+    /// Panics unless the trace keeps the promises of its fields.
+    ///
+    /// # Panics
+    /// If it is longer than [`OPS_MAX`] or an op uses a handle that no alloc before it made.
+    pub fn check_invariants(&self) {
+        assert!(self.ops.len() <= OPS_MAX, "{} ops", self.ops.len());
+        let mut issued = 0;
+        for (index, op) in self.ops.iter().enumerate() {
+            if let Some(handle) = op.handle() {
+                assert!(
+                    handle.0 < issued,
+                    "op {index} uses a{} before it exists",
+                    handle.0
+                );
+            }
+            issued += u32::from(matches!(op, Op::Alloc { .. }));
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What a run leaves in shared memory: written op by op by a process that may die at any of them,
+//! read by one that does not trust it.
+//!
+//! The forked worker and the guest write the same structure. It is all atomics, so that both
+//! sides hold plain shared references to it and a half-finished write is a wrong number, never
+//! undefined behaviour. The order of writes is the protocol: `begun` is raised before an op is
+//! called, `observed` after its record is complete, `end` last. No complete record means the op
+//! was never finished.
+
+use core::ops::ControlFlow;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
+
+use crate::execute::{Completion, Sink};
+use crate::observation::Observation;
+use crate::record::{OBSERVATION_WORDS, decode_observation, encode_observation};
+use crate::trace::OPS_MAX;
+
+/// Bytes for printed tables, all of a run together.
+pub const TEXT_BYTES: usize = 512 << 10;
+/// Bytes for a panic's message; longer ones are cut.
+pub const MESSAGE_BYTES: usize = 512;
+
+/// How far a run got, as a number in shared memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum End {
+    /// Not at all: it is still running, or died without a word.
+    None = 0,
+    /// After the last op.
+    Completed = 1,
+    /// At a block outside the heap or a broken walk.
+    Lost = 2,
+    /// By the sink.
+    Stopped = 3,
+    /// By a panic; the message holds its text.
+    Panicked = 4,
+    /// By a fault; the fault words say which.
+    Faulted = 5,
+    /// By an op that did not return in time.
+    Hung = 6,
+}
+
+/// A run's record in shared memory.
+#[repr(C)]
+pub struct Transcript {
+    /// Ops begun so far.
+    begun: AtomicU32,
+    /// Complete records so far.
+    observed: AtomicU32,
+    /// An [`End`].
+    end: AtomicU32,
+    /// Bytes of `message` in use.
+    message_length: AtomicU32,
+    /// Bytes of `text` in use.
+    text_length: AtomicU32,
+    /// Set once a table did not fit into `text`.
+    text_cut: AtomicU32,
+    /// On the host: signal, 0, offset of the address touched from the heap's start. In the guest:
+    /// mcause, mepc, mtval.
+    fault: [AtomicU64; 3],
+    message: [AtomicU8; MESSAGE_BYTES],
+    records: [[AtomicU64; OBSERVATION_WORDS]; OPS_MAX],
+    /// Tables, each as the op's index and the length (4 bytes each, little-endian) and the text.
+    text: [AtomicU8; TEXT_BYTES],
+}
+
+impl Transcript {
+    /// Forgets the last run.
+    pub fn clear(&self) {
+        for word in [
+            &self.begun,
+            &self.observed,
+            &self.end,
+            &self.message_length,
+            &self.text_length,
+            &self.text_cut,
+        ] {
+            word.store(0, Release);
+        }
+        self.fault.iter().for_each(|word| word.store(0, Relaxed));
+    }
+
+    /// Ops begun so far: while it stands still, one op is running.
+    #[must_use]
+    pub fn begun(&self) -> u32 {
+        self.begun.load(Acquire)
+    }
+
+    /// How the run ended; a number that is no [`End`] is none.
+    #[must_use]
+    pub fn end(&self) -> End {
+        const ENDS: [End; 7] = [
+            End::None,
+            End::Completed,
+            End::Lost,
+            End::Stopped,
+            End::Panicked,
+            End::Faulted,
+            End::Hung,
+        ];
+        ENDS.get(self.end.load(Acquire) as usize)
+            .copied()
+            .unwrap_or(End::None)
+    }
+
+    /// Writes down how the run ended; the last thing a run does.
+    pub fn set_end(&self, end: End) {
+        self.end.store(end as u32, Release);
+    }
+
+    /// Writes down the fault words, before [`End::Faulted`].
+    pub fn set_fault(&self, words: [u64; 3]) {
+        for (shared, word) in self.fault.iter().zip(words) {
+            shared.store(word, Relaxed);
+        }
+    }
+
+    /// The fault words.
+    #[must_use]
+    pub fn fault(&self) -> [u64; 3] {
+        [0, 1, 2].map(|index| self.fault[index].load(Relaxed))
+    }
+
+    /// The observations of all ops that finished, up to the first record that is none.
+    pub fn observations(&self) -> impl Iterator<Item = Observation> {
+        let observed = (self.observed.load(Acquire) as usize).min(OPS_MAX);
+        self.records[..observed].iter().map_while(|record| {
+            let mut words = [0; OBSERVATION_WORDS];
+            for (word, shared) in words.iter_mut().zip(record) {
+                *word = shared.load(Relaxed);
+            }
+            decode_observation(&words)
+        })
+    }
+
+    /// The bytes of the panic's message, cut at [`MESSAGE_BYTES`].
+    pub fn message(&self) -> impl Iterator<Item = u8> {
+        let length = (self.message_length.load(Acquire) as usize).min(MESSAGE_BYTES);
+        self.message[..length].iter().map(|byte| byte.load(Relaxed))
+    }
+
+    /// The bytes of all tables, as described at the field, and whether some did not fit.
+    pub fn text(&self) -> (impl Iterator<Item = u8>, bool) {
+        let length = (self.text_length.load(Acquire) as usize).min(TEXT_BYTES);
+        let bytes = self.text[..length].iter().map(|byte| byte.load(Relaxed));
+        (bytes, self.text_cut.load(Relaxed) != 0)
+    }
+}
+
+/// The sink that writes into a transcript.
+pub struct Recorder<'a> {
+    transcript: &'a Transcript,
+}
+
+impl<'a> Recorder<'a> {
+    /// Records a new run, over the last one.
+    #[must_use]
+    pub fn new(transcript: &'a Transcript) -> Self {
+        transcript.clear();
+        Self { transcript }
+    }
+
+    /// Writes down how the run ended.
+    pub fn finish(&self, completion: Completion) {
+        self.transcript.set_end(match completion {
+            Completion::Completed => End::Completed,
+            Completion::Lost => End::Lost,
+            Completion::Stopped => End::Stopped,
+        });
+    }
+}
+
+impl Sink for Recorder<'_> {
+    fn begin(&mut self, op: usize) {
+        self.transcript.begun.store(op as u32 + 1, Release);
+    }
+
+    fn table(&mut self, text: &str) {
+        let shared = self.transcript;
+        let at = shared.text_length.load(Relaxed) as usize;
+        let op = shared.begun.load(Relaxed).wrapping_sub(1);
+        if at + 8 + text.len() > TEXT_BYTES {
+            shared.text_cut.store(1, Relaxed);
+            return;
+        }
+        let header = [op.to_le_bytes(), (text.len() as u32).to_le_bytes()];
+        let bytes = header.as_flattened().iter().chain(text.as_bytes());
+        for (slot, &byte) in shared.text[at..].iter().zip(bytes) {
+            slot.store(byte, Relaxed);
+        }
+        shared
+            .text_length
+            .store((at + 8 + text.len()) as u32, Release);
+    }
+
+    fn observe(&mut self, observation: &Observation) -> ControlFlow<()> {
+        let index = self.transcript.observed.load(Relaxed) as usize;
+        let Some(record) = self.transcript.records.get(index) else {
+            return ControlFlow::Break(());
+        };
+        for (shared, word) in record.iter().zip(encode_observation(observation)) {
+            shared.store(word, Relaxed);
+        }
+        self.transcript.observed.store(index as u32 + 1, Release);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Writes a panic's message as it is formatted, without memory of its own.
+pub struct MessageWriter<'a>(&'a Transcript);
+
+impl<'a> MessageWriter<'a> {
+    /// Replaces the message.
+    #[must_use]
+    pub fn new(transcript: &'a Transcript) -> Self {
+        transcript.message_length.store(0, Relaxed);
+        Self(transcript)
+    }
+}
+
+impl core::fmt::Write for MessageWriter<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let at = self.0.message_length.load(Relaxed) as usize;
+        let room = MESSAGE_BYTES.saturating_sub(at);
+        for (slot, byte) in self.0.message[MESSAGE_BYTES - room..]
+            .iter()
+            .zip(text.bytes())
+        {
+            slot.store(byte, Relaxed);
+        }
+        self.0
+            .message_length
+            .store((at + text.len().min(room)) as u32, Release);
+        Ok(())
+    }
+}
