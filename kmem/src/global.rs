@@ -198,17 +198,19 @@ macro_rules! global_layer {
             unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
                 // SAFETY: single hart, as the type's documentation demands.
                 let heap = unsafe { &mut state().heap };
-                // SAFETY: the trait's contract is the method's.
-                heap.as_mut()
-                    .map_or(null_mut(), |heap| unsafe { heap.alloc(layout) })
+                heap.as_mut().map_or(null_mut(), |heap| {
+                    // SAFETY: the trait's contract is the method's.
+                    unsafe { heap.alloc(layout) }
+                })
             }
 
             unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
                 // SAFETY: single hart, as the type's documentation demands.
                 let heap = unsafe { &mut state().heap };
-                // SAFETY: the trait's contract is the method's.
-                heap.as_mut()
-                    .map_or(null_mut(), |heap| unsafe { heap.alloc_zeroed(layout) })
+                heap.as_mut().map_or(null_mut(), |heap| {
+                    // SAFETY: the trait's contract is the method's.
+                    unsafe { heap.alloc_zeroed(layout) }
+                })
             }
 
             unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {

@@ -1,0 +1,83 @@
+//! Memory for one allocator, with guards before and after that show stray stores.
+
+use std::alloc::{Layout, alloc, dealloc};
+
+use kmem::PAGE_SIZE;
+
+/// Base alignment: offsets and addresses agree modulo every alignment the tests use.
+const ALIGN: usize = 1 << 16;
+
+const GUARD_BYTES: usize = ALIGN;
+const GUARD: u8 = 0xa5;
+
+pub struct Arena {
+    base: *mut u8,
+    layout: Layout,
+    bytes: usize,
+}
+
+impl Arena {
+    /// `bytes` bytes of value `fill` between two guards.
+    pub fn new(bytes: usize, fill: u8) -> Self {
+        let whole = GUARD_BYTES + bytes.next_multiple_of(PAGE_SIZE) + GUARD_BYTES;
+        let layout = Layout::from_size_align(whole, ALIGN).unwrap();
+        // SAFETY: the layout's size is not 0.
+        let base = unsafe { alloc(layout) };
+        assert!(!base.is_null());
+        // SAFETY: the allocation was just made, with that many bytes.
+        unsafe { base.write_bytes(GUARD, whole) };
+        let arena = Self { base, layout, bytes };
+        // SAFETY: the region lies between the guards.
+        unsafe { arena.start().write_bytes(fill, bytes) };
+        arena
+    }
+
+    pub fn start(&self) -> *mut u8 {
+        self.base.wrapping_add(GUARD_BYTES)
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The byte at an offset from the region's start; offsets into the guards are allowed.
+    pub fn get(&self, offset: usize) -> u8 {
+        // SAFETY: `at` returns an address of the allocation.
+        unsafe { self.at(offset).read() }
+    }
+
+    pub fn set(&self, offset: usize, value: u8) {
+        // SAFETY: `at` returns an address of the allocation, which is accessed through raw
+        // pointers only.
+        unsafe { self.at(offset).write(value) };
+    }
+
+    /// Overwrites the 8 bytes at an offset.
+    pub fn set_word(&self, offset: usize, word: u64) {
+        for (index, byte) in word.to_le_bytes().into_iter().enumerate() {
+            self.set(offset + index, byte);
+        }
+    }
+
+    /// Whether every byte outside the region still has the guards' value.
+    pub fn guards_are_intact(&self) -> bool {
+        let whole = 0..self.layout.size();
+        let region = GUARD_BYTES..GUARD_BYTES + self.bytes;
+        whole.filter(|offset| !region.contains(offset)).all(|offset| {
+            // SAFETY: the offset is inside the allocation.
+            unsafe { self.base.add(offset).read() == GUARD }
+        })
+    }
+
+    fn at(&self, offset: usize) -> *mut u8 {
+        assert!(offset < self.layout.size() - GUARD_BYTES);
+        self.start().wrapping_add(offset)
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout.
+        unsafe { dealloc(self.base, self.layout) };
+    }
+}

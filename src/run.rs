@@ -1,0 +1,68 @@
+//! A run that has ended, on whichever side: what each op did, what was printed, and how it ended.
+
+use harness::observation::Observation;
+use harness::transcript::{End, Transcript};
+
+/// The record of one trace on one subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// One for each op that finished.
+    pub observations: Vec<Observation>,
+    /// Each printed table: the op it was printed at, and its text in offsets.
+    pub tables: Vec<(usize, String)>,
+    /// How it ended.
+    pub end: RunEnd,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// After the last op.
+    Completed,
+    /// At a block outside the heap or a broken walk, which the last observation shows.
+    Lost,
+    /// The op behind the last observation panicked, with this message.
+    Panicked(String),
+    /// The op behind the last observation made an access that trapped: what and where, in words.
+    Faulted(String),
+    /// The op behind the last observation did not return.
+    Hung,
+}
+
+impl Run {
+    /// Reads what a run left in shared memory. `died` says how it ended if it left no word of that
+    /// itself; `fault` puts the fault words into words.
+    #[must_use]
+    pub fn read(
+        transcript: &Transcript,
+        died: impl FnOnce() -> RunEnd,
+        fault: impl FnOnce([u64; 3]) -> String,
+    ) -> Self {
+        let end = match transcript.end() {
+            End::Completed | End::Stopped => RunEnd::Completed,
+            End::Lost => RunEnd::Lost,
+            End::Panicked => {
+                let bytes: Vec<u8> = transcript.message().collect();
+                RunEnd::Panicked(String::from_utf8_lossy(&bytes).into_owned())
+            }
+            End::Faulted => RunEnd::Faulted(fault(transcript.fault())),
+            End::Hung => RunEnd::Hung,
+            End::None => died(),
+        };
+        Self { observations: transcript.observations().collect(), tables: tables(transcript), end }
+    }
+}
+
+fn tables(transcript: &Transcript) -> Vec<(usize, String)> {
+    let bytes: Vec<u8> = transcript.text().0.collect();
+    let mut rest = bytes.as_slice();
+    let mut tables = Vec::new();
+    while let Some((&[o0, o1, o2, o3, l0, l1, l2, l3], behind)) = rest.split_first_chunk() {
+        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+        let (text, behind) = behind.split_at(length.min(behind.len()));
+        let op = u32::from_le_bytes([o0, o1, o2, o3]) as usize;
+        tables.push((op, String::from_utf8_lossy(text).into_owned()));
+        rest = behind;
+    }
+    tables
+}
