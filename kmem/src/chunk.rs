@@ -105,7 +105,7 @@ impl fmt::Display for Chunk {
             header,
             size,
             taken,
-        } = self;
+        } = *self;
         write!(f, "{header:p}: Length = {size:<10} Taken = {taken}")
     }
 }

@@ -26,7 +26,11 @@ impl Arena {
         assert!(!base.is_null());
         // SAFETY: the allocation was just made, with that many bytes.
         unsafe { base.write_bytes(GUARD, whole) };
-        let arena = Self { base, layout, bytes };
+        let arena = Self {
+            base,
+            layout,
+            bytes,
+        };
         // SAFETY: the region lies between the guards.
         unsafe { arena.start().write_bytes(fill, bytes) };
         arena
@@ -34,10 +38,6 @@ impl Arena {
 
     pub fn start(&self) -> *mut u8 {
         self.base.wrapping_add(GUARD_BYTES)
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.bytes
     }
 
     /// The byte at an offset from the region's start; offsets into the guards are allowed.
@@ -63,10 +63,12 @@ impl Arena {
     pub fn guards_are_intact(&self) -> bool {
         let whole = 0..self.layout.size();
         let region = GUARD_BYTES..GUARD_BYTES + self.bytes;
-        whole.filter(|offset| !region.contains(offset)).all(|offset| {
-            // SAFETY: the offset is inside the allocation.
-            unsafe { self.base.add(offset).read() == GUARD }
-        })
+        whole
+            .filter(|offset| !region.contains(offset))
+            .all(|offset| {
+                // SAFETY: the offset is inside the allocation.
+                unsafe { self.base.add(offset).read() == GUARD }
+            })
     }
 
     fn at(&self, offset: usize) -> *mut u8 {

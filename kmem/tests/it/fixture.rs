@@ -29,13 +29,8 @@ pub trait Heap {
     unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8;
     /// # Safety
     ///
-    /// As for `GlobalAlloc`.
-    unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout);
-    /// # Safety
-    ///
     /// As for the implementor's `kfree`.
     unsafe fn kfree(&mut self, ptr: *mut u8);
-    fn coalesce(&mut self);
     fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result;
     fn chunks(&self) -> Vec<Chunk>;
 }
@@ -65,16 +60,9 @@ macro_rules! heap {
                 // SAFETY: the same contract.
                 unsafe { self.realloc(ptr, layout, size) }
             }
-            unsafe fn dealloc(&mut self, ptr: *mut u8, layout: Layout) {
-                // SAFETY: the same contract.
-                unsafe { self.dealloc(ptr, layout) }
-            }
             unsafe fn kfree(&mut self, ptr: *mut u8) {
                 // SAFETY: the same contract.
                 unsafe { self.kfree(ptr) }
-            }
-            fn coalesce(&mut self) {
-                self.coalesce();
             }
             fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
                 self.print_table(out)
@@ -150,9 +138,7 @@ impl<H: Heap> Fixture<H> {
 
     /// The chunk list in brief, `T` taken and `F` free: `T32 F160`.
     pub fn list(&self) -> String {
-        let brief = |chunk: Chunk| {
-            format!("{}{}", if chunk.taken { 'T' } else { 'F' }, chunk.size)
-        };
+        let brief = |chunk: Chunk| format!("{}{}", if chunk.taken { 'T' } else { 'F' }, chunk.size);
         let list: Vec<String> = self.heap.chunks().into_iter().map(brief).collect();
         list.join(" ")
     }

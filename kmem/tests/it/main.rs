@@ -2,10 +2,17 @@
 //!
 //! `arena` gives memory with guards, `fixture` a heap over it in terms of offsets; the others each
 //! show one side: `policy` and `random` the correct generation, `published` the defects of 2019,
-//! `defects` the planted ones, `refusals`, `pages` and `global` what their names say.
+//! `defects` the planted ones, `endless` those of either kind that never return, `refusals`,
+//! `pages` and `global` what their names say.
 
 mod arena;
+mod defects;
+#[cfg(not(miri))] // Miri starts no processes.
+mod endless;
 mod fixture;
+mod global;
+mod pages;
 mod policy;
+mod published;
 mod random;
 mod refusals;

@@ -18,21 +18,33 @@ struct Model {
 impl Model {
     /// The free gaps in address order, as (start, end).
     fn gaps(&self) -> Vec<(usize, usize)> {
-        let starts = [0].into_iter().chain(self.live.iter().map(|(at, size)| at + size));
+        let starts = [0]
+            .into_iter()
+            .chain(self.live.iter().map(|(at, size)| at + size));
         let ends = self.live.keys().copied().chain([self.bytes]);
-        starts.zip(ends).filter(|(start, end)| start < end).collect()
+        starts
+            .zip(ends)
+            .filter(|(start, end)| start < end)
+            .collect()
     }
 
     fn list(&self) -> String {
         let live = self.live.iter().map(|(&at, size)| (at, format!("T{size}")));
-        let free = self.gaps().into_iter().map(|(at, end)| (at, format!("F{}", end - at)));
+        let free = self
+            .gaps()
+            .into_iter()
+            .map(|(at, end)| (at, format!("F{}", end - at)));
         let mut chunks: Vec<(usize, String)> = live.chain(free).collect();
         chunks.sort();
-        chunks.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" ")
+        chunks
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     fn chunk(size: usize) -> usize {
-        (size.max(1) + 7) / 8 * 8 + 8
+        size.max(1).div_ceil(8) * 8 + 8
     }
 
     /// All of a span if less than a chunk would remain of it.
@@ -141,7 +153,11 @@ impl Run {
             (false, _) => self.heap.alloc(size, align),
             (true, _) => self.heap.alloc_zeroed(size, align),
         };
-        assert_eq!(at, self.model.alloc(size, align.max(8)), "alloc {size} align {align}");
+        assert_eq!(
+            at,
+            self.model.alloc(size, align.max(8)),
+            "alloc {size} align {align}"
+        );
         let Some(at) = at else {
             self.reach.null += 1;
             return;
@@ -149,21 +165,44 @@ impl Run {
         self.reach.aligned += usize::from(align > 8);
         assert!(!zeroed || (0..size).all(|index| self.heap.arena.get(at + index) == 0));
         (0..size).for_each(|index| self.heap.arena.set(at + index, fill));
-        self.blocks.push(Block { at, size, align, fill });
+        self.blocks.push(Block {
+            at,
+            size,
+            align,
+            fill,
+        });
     }
 
     fn realloc(&mut self) {
         let index = self.random.below(self.blocks.len());
         let size = self.size() + 1;
-        let Block { at, size: old, align, fill } = self.blocks[index];
+        let Block {
+            at,
+            size: old,
+            align,
+            fill,
+        } = self.blocks[index];
         let moved = self.heap.realloc(at, (old, align), size);
-        assert_eq!(moved, self.model.realloc(at, size, align.max(8)), "realloc {at} to {size}");
+        assert_eq!(
+            moved,
+            self.model.realloc(at, size, align.max(8)),
+            "realloc {at} to {size}"
+        );
         let Some(moved) = moved else {
             self.reach.realloc_failed += 1;
             return self.check(index);
         };
-        *(if moved == at { &mut self.reach.resized } else { &mut self.reach.moved }) += 1;
-        self.blocks[index] = Block { at: moved, size: old.min(size), align, fill };
+        *(if moved == at {
+            &mut self.reach.resized
+        } else {
+            &mut self.reach.moved
+        }) += 1;
+        self.blocks[index] = Block {
+            at: moved,
+            size: old.min(size),
+            align,
+            fill,
+        };
         self.check(index);
         self.blocks[index].size = size;
         (0..size).for_each(|index| self.heap.arena.set(moved + index, fill));
@@ -178,7 +217,10 @@ impl Run {
 
     fn check(&self, index: usize) {
         let Block { at, size, fill, .. } = self.blocks[index];
-        assert!((0..size).all(|index| self.heap.arena.get(at + index) == fill), "block at {at}");
+        assert!(
+            (0..size).all(|index| self.heap.arena.get(at + index) == fill),
+            "block at {at}"
+        );
     }
 }
 
@@ -187,7 +229,10 @@ fn places_as_the_model_does() {
     for (seed, bytes) in [(1, 192), (2, 1024), (3, 4096)] {
         let mut run = Run {
             heap: Fixture::filled(bytes, 0x5a),
-            model: Model { bytes, live: BTreeMap::new() },
+            model: Model {
+                bytes,
+                live: BTreeMap::new(),
+            },
             random: Random(seed),
             blocks: Vec::new(),
             reach: Reach::default(),
@@ -200,8 +245,21 @@ fn places_as_the_model_does() {
         }
         assert_eq!(run.heap.list(), format!("F{bytes}"));
         assert!(run.heap.arena.guards_are_intact());
-        let Reach { null, moved, resized, realloc_failed, aligned } = run.reach;
-        let least = null.min(moved).min(resized).min(realloc_failed).min(aligned);
-        assert!(cfg!(miri) || least > 100, "{null} {moved} {resized} {realloc_failed} {aligned}");
+        let Reach {
+            null,
+            moved,
+            resized,
+            realloc_failed,
+            aligned,
+        } = run.reach;
+        let least = null
+            .min(moved)
+            .min(resized)
+            .min(realloc_failed)
+            .min(aligned);
+        assert!(
+            cfg!(miri) || least > 100,
+            "{null} {moved} {resized} {realloc_failed} {aligned}"
+        );
     }
 }

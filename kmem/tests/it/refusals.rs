@@ -27,7 +27,10 @@ fn refused(offset: usize) -> FreeError {
 #[test]
 fn outside() {
     for offset in [192, 200, 1 << 40, 0usize.wrapping_sub(8), 193] {
-        assert!(matches!(refused(offset), FreeError::Outside { .. }), "offset {offset:#x}");
+        assert!(
+            matches!(refused(offset), FreeError::Outside { .. }),
+            "offset {offset:#x}"
+        );
     }
     let wild = without_provenance_mut(8);
     // SAFETY: no block starts there.
@@ -38,7 +41,10 @@ fn outside() {
 #[test]
 fn misaligned() {
     for offset in [1, 39, 41, 44, 191] {
-        assert!(matches!(refused(offset), FreeError::Misaligned { .. }), "offset {offset}");
+        assert!(
+            matches!(refused(offset), FreeError::Misaligned { .. }),
+            "offset {offset}"
+        );
     }
 }
 
@@ -46,14 +52,20 @@ fn misaligned() {
 fn no_block() {
     // Headers, interiors of blocks and of free chunks, the last word of the heap.
     for offset in [0, 16, 32, 48, 56, 64, 80, 112, 184] {
-        assert!(matches!(refused(offset), FreeError::NoBlock { .. }), "offset {offset}");
+        assert!(
+            matches!(refused(offset), FreeError::NoBlock { .. }),
+            "offset {offset}"
+        );
     }
 }
 
 #[test]
 fn already_free() {
     for offset in [8, 104] {
-        assert!(matches!(refused(offset), FreeError::AlreadyFree { .. }), "offset {offset}");
+        assert!(
+            matches!(refused(offset), FreeError::AlreadyFree { .. }),
+            "offset {offset}"
+        );
     }
 }
 
@@ -71,7 +83,10 @@ fn an_overwritten_header() {
     let mut heap = heap();
     heap.arena.set_word(32, u64::MAX);
     assert!(matches!(heap.try_kfree(40), Err(FreeError::Broken { .. })));
-    assert!(matches!(heap.try_kfree(72), Err(FreeError::NoBlock { .. })), "not reachable");
+    assert!(
+        matches!(heap.try_kfree(72), Err(FreeError::NoBlock { .. })),
+        "not reachable"
+    );
 }
 
 #[test]
@@ -87,7 +102,10 @@ fn kfree_panics_with_the_error() {
     let mut heap = heap();
     let error = heap.try_kfree(48).unwrap_err();
     let panic = catch_unwind(AssertUnwindSafe(|| heap.kfree(48))).unwrap_err();
-    assert_eq!(panic.downcast_ref::<String>(), Some(&format!("kfree: {error}")));
+    assert_eq!(
+        panic.downcast_ref::<String>(),
+        Some(&format!("kfree: {error}"))
+    );
     assert_eq!(heap.list(), "F32 T32 T32 F96");
 }
 

@@ -1,0 +1,91 @@
+//! The global layers. Each generation has one test only, because it has one state and no lock.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::panic::catch_unwind;
+
+use kmem::PAGE_SIZE;
+
+use crate::arena::Arena;
+use crate::fixture::layout;
+
+/// Pages of the region: descriptors, heap, table, and a few more.
+const REGION_PAGES: usize = 80;
+
+/// The same calls for both generations.
+macro_rules! exercise {
+    ($global:ident, $managed:expr) => {{
+        use kmem::$global::{self, OsGlobalAlloc};
+
+        let region = Arena::new(REGION_PAGES * PAGE_SIZE, 0xff);
+        let page = |page| region.start().wrapping_add(page * PAGE_SIZE);
+        // SAFETY: no other test calls this layer, the region outlives the calls, and blocks are used while live.
+        unsafe {
+            assert!($global::kmalloc(8).is_null(), "not initialised");
+            assert!($global::get_head().is_null());
+            assert_eq!($global::get_num_allocations(), 0);
+
+            $global::page::init(region.start(), REGION_PAGES * PAGE_SIZE);
+            $global::init();
+            assert_eq!($global::get_head(), page(1));
+            assert_eq!($global::get_num_allocations(), 64);
+            assert_eq!($global::get_page_table().cast(), page(65));
+            assert!((*$global::get_page_table()).entries.iter().all(|&entry| entry == 0));
+            assert_eq!($global::page::alloc(2), page(66));
+            $global::page::dealloc(page(66));
+
+            let mut pages = String::new();
+            $global::page::print_page_allocations(&mut pages).unwrap();
+            let sums = "Allocated:     65 pages (    266240 bytes).\n";
+            assert!(pages.contains(sums), "{pages}");
+            assert!(pages.contains(&format!("Free     :     {} pages", $managed - 65)));
+
+            let block = $global::kmalloc(24);
+            assert_eq!(block, page(1).wrapping_add(8));
+            let zeroed = $global::kzmalloc(8);
+            let mut table = String::new();
+            $global::print_table(&mut table).unwrap();
+            assert_eq!(table.lines().count(), 3);
+            assert!(table.starts_with(&format!("{:p}: Length = 32  ", page(1))));
+            $global::kfree(block);
+            $global::kfree(zeroed);
+            $global::coalesce();
+
+            let os = OsGlobalAlloc;
+            let block = os.alloc(layout(24, 8));
+            block.write_bytes(9, 24);
+            let other = os.alloc_zeroed(layout(8, 8));
+            assert_eq!(other.read(), 0);
+            let moved = os.realloc(block, layout(24, 8), 100);
+            assert!((0..24).all(|index| moved.add(index).read() == 9));
+            os.dealloc(moved, layout(100, 8));
+            os.dealloc(other, layout(8, 8));
+            $global::coalesce();
+            table.clear();
+            $global::print_table(&mut table).unwrap();
+            assert_eq!(table, format!("{:p}: Length = 262144     Taken = false\n", page(1)));
+            assert!(os.alloc(layout(262_144, 8)).is_null());
+            assert!(region.guards_are_intact());
+        }
+    }};
+}
+
+#[test]
+fn correct_generation() {
+    exercise!(global, 79);
+}
+
+#[test]
+fn published_generation() {
+    exercise!(global_2019, 80);
+}
+
+#[test]
+fn alloc_error_names_the_request() {
+    let layout = Layout::from_size_align(100, 64).unwrap();
+    let panic = catch_unwind(|| kmem::global_2019::alloc_error(layout)).unwrap_err();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert_eq!(
+        message,
+        "Allocator failed to allocate 100 bytes with 64-byte alignment."
+    );
+}
