@@ -1,7 +1,24 @@
 //! A run that has ended, on whichever side: what each op did, what was printed, and how it ended.
 
+use harness::heap::Strength;
 use harness::observation::Observation;
 use harness::transcript::{End, Transcript};
+
+/// How a trace is to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunOptions {
+    /// How much to check.
+    pub strength: Strength,
+    /// Whether to observe the printed table after every op, rather than at `table` ops only.
+    pub tables: bool,
+    /// Whether to show misuse to a subject that promises nothing about it.
+    pub undefined: bool,
+}
+
+impl RunOptions {
+    /// Everything checked after every op, tables at `table` ops, misuse called.
+    pub const STRICT: Self = Self { strength: Strength::Strict, tables: false, undefined: true };
+}
 
 /// The record of one trace on one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
