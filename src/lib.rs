@@ -1,5 +1,7 @@
 //! placeholder
+pub mod executor;
 pub mod guest;
+pub mod host;
 pub mod judge;
 pub mod model;
 pub mod rules;

@@ -87,6 +87,12 @@ impl Transcript {
         self.begun.load(Acquire)
     }
 
+    /// The count behind [`Self::begun`], for a watch that must not miss a change.
+    #[must_use]
+    pub const fn progress(&self) -> &AtomicU32 {
+        &self.begun
+    }
+
     /// How the run ended; a number that is no [`End`] is none.
     #[must_use]
     pub fn end(&self) -> End {
