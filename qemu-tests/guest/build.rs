@@ -1,0 +1,54 @@
+//! Gives the linker its script. Link arguments come from here, not from `.cargo/config.toml`, so
+//! that the guest can be built from any folder.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+#[path = "src/layout.rs"]
+mod layout;
+
+use layout::{Part, RODATA, STACK, TEXT, WRITABLE};
+
+const TARGET: &str = "riscv64gc-unknown-none-elf";
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=src/layout.rs");
+    let target = env::var("TARGET").expect("cargo sets TARGET");
+    assert!(
+        target == TARGET,
+        "the guest is built for {target}; build it with `--target {TARGET}`"
+    );
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    fs::write(out.join("memory.x"), memory_script()).expect("cannot write memory.x to OUT_DIR");
+    println!("cargo:rustc-link-search={}", out.display());
+    // The order matters: `link.x`, which comes with `riscv-rt`, uses the regions of `memory.x`.
+    println!("cargo:rustc-link-arg-bins=-Tmemory.x");
+    println!("cargo:rustc-link-arg-bins=-Tlink.x");
+}
+
+/// The memory regions that `riscv-rt`'s linker script wants to be told.
+fn memory_script() -> String {
+    let region = |name: &str, part: Part| {
+        format!(
+            "  {name} : ORIGIN = {:#x}, LENGTH = {:#x}\n",
+            part.start, part.bytes
+        )
+    };
+    let alias = |name: &str, region: &str| format!("REGION_ALIAS(\"REGION_{name}\", {region});\n");
+    [
+        "MEMORY {\n".to_string(),
+        region("CODE", TEXT),
+        region("CONSTANTS", RODATA),
+        region("STACK", STACK),
+        region("WRITABLE", WRITABLE),
+        "}\n".to_string(),
+        alias("TEXT", "CODE"),
+        alias("RODATA", "CONSTANTS"),
+        alias("STACK", "STACK"),
+        alias("DATA", "WRITABLE"),
+        alias("BSS", "WRITABLE"),
+        alias("HEAP", "WRITABLE"),
+    ]
+    .concat()
+}

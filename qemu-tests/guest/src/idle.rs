@@ -1,0 +1,44 @@
+//! The time between two requests.
+//!
+//! A busy host posts the next request within microseconds, so the guest looks without pause at
+//! first. An idle one must cost next to nothing: the hart sleeps until the machine timer wakes it,
+//! longer each time. The timer never interrupts: `mstatus.MIE` is off, and `mie.MTIE` is on only
+//! around `wfi` (in user mode it would interrupt regardless).
+
+use riscv::interrupt::Interrupt;
+use riscv::register::{mie, time};
+
+use crate::memory::mailbox;
+
+/// Looks before the first sleep: some tens of microseconds.
+const SPINS: u32 = 4096;
+/// The first sleep, in ticks of `virt`'s 10 MHz clock: 20 us.
+const SLEEP_MIN: u64 = 200;
+/// The longest sleep: 1 ms. It bounds how late a request is seen.
+const SLEEP_MAX: u64 = 10_000;
+/// The timer's compare register of hart 0, in the CLINT of `virt`.
+const MTIMECMP: *mut u64 = 0x0200_4000 as *mut u64;
+
+/// Returns once a request waits.
+pub fn wait_for_request() {
+    for _ in 0..SPINS {
+        if mailbox().waits() {
+            return;
+        }
+        core::hint::spin_loop();
+    }
+    let mut ticks = SLEEP_MIN;
+    while !mailbox().waits() {
+        sleep(ticks);
+        ticks = (ticks * 2).min(SLEEP_MAX);
+    }
+}
+
+fn sleep(ticks: u64) {
+    // SAFETY: the register is the machine's, and nothing else of the guest uses it.
+    unsafe { MTIMECMP.write_volatile(time::read64() + ticks) };
+    // SAFETY: `mstatus.MIE` is off, so this wakes `wfi` and does nothing else.
+    unsafe { mie::enable(Interrupt::MachineTimer) };
+    riscv::asm::wfi();
+    mie::disable(Interrupt::MachineTimer);
+}

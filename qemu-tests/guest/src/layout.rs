@@ -1,0 +1,50 @@
+//! Where the guest's own parts lie. The build script writes the linker's memory regions from
+//! these, and `protection` guards them, so that the two cannot disagree.
+//!
+//! ```text
+//! 0x8000_0000  code         executed only
+//! 0x8010_0000  constants    read only; a stack that overflows traps here
+//! 0x8020_0000  stack        grows down
+//! 0x8030_0000  data, bss
+//! 0x8080_0000  mailbox      not the subject's (`harness::mailbox` says where)
+//! 0x8200_0000  heap         the subject's, to the byte
+//! ```
+
+/// One part of memory.
+#[derive(Clone, Copy)]
+pub struct Part {
+    /// Its first byte.
+    pub start: usize,
+    /// Its size in bytes: a power of two that divides `start`, for parts with a guard of their own.
+    pub bytes: usize,
+}
+
+impl Part {
+    /// The first byte behind it.
+    pub const fn end(self) -> usize {
+        self.start + self.bytes
+    }
+}
+
+const MIB: usize = 1 << 20;
+
+/// Code.
+pub const TEXT: Part = Part {
+    start: 0x8000_0000,
+    bytes: MIB,
+};
+/// Constants, and the initial bytes of data.
+pub const RODATA: Part = Part {
+    start: TEXT.end(),
+    bytes: MIB,
+};
+/// The stack. It lies directly above what cannot be written.
+pub const STACK: Part = Part {
+    start: RODATA.end(),
+    bytes: MIB,
+};
+/// Data and bss.
+pub const WRITABLE: Part = Part {
+    start: STACK.end(),
+    bytes: 5 * MIB,
+};

@@ -1,0 +1,71 @@
+//! Who may touch what, as PMP entries. The first entry that matches an address decides.
+//!
+//! | entry | from | machine mode | user mode |
+//! |---|---|---|---|
+//! | 0 | the null page | nothing | nothing |
+//! | 1 | code | read, execute | read, execute |
+//! | 2 | constants | read | read |
+//! | 3, 4 | stack, data, bss | everything | read, write |
+//! | 5, 6 | the heap, to the byte | everything | read, write |
+//! | none | mailbox, devices, the rest | everything | nothing |
+//!
+//! The first three are locked: they hold for machine mode too, and until the next boot.
+
+use harness::mailbox::HEAP_ADDRESS;
+use riscv::register::{
+    Permission::{NONE, R, RW, RX},
+    Range::{self, NAPOT, TOR},
+    pmpaddr0, pmpaddr1, pmpaddr2, pmpaddr3, pmpaddr4, pmpaddr5, pmpaddr6, pmpcfg0,
+};
+
+use crate::layout::{Part, RODATA, STACK, TEXT, WRITABLE};
+
+const NULL_PAGE: Part = Part {
+    start: 0,
+    bytes: 4096,
+};
+
+/// PMP addresses count in words of 4 bytes.
+const fn word(address: usize) -> usize {
+    address >> 2
+}
+
+/// A naturally aligned power of two: the size is in the number of ones at the end.
+const fn napot(part: Part) -> usize {
+    assert!(part.bytes.is_power_of_two());
+    assert!(part.start.is_multiple_of(part.bytes));
+    word(part.start) | (word(part.bytes) / 2 - 1)
+}
+
+/// Sets all guards, with a heap of 0 bytes.
+pub fn protect() {
+    // SAFETY: the addresses come first, as an entry that is on may deny the code that sets it. The
+    // locked entries deny nothing that the guest does: it writes no code and no constant (the
+    // start-up has copied data already) and executes no constant.
+    unsafe {
+        pmpaddr0::write(const { napot(NULL_PAGE) });
+        pmpaddr1::write(const { napot(TEXT) });
+        pmpaddr2::write(const { napot(RODATA) });
+        pmpaddr3::write(word(STACK.start));
+        pmpaddr4::write(word(WRITABLE.end()));
+        pmpaddr5::write(word(HEAP_ADDRESS as usize));
+        pmpaddr6::write(word(HEAP_ADDRESS as usize));
+        pmpcfg0::set_pmp(0, NAPOT, NONE, true);
+        pmpcfg0::set_pmp(1, NAPOT, RX, true);
+        pmpcfg0::set_pmp(2, NAPOT, R, true);
+        pmpcfg0::set_pmp(3, Range::OFF, NONE, false);
+        pmpcfg0::set_pmp(4, TOR, RW, false);
+        pmpcfg0::set_pmp(5, Range::OFF, NONE, false);
+        pmpcfg0::set_pmp(6, TOR, RW, false);
+    }
+}
+
+/// Lets user mode reach a heap of `bytes` bytes, a multiple of 4, and nothing behind it.
+pub fn open_heap(bytes: usize) {
+    let end = word(HEAP_ADDRESS as usize + bytes);
+    // Writing a guard costs QEMU its whole TLB, and most requests have the last one's geometry.
+    if pmpaddr6::read() != end {
+        // SAFETY: machine mode, which the guest itself runs in, is not affected.
+        unsafe { pmpaddr6::write(end) };
+    }
+}

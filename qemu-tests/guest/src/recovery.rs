@@ -1,0 +1,29 @@
+//! From a failure back to the next request.
+
+use core::arch::asm;
+
+use crate::layout::STACK;
+use crate::memory::mailbox;
+use crate::{checksum, serve, user};
+
+/// Replies to the request under way, whose end is recorded, and serves the next with an empty
+/// stack. After a failure of the guest's `own`, or one that changed it, the host is told to boot
+/// anew.
+pub fn recover(own: bool) -> ! {
+    if own || !checksum::holds() {
+        mailbox().set_spoiled();
+    }
+    user::prepare();
+    mailbox().set_replied();
+    // SAFETY: all that lay on the stack belongs to the failed request and is not used again. The
+    // stack's end is 16-byte aligned.
+    unsafe {
+        asm!(
+            "li sp, {stack}",
+            "j {serve}",
+            stack = const STACK.end(),
+            serve = sym serve::serve,
+            options(noreturn)
+        )
+    }
+}
