@@ -1,1 +1,21 @@
-//! placeholder
+//! The reference models: slow, obviously right, and without a line in common with any subject.
+//!
+//! ```text
+//! contract   which blocks are live: all that any allocator's client may rely on
+//! gaps       where a request must fit between live blocks, for a known overhead
+//! exact      where a declared policy places blocks, and the chunk list it leaves
+//!   first_fit, lowest_run      the two policies, each over one `chunk_list`
+//! area       which bytes of a region are handed out at all
+//! ```
+//!
+//! They hold offsets, never memory, and judge nothing: [`crate::judge`] compares what they say with
+//! what was observed. The one thing they share with the harness besides its data types is
+//! [`harness::table::ChunkHash`], the name that both sides give to a chunk list.
+
+pub mod area;
+pub mod chunk_list;
+pub mod contract;
+pub mod exact;
+pub mod first_fit;
+pub mod gaps;
+pub mod lowest_run;

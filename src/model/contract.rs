@@ -1,0 +1,348 @@
+//! Which blocks a client holds: the contract of every allocator, whatever its policy.
+//!
+//! It follows what was *observed*, so it stays true for an allocator of any placement. It knows no
+//! chunks, headers or overhead. A block is live from the op that placed it inside the heap to the
+//! op that freed it; every alloc uses up a handle, whether or not it got a block.
+
+use harness::observation::Outcome;
+use harness::op::{Align, Handle, Op};
+use std::ops::Range;
+
+/// A live block. Offsets and sizes are in bytes, from the heap's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its name.
+    pub handle: Handle,
+    /// Its first byte.
+    pub offset: u64,
+    /// As it was asked for.
+    pub size: u64,
+    /// As it was asked for; 8 where nothing was said.
+    pub align: u64,
+}
+
+/// What an alloc or realloc asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The name of the block that is to be.
+    pub handle: Handle,
+    /// In bytes.
+    pub size: u64,
+    /// In bytes.
+    pub align: u64,
+    /// The block that a realloc resizes.
+    pub old: Option<Block>,
+}
+
+/// The live blocks of one heap.
+#[derive(Clone, Debug)]
+pub struct Contract {
+    bytes: u64,
+    /// Lowest handle first.
+    live: Vec<Block>,
+    issued: u32,
+    /// What the client wrote into its blocks itself, in bytes from each block's start. Forgotten
+    /// when a block is resized: the harness then fills it anew.
+    writes: Vec<(Handle, Range<u64>)>,
+}
+
+impl Contract {
+    /// An empty heap of `bytes` bytes.
+    #[must_use]
+    pub const fn new(bytes: u64) -> Self {
+        Self {
+            bytes,
+            live: Vec::new(),
+            issued: 0,
+            writes: Vec::new(),
+        }
+    }
+
+    /// The live blocks, lowest handle first.
+    #[must_use]
+    pub fn live(&self) -> &[Block] {
+        &self.live
+    }
+
+    /// The live block of this name.
+    #[must_use]
+    pub fn block(&self, handle: Handle) -> Option<Block> {
+        self.index_of(handle).map(|index| self.live[index])
+    }
+
+    /// What the op asks for; `None` if it asks for nothing, or to resize a block that is not live.
+    #[must_use]
+    pub fn request(&self, op: &Op) -> Option<Request> {
+        match *op {
+            Op::Alloc { size, align, .. } => Some(Request {
+                handle: Handle(self.issued),
+                size,
+                align: align.unwrap_or(Align::DEFAULT).bytes(),
+                old: None,
+            }),
+            Op::Realloc { handle, size } => self.block(handle).map(|old| Request {
+                handle,
+                size,
+                align: old.align,
+                old: Some(old),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Whether a block lies inside the heap.
+    #[must_use]
+    pub fn holds(&self, offset: i64, size: u64) -> bool {
+        u64::try_from(offset)
+            .ok()
+            .and_then(|offset| offset.checked_add(size))
+            .is_some_and(|end| end <= self.bytes)
+    }
+
+    /// The lowest handle among the other live blocks with which this one would share a byte.
+    #[must_use]
+    pub fn overlapped(&self, handle: Handle, offset: u64, size: u64) -> Option<Block> {
+        let shares = |other: &Block| {
+            let from = offset.max(other.offset);
+            let to = (offset + size).min(other.offset + other.size);
+            from < to
+        };
+        self.live
+            .iter()
+            .copied()
+            .find(|other| other.handle != handle && shares(other))
+    }
+
+    /// Whether the op frees what is no live block of its client's.
+    #[must_use]
+    pub fn is_misuse(&self, op: &Op) -> bool {
+        match *op {
+            Op::Free { handle } => self.index_of(handle).is_none(),
+            Op::FreeInterior { .. } | Op::FreeWild { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the op writes beyond the size of the client's own block.
+    #[must_use]
+    pub fn writes_beyond(&self, op: &Op) -> bool {
+        let Op::Write {
+            handle,
+            offset,
+            length,
+        } = *op
+        else {
+            return false;
+        };
+        let size = self.block(handle).map_or(0, |block| block.size);
+        let end = offset.checked_add(length.into());
+        length > 0 && end.is_none_or(|end| end > size)
+    }
+
+    /// Whether the client itself wrote this byte of its block since it got it.
+    #[must_use]
+    pub fn wrote(&self, handle: Handle, byte: u64) -> bool {
+        self.writes
+            .iter()
+            .any(|(of, bytes)| *of == handle && bytes.contains(&byte))
+    }
+
+    /// Takes note of an op and its answer.
+    pub fn apply(&mut self, op: &Op, outcome: Outcome) {
+        match (*op, outcome) {
+            (Op::Alloc { .. } | Op::Realloc { .. }, Outcome::Placed(offset)) => {
+                if let Some(request) = self.request(op) {
+                    self.place(request, offset);
+                }
+            }
+            (Op::Free { handle }, Outcome::Done | Outcome::Refused) => self.forget(handle),
+            (Op::FreeAll, Outcome::Done | Outcome::Refused) => self.live.clear(),
+            (
+                Op::Write {
+                    handle,
+                    offset,
+                    length,
+                },
+                Outcome::Done,
+            ) => {
+                self.writes
+                    .push((handle, offset..offset.saturating_add(length.into())));
+            }
+            _ => {}
+        }
+        self.issued += u32::from(matches!(op, Op::Alloc { .. }));
+    }
+
+    fn place(
+        &mut self,
+        Request {
+            handle,
+            size,
+            align,
+            ..
+        }: Request,
+        offset: i64,
+    ) {
+        self.writes.retain(|(of, _)| *of != handle);
+        self.forget(handle);
+        if self.holds(offset, size) {
+            let block = Block {
+                handle,
+                offset: offset.cast_unsigned(),
+                size,
+                align,
+            };
+            let index = self.live.partition_point(|other| other.handle < handle);
+            self.live.insert(index, block);
+        }
+    }
+
+    fn forget(&mut self, handle: Handle) {
+        if let Some(index) = self.index_of(handle) {
+            self.live.remove(index);
+        }
+    }
+
+    fn index_of(&self, handle: Handle) -> Option<usize> {
+        self.live
+            .binary_search_by_key(&handle, |block| block.handle)
+            .ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALLOC: Op = Op::Alloc {
+        size: 24,
+        align: None,
+        zeroed: false,
+    };
+    const A0: Handle = Handle(0);
+    const A1: Handle = Handle(1);
+
+    fn contract(steps: &[(Op, Outcome)]) -> Contract {
+        let mut contract = Contract::new(192);
+        steps
+            .iter()
+            .for_each(|(op, outcome)| contract.apply(op, *outcome));
+        contract
+    }
+
+    #[test]
+    fn every_alloc_uses_up_a_handle() {
+        let got = contract(&[
+            (ALLOC, Outcome::Null),
+            (ALLOC, Outcome::NotExpressible),
+            (ALLOC, Outcome::Placed(8)),
+        ]);
+        assert_eq!(
+            got.live(),
+            [Block {
+                handle: Handle(2),
+                offset: 8,
+                size: 24,
+                align: 8
+            }]
+        );
+        assert_eq!(
+            got.request(&ALLOC).map(|request| request.handle),
+            Some(Handle(3))
+        );
+    }
+
+    #[test]
+    fn a_block_outside_the_heap_is_not_live() {
+        for offset in [-8, 176, 1 << 40] {
+            assert_eq!(contract(&[(ALLOC, Outcome::Placed(offset))]).live(), []);
+        }
+        assert_eq!(contract(&[(ALLOC, Outcome::Placed(168))]).live().len(), 1);
+    }
+
+    #[test]
+    fn a_failed_realloc_keeps_the_block_and_a_granted_one_its_handle() {
+        let realloc = Op::Realloc {
+            handle: A0,
+            size: 40,
+        };
+        let allocs = [(ALLOC, Outcome::Placed(8)), (ALLOC, Outcome::Placed(40))];
+        let mut kept = contract(&allocs);
+        kept.apply(&realloc, Outcome::Null);
+        assert_eq!(
+            kept.block(A0).map(|block| (block.offset, block.size)),
+            Some((8, 24))
+        );
+        kept.apply(&realloc, Outcome::Placed(80));
+        assert_eq!(
+            kept.block(A0).map(|block| (block.offset, block.size)),
+            Some((80, 40))
+        );
+        assert!(kept.live().is_sorted_by_key(|block| block.handle));
+    }
+
+    #[test]
+    fn freed_blocks_are_dead() {
+        let mut left = contract(&[(ALLOC, Outcome::Placed(8)), (ALLOC, Outcome::Placed(40))]);
+        let free = Op::Free { handle: A0 };
+        assert!(!left.is_misuse(&free));
+        left.apply(&free, Outcome::Done);
+        assert!(left.is_misuse(&free));
+        assert!(left.block(A1).is_some());
+        left.apply(&Op::FreeAll, Outcome::Done);
+        assert_eq!(left.live(), []);
+    }
+
+    #[test]
+    fn blocks_overlap_only_where_they_share_a_byte() {
+        let held = contract(&[(ALLOC, Outcome::Placed(8))]);
+        for (offset, size, shares) in [
+            (0, 8, false),
+            (0, 9, true),
+            (31, 1, true),
+            (32, 8, false),
+            (16, 0, false),
+        ] {
+            assert_eq!(
+                held.overlapped(A1, offset, size).is_some(),
+                shares,
+                "{offset} {size}"
+            );
+        }
+        assert_eq!(held.overlapped(A0, 8, 24), None);
+        let empty = Op::Alloc {
+            size: 0,
+            align: None,
+            zeroed: false,
+        };
+        let empty = contract(&[(empty, Outcome::Placed(8))]);
+        assert_eq!(empty.overlapped(A1, 0, 24), None);
+    }
+
+    #[test]
+    fn a_write_is_told_from_one_beyond_the_block() {
+        let mut held = contract(&[(ALLOC, Outcome::Placed(8))]);
+        let write = |offset, length| Op::Write {
+            handle: A0,
+            offset,
+            length,
+        };
+        assert!(!held.writes_beyond(&write(16, 8)));
+        assert!(held.writes_beyond(&write(17, 8)));
+        assert!(!held.writes_beyond(&write(25, 0)));
+        assert!(held.writes_beyond(&write(u64::MAX, 8)));
+        held.apply(&write(4, 2), Outcome::Done);
+        assert_eq!(
+            [3, 4, 5, 6].map(|byte| held.wrote(A0, byte)),
+            [false, true, true, false]
+        );
+        held.apply(
+            &Op::Realloc {
+                handle: A0,
+                size: 40,
+            },
+            Outcome::Placed(8),
+        );
+        assert!(!held.wrote(A0, 4));
+    }
+}
