@@ -1,0 +1,156 @@
+//! The contract rules: what every client of any allocator relies on.
+
+use harness::observation::{Contents, Observation, Outcome};
+use harness::op::Op;
+
+use crate::judge::{Broken, Judge, evidence};
+use crate::model::contract::Request;
+use crate::rules::Rule;
+
+impl Judge<'_> {
+    pub(super) fn broken_contract(&self, op: &Op, observation: &Observation) -> Option<Broken> {
+        let Observation {
+            outcome, contents, ..
+        } = observation;
+        let request = self.contract.request(op);
+        let placed = match (request, *outcome) {
+            (Some(request), Outcome::Placed(at)) => self.misplaced(request, at),
+            _ => None,
+        };
+        placed
+            .or_else(|| self.lost_contents(op, request, contents))
+            .or_else(|| match (request, *outcome) {
+                (Some(request), Outcome::Null) => self.spurious_null(request),
+                _ => None,
+            })
+            .or_else(|| self.leaked(op, *outcome))
+    }
+
+    /// Whether a request was granted that is larger than the whole heap.
+    pub(super) fn is_impossible(&self, op: &Op, outcome: Outcome) -> bool {
+        matches!(outcome, Outcome::Placed(_))
+            && matches!(*op, Op::Alloc { size, .. } | Op::Realloc { size, .. }
+                if size > self.geometry.bytes())
+    }
+
+    fn misplaced(&self, request: Request, at: i64) -> Option<Broken> {
+        let Request {
+            handle,
+            size,
+            align,
+            ..
+        } = request;
+        let (unit, bytes) = (self.declaration.unit, self.geometry.bytes());
+        let observed = || evidence::sized_block(unit, handle, at, size);
+        if size > bytes {
+            return Some(Broken {
+                rule: Rule::ImpossibleSuccess,
+                expected: format!("null, since the whole heap has {bytes} bytes"),
+                observed: observed(),
+            });
+        }
+        if !self.contract.holds(at, size) {
+            return Some(Broken {
+                rule: Rule::OutOfBounds,
+                expected: format!("a block inside the heap's {bytes} bytes"),
+                observed: observed(),
+            });
+        }
+        if let Some(other) = self.contract.overlapped(handle, at.cast_unsigned(), size) {
+            let (on, from) = (other.handle, other.offset.cast_signed());
+            let other = evidence::sized_block(unit, on, from, other.size);
+            return Some(Broken {
+                rule: Rule::Overlap,
+                expected: "bytes that no live block holds".to_owned(),
+                observed: format!("{} over {other}", observed()),
+            });
+        }
+        (!at.cast_unsigned().is_multiple_of(align)).then(|| Broken {
+            rule: Rule::Misaligned,
+            expected: format!("an offset that is a multiple of {align}"),
+            observed: evidence::block(unit, handle, at),
+        })
+    }
+
+    fn lost_contents(
+        &self,
+        op: &Op,
+        request: Option<Request>,
+        contents: &Contents,
+    ) -> Option<Broken> {
+        if let Some((handle, byte)) = contents.corrupted {
+            let block = self.contract.block(handle);
+            let at = block.map_or(String::new(), |block| {
+                let from = block.offset.cast_signed();
+                format!(" at {}", evidence::offset(self.declaration.unit, from))
+            });
+            return Some(Broken {
+                rule: Rule::Corrupted,
+                expected: format!("a{}{at} as its client left it", handle.0),
+                observed: format!("byte {byte} of a{} changed", handle.0),
+            });
+        }
+        let Request { handle, size, .. } = request?;
+        if let Some(byte) = contents.not_zeroed {
+            return Some(Broken {
+                rule: Rule::NotZeroed,
+                expected: format!("{size} bytes of 0"),
+                observed: format!("byte {byte} of a{} is not 0", handle.0),
+            });
+        }
+        // The harness compares with what it filled in, which the client may have overwritten.
+        let byte = contents
+            .realloc_lost
+            .filter(|&byte| !self.contract.wrote(handle, byte))?;
+        let carried = self.contract.request(op)?.old?.size.min(size);
+        Some(Broken {
+            rule: Rule::ReallocLostContents,
+            expected: format!("the first {carried} bytes of a{} carried over", handle.0),
+            observed: format!("byte {byte} differs"),
+        })
+    }
+
+    /// Null although the request must fit. The block a realloc would resize stays live meanwhile:
+    /// only success elsewhere is demanded, success in place is a matter of policy.
+    fn spurious_null(&self, request: Request) -> Option<Broken> {
+        let Request { size, align, .. } = request;
+        let gaps = self.gaps.as_ref()?;
+        let at = gaps.fit(self.contract.live(), size, align)?;
+        let at = evidence::offset(self.declaration.unit, at.cast_signed());
+        let aligned = match align {
+            8 => String::new(),
+            _ => format!(" aligned to {align}"),
+        };
+        Some(Broken {
+            rule: Rule::SpuriousOom,
+            expected: format!("a block, since {size} bytes{aligned} fit at {at}"),
+            observed: "null".to_owned(),
+        })
+    }
+
+    /// Memory that does not come back: the empty heap grants less than the fresh one did, or a
+    /// live block is not taken back at all.
+    fn leaked(&self, op: &Op, outcome: Outcome) -> Option<Broken> {
+        let (expected, observed) = match (op, outcome) {
+            (Op::Capacity, Outcome::Capacity(bytes)) if bytes < self.fresh_capacity => (
+                format!("{} bytes, as the fresh heap granted", self.fresh_capacity),
+                format!("{bytes} bytes at most"),
+            ),
+            (Op::Free { handle }, Outcome::Refused) => {
+                let at = self.contract.block(*handle)?.offset.cast_signed();
+                let block = evidence::block(self.declaration.unit, *handle, at);
+                (format!("{block} taken back"), "refused".to_owned())
+            }
+            (Op::FreeAll, Outcome::Refused) => (
+                "every live block taken back".to_owned(),
+                "a refusal".to_owned(),
+            ),
+            _ => return None,
+        };
+        Some(Broken {
+            rule: Rule::Leak,
+            expected,
+            observed,
+        })
+    }
+}

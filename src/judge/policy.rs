@@ -1,0 +1,73 @@
+//! The policy rules: every offset and every chunk as the exact model has it.
+
+use harness::observation::{Observation, Outcome};
+use harness::op::Op;
+
+use crate::judge::{Broken, Judge, evidence};
+use crate::model::contract::Request;
+use crate::rules::Rule;
+
+impl Judge<'_> {
+    /// Also lets the exact model take its step, so it is called once an op.
+    pub(super) fn broken_policy(&mut self, op: &Op, observation: &Observation) -> Option<Broken> {
+        self.misplaced_by_policy(op, observation.outcome)
+            .or_else(|| self.other_table(observation))
+    }
+
+    fn misplaced_by_policy(&mut self, op: &Op, outcome: Outcome) -> Option<Broken> {
+        let exact = self.exact.as_mut()?;
+        let observed = match outcome {
+            Outcome::Placed(at) => Some(at),
+            Outcome::Null => None,
+            Outcome::Done | Outcome::Refused => {
+                // A legal free that was refused is a leak; to the policy the block is free.
+                match *op {
+                    Op::Free { handle } => {
+                        let block = self.contract.block(handle);
+                        block.into_iter().for_each(|block| exact.free(block.offset));
+                    }
+                    Op::FreeAll => {
+                        let live = self.contract.live();
+                        live.iter().for_each(|block| exact.free(block.offset));
+                    }
+                    _ => {}
+                }
+                return None;
+            }
+            // What was not called changes nothing, and neither do the blocks that `capacity` tries.
+            Outcome::Capacity(_) | Outcome::NotExpressible | Outcome::NoBlock => return None,
+        };
+        let Request {
+            handle,
+            size,
+            align,
+            old,
+        } = self.contract.request(op)?;
+        let expected = match old {
+            None => exact.alloc(size, align),
+            Some(old) => exact.realloc(old.offset, size, align),
+        };
+        let expected = expected.map(u64::cast_signed);
+        let shown = |at: Option<i64>| {
+            at.map(|at| evidence::block(self.declaration.unit, handle, at))
+                .unwrap_or("null".to_owned())
+        };
+        (observed != expected).then(|| Broken {
+            rule: Rule::Placement,
+            expected: shown(expected),
+            observed: shown(observed),
+        })
+    }
+
+    fn other_table(&self, observation: &Observation) -> Option<Broken> {
+        let (walk, chunks) = (observation.walk?, self.exact.as_ref()?.chunks());
+        (walk.hash != chunks.hash()).then(|| Broken {
+            rule: Rule::Table,
+            expected: chunks.brief(self.declaration.unit),
+            observed: match walk.chunks {
+                1 => "1 chunk, another".to_owned(),
+                count => format!("{count} chunks, not these"),
+            },
+        })
+    }
+}

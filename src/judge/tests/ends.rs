@@ -1,0 +1,201 @@
+//! How runs end: panics, faults, hangs, and records that are not complete.
+
+use super::*;
+use crate::judge::{Verdict, judge};
+use crate::run::{Run, RunEnd};
+use harness::op::OpKind;
+use harness::trace::Trace;
+
+const ALLOC: Op = Op::Alloc {
+    size: 24,
+    align: None,
+    zeroed: false,
+};
+
+fn verdict_by(
+    rules: Rules,
+    declaration: &Declaration,
+    ops: &[Op],
+    observations: &[Observation],
+    end: RunEnd,
+) -> Verdict {
+    let geometry = Geometry::from_bytes(HEAP_BYTES).expect("it is a heap's size");
+    let trace = Trace {
+        geometry,
+        ops: ops.to_vec(),
+    };
+    let run = Run {
+        observations: observations.to_vec(),
+        tables: Vec::new(),
+        end,
+    };
+    judge(declaration, &trace, &run, rules, FRESH)
+}
+
+fn verdict(ops: &[Op], observations: &[Observation], end: RunEnd) -> Verdict {
+    verdict_by(Rules::MACHINE, &published(), ops, observations, end)
+}
+
+/// The parts of a finding that regressions speak of.
+fn told(verdict: &Verdict) -> (&str, Rule, usize, &str) {
+    let finding = verdict.finding().expect("a finding");
+    (verdict.name(), finding.rule, finding.op, &finding.observed)
+}
+
+#[test]
+fn a_run_that_went_through_agrees() {
+    let agreed = verdict(&[ALLOC], &[placed(8)], RunEnd::Completed);
+    assert_eq!((agreed.name(), agreed.finding()), ("agree", None));
+    assert_eq!(verdict(&[], &[], RunEnd::Completed), Verdict::Agree);
+}
+
+#[test]
+fn a_broken_rule_diverges() {
+    let ops = [ALLOC, ALLOC];
+    let observations = [placed(8), placed(8)];
+    let diverged = verdict_by(
+        Rules::ALL,
+        &published(),
+        &ops,
+        &observations,
+        RunEnd::Completed,
+    );
+    assert_eq!(diverged.name(), "diverge");
+    assert_eq!(
+        diverged.finding().map(|found| (found.rule, found.op)),
+        Some((Rule::Overlap, 1))
+    );
+}
+
+#[test]
+fn panic() {
+    let panicked = RunEnd::Panicked("out of\n  memory".to_owned());
+    let crashed = verdict(&[ALLOC, Op::FreeAll], &[placed(8)], panicked);
+    assert_eq!(told(&crashed), ("crash", Rule::Panic, 1, "out of memory"));
+    assert_eq!(
+        crashed.finding().map(|found| found.kind),
+        Some(OpKind::FreeAll)
+    );
+}
+
+#[test]
+fn fault() {
+    let faulted = || RunEnd::Faulted("SIGSEGV at 0xc8".to_owned());
+    let crashed = verdict(&[ALLOC], &[], faulted());
+    assert_eq!(told(&crashed), ("crash", Rule::Fault, 0, "SIGSEGV at 0xc8"));
+    // Behind the last op it is laid to that one, and without any op to the first that could be.
+    let crashed = verdict(&[ALLOC], &[placed(8)], faulted());
+    assert_eq!(told(&crashed).2, 0);
+    assert_eq!(told(&verdict(&[], &[], faulted())).2, 0);
+    let stray = with(placed(8), |contents| contents.stray_store = Some(200));
+    let crashed = verdict(&[ALLOC], &[stray], RunEnd::Completed);
+    let told = told(&crashed);
+    assert_eq!(
+        told,
+        (
+            "crash",
+            Rule::Fault,
+            0,
+            "a store at 0xc8, behind the heap's end"
+        )
+    );
+}
+
+#[test]
+fn hang() {
+    let hung = verdict(&[ALLOC, ALLOC], &[placed(8)], RunEnd::Hung);
+    assert_eq!(told(&hung), ("hang", Rule::Hang, 1, "none in time"));
+}
+
+#[test]
+fn an_incomplete_record_never_agrees() {
+    let ops = [ALLOC, ALLOC];
+    for (end, observations) in [
+        (RunEnd::Completed, &[placed(8)][..]),
+        (RunEnd::Completed, &[]),
+        (RunEnd::Lost, &[]),
+        (RunEnd::Lost, &[placed(8)]),
+        (RunEnd::Lost, &[placed(8), placed(40)]),
+    ] {
+        let crashed = verdict(&ops, observations, end);
+        let (name, rule, _, observed) = told(&crashed);
+        assert_eq!((name, rule), ("crash", Rule::Fault));
+        let expected = format!("no complete record: {} of 2 ops", observations.len());
+        assert_eq!(observed, expected);
+    }
+    let surplus = verdict(
+        &ops,
+        &[placed(8), placed(40), placed(72)],
+        RunEnd::Completed,
+    );
+    assert_eq!(told(&surplus), ("crash", Rule::Fault, 1, "one of 3"));
+}
+
+#[test]
+fn an_answer_to_another_op_is_no_record() {
+    for (op, answer) in [
+        (ALLOC, Outcome::Done),
+        (ALLOC, Outcome::Capacity(8)),
+        (Op::FreeAll, Outcome::Placed(8)),
+        (Op::Capacity, Outcome::Done),
+        (Op::Table, Outcome::Capacity(8)),
+    ] {
+        let steps = [(op, Observation::of(answer))];
+        let finding = found_by(Rules::MACHINE, &published(), &steps).expect("a finding");
+        assert_eq!(finding.rule, Rule::Fault, "{op:?} {answer:?}");
+    }
+    let dead = [(ALLOC, null()), (realloc(A0, 8), placed(8))];
+    assert_eq!(found(&foreign(), &dead).map(|found| found.op), Some(1));
+}
+
+#[test]
+fn a_loss_is_explained_by_the_last_observation() {
+    let broken = WalkDigest {
+        broken_at: Some(0),
+        ..walk(&[])
+    };
+    let causes = [
+        (placed(-8), Rule::OutOfBounds),
+        (placed(176), Rule::OutOfBounds),
+        (walked(placed(8), broken), Rule::BrokenTable),
+    ];
+    for (cause, rule) in causes {
+        let lost = |rules, observations: &[Observation]| {
+            let ops = [ALLOC, ALLOC, ALLOC];
+            verdict_by(rules, &published(), &ops, observations, RunEnd::Lost)
+        };
+        let found = lost(Rules::ALL, &[cause])
+            .finding()
+            .map(|finding| finding.rule);
+        assert_eq!(found, Some(rule));
+        assert_eq!(lost(Rules::MACHINE, &[cause]), Verdict::Agree);
+        // What an earlier observation showed does not explain an end after a later one.
+        assert_eq!(lost(Rules::MACHINE, &[cause, placed(40)]).name(), "crash");
+    }
+}
+
+#[test]
+fn the_end_of_undefined_misuse_is_not_judged() {
+    let ops = [ALLOC, Op::FreeWild { offset: 3 }, ALLOC];
+    let ends = [
+        RunEnd::Panicked("free of a free page".to_owned()),
+        RunEnd::Faulted("SIGSEGV".to_owned()),
+        RunEnd::Hung,
+    ];
+    for end in ends {
+        for (observations, at) in [(&[placed(8)][..], 1), (&[placed(8), done()], 2)] {
+            let undefined = verdict_by(Rules::ALL, &published(), &ops, observations, end.clone());
+            assert_eq!(undefined, Verdict::Agree);
+            let tolerant = verdict_by(Rules::ALL, &foreign(), &ops, observations, end.clone());
+            assert_eq!(tolerant.finding().map(|finding| finding.op), Some(at));
+        }
+        // Not called: then the end is the subject's own.
+        let uncalled = [placed(8), Observation::of(Outcome::NotExpressible)];
+        let judged = verdict_by(Rules::ALL, &published(), &ops, &uncalled, end);
+        assert_eq!(judged.finding().map(|finding| finding.op), Some(2));
+    }
+    // A record that breaks off is nobody's promise.
+    let short = [placed(8), done()];
+    let judged = verdict_by(Rules::ALL, &published(), &ops, &short, RunEnd::Completed);
+    assert_eq!(judged.name(), "crash");
+}
