@@ -56,10 +56,6 @@ macro_rules! global_layer {
         /// # Safety
         ///
         /// No other call into this module is running, and no earlier result of this is in use.
-        #[allow(
-            clippy::mut_from_ref,
-            reason = "the caller owes that there is no other reference"
-        )]
         unsafe fn state() -> &'static mut State {
             // SAFETY: the caller vouches that this is the only reference.
             unsafe { &mut *STATE.0.get() }

@@ -7,7 +7,7 @@ use kmem::Kmem;
 use crate::fixture::Fixture;
 
 /// Ops a run.
-const OPS: usize = if cfg!(miri) { 300 } else { 40_000 };
+const OPS: usize = if cfg!(miri) { 30 } else { 40_000 };
 
 /// Live chunks: header offset -> chunk size. What lies between them is free.
 struct Model {
