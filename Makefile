@@ -1,0 +1,72 @@
+# The project's verbs. `make` alone lists them; README.md shows what the main ones print.
+
+# Plain `cargo` is stable here, whatever the machine's default is; only libFuzzer needs nightly.
+export RUSTUP_TOOLCHAIN ?= stable
+# Cargo finds its subcommands beside itself; the scripts must find them in the same place.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+# The rig looks for the guest's image in the workspace's own target folder.
+unexport CARGO_TARGET_DIR
+
+RIG := target/release/kmem-rig
+RISCV := riscv64gc-unknown-none-elf
+GUEST := --manifest-path qemu-tests/guest/Cargo.toml --target $(RISCV) --target-dir target
+FUZZ := --manifest-path fuzz/Cargo.toml
+
+# What `make run` writes its finds to: an ignored folder, or with KEEP=1 the regressions.
+FINDS ?= $(if $(KEEP),qemu-tests/regressions,target/finds)
+# The fuzz target of `make fuzz`.
+TARGET ?= kmem
+# How long `make run` and `make fuzz` look for bugs.
+run: SECONDS ?= 20
+fuzz: SECONDS ?= 60
+
+.PHONY: help setup run build rig guest test fuzz replay review lint soak ci
+.NOTPARALLEL:
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Install what is missing: QEMU, gdb, Rust targets, cargo tools
+	@scripts/setup.sh
+
+run: build ## Fuzz kmem-2019, then minimise the finds and replay them in the guest (SECONDS, KEEP=1)
+	@scripts/run.sh $(SECONDS) $(FINDS)
+
+build: rig guest ## Build the rig and the guest, optimised
+
+rig: setup
+	cargo build --release --locked
+
+guest: setup
+	cargo build --release --locked $(GUEST)
+
+test: guest ## Run every test: host, guest, snapshots, documentation, fuzz smoke runs
+	scripts/test.sh
+	cargo test --doc --workspace --locked --quiet
+	scripts/smoke.sh
+
+fuzz: setup ## Fuzz one target until its first find (TARGET=kmem SECONDS=60)
+	mkdir -p fuzz/corpus/$(TARGET)
+	cargo +nightly fuzz run -O $(TARGET) fuzz/corpus/$(TARGET) fuzz/seeds/$(TARGET) -- \
+		-dict=fuzz/kmem.dict -timeout=10 -max_total_time=$(SECONDS)
+
+replay: build ## Replay all regressions on the host and in the guest
+	$(RIG) replay qemu-tests/regressions --on host,qemu
+
+review: setup ## Accept or reject the snapshots that the last failed `make test` proposed
+	cargo insta review --workspace
+
+lint: setup ## Check formatting, lints and documentation in all three workspaces
+	cargo fmt --all --check
+	cargo fmt --manifest-path qemu-tests/guest/Cargo.toml --check
+	cargo fmt $(FUZZ) --check
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	cargo clippy --all-features --locked $(GUEST) -- -D warnings
+	cargo clippy --all-targets --all-features --locked $(FUZZ) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+soak: build ## The long runs: five seeds for each correct allocator, some 10^8 operations in all
+	@scripts/soak.sh
+
+ci: ## What CI runs
+	@.ci/run
