@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The long runs: nothing may be found in the allocators that are meant to be correct.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+execs=600000 # With some 16 operations a trace, ten campaigns come to 10^8 operations.
+for subject in kmem page; do
+    for seed in 1 2 3 4 5; do
+        echo "soak: $subject, seed $seed"
+        target/release/kmem-rig hunt --subject "$subject" --seed "$seed" --execs "$execs"
+    done
+done
+target/release/kmem-rig hunt --on qemu --subject kmem --seed 1 --execs 1000000
