@@ -27,6 +27,10 @@ pub trait Executor {
     /// When the rig itself cannot do its work.
     fn fresh_capacity(&mut self, entry: &Entry, geometry: Geometry) -> Result<u64>;
 
+    /// Whether hangs are confirmed in a second, longer run before they are reported. Whoever only
+    /// searches, and confirms in the end, may do without.
+    fn confirm_hangs(&mut self, confirm: bool);
+
     /// Runs a trace strictly and judges it.
     ///
     /// # Errors
@@ -69,13 +73,24 @@ pub fn measure_capacity(
     entry: &Entry,
     geometry: Geometry,
 ) -> Result<u64> {
-    let options = RunOptions { strength: Strength::Fast, ..RunOptions::STRICT };
+    let options = RunOptions {
+        strength: Strength::Fast,
+        ..RunOptions::STRICT
+    };
     let (mut granted, mut refused) = (0, geometry.bytes() + 1);
     while granted + 1 < refused {
         let size = granted + (refused - granted) / 2;
-        let ops = vec![Op::Alloc { size, align: None, zeroed: false }];
+        let ops = vec![Op::Alloc {
+            size,
+            align: None,
+            zeroed: false,
+        }];
         let run = executor.run(entry, &Trace { geometry, ops }, options)?;
-        match run.observations.first().map(|observation| observation.outcome) {
+        match run
+            .observations
+            .first()
+            .map(|observation| observation.outcome)
+        {
             Some(Outcome::Placed(_)) => granted = size,
             _ => refused = size,
         }

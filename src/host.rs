@@ -3,6 +3,7 @@
 
 pub(crate) mod region;
 pub(crate) mod shared;
+pub(crate) mod watch;
 pub(crate) mod worker;
 
 use std::collections::HashMap;
@@ -12,6 +13,8 @@ use anyhow::{Context, Result, ensure};
 use harness::execute::Plan;
 use harness::geometry::Geometry;
 use harness::heap::Workspace;
+use harness::observation::Observation;
+use harness::subject::Region;
 use harness::subjects::Entry;
 use harness::trace::Trace;
 use harness::transcript::{Recorder, Transcript};
@@ -20,7 +23,8 @@ use crate::executor::{self, Executor};
 use crate::run::{Run, RunEnd, RunOptions};
 use region::HostRegion;
 use shared::Shared;
-use worker::{Watch, Worker};
+use watch::Watch;
+use worker::Worker;
 
 /// The CPU time one op may take. Ops on the largest heaps take milliseconds.
 pub const OP_LIMIT: Duration = Duration::from_millis(100);
@@ -33,8 +37,7 @@ pub struct Host {
     workspace: Box<Workspace>,
     regions: HashMap<Geometry, HostRegion>,
     capacities: HashMap<(&'static str, Geometry), u64>,
-    /// Whether hangs are confirmed. Whoever only searches, and confirms in the end, may do without.
-    pub confirms_hangs: bool,
+    confirms_hangs: bool,
 }
 
 impl Host {
@@ -53,6 +56,23 @@ impl Host {
         })
     }
 
+    /// The memory of heaps of this geometry, mapped as long as this value lives. Only workers may
+    /// use it: each has its own copy.
+    ///
+    /// # Errors
+    /// When the kernel grants no memory.
+    pub(crate) fn region(&mut self, geometry: Geometry) -> Result<Region> {
+        use std::collections::hash_map::Entry::{Occupied, Vacant};
+        Ok(match self.regions.entry(geometry) {
+            Occupied(mapped) => mapped.get().region(),
+            Vacant(vacant) => {
+                let mapped = HostRegion::new(geometry)
+                    .with_context(|| format!("mapping a heap of {geometry}"))?;
+                vacant.insert(mapped).region()
+            }
+        })
+    }
+
     fn run_once(
         &mut self,
         entry: &Entry,
@@ -60,7 +80,7 @@ impl Host {
         plan: Plan<'_>,
         op_limit: Duration,
     ) -> Result<Run> {
-        let region = map(&mut self.regions, trace.geometry)?.region();
+        let region = self.region(trace.geometry)?;
         let transcript = &*self.transcript;
         let workspace = &mut *self.workspace;
         transcript.clear();
@@ -83,7 +103,10 @@ impl Host {
         .context("forking a worker")?;
         worker.wait().context("waiting for a worker")?;
         let died = || RunEnd::Faulted("the worker died without a word".to_owned());
-        Ok(Run::read(transcript, died, |words| describe_fault(words, trace.geometry)))
+        let run = Run::read(transcript, died, |words| {
+            describe_fault(words, trace.geometry)
+        });
+        Ok(faulted_at_stray_store(run))
     }
 }
 
@@ -102,6 +125,10 @@ impl Executor for Host {
             return self.run_once(entry, trace, plan, OP_LIMIT * CONFIRM_FACTOR);
         }
         Ok(run)
+    }
+
+    fn confirm_hangs(&mut self, confirm: bool) {
+        self.confirms_hangs = confirm;
     }
 
     fn fresh_capacity(&mut self, entry: &Entry, geometry: Geometry) -> Result<u64> {
@@ -131,24 +158,23 @@ pub fn ensure_accepts(entry: &Entry, geometry: Geometry) -> Result<()> {
     Ok(())
 }
 
-/// The mapping of a geometry, made when first asked for.
-pub(crate) fn map(
-    regions: &mut HashMap<Geometry, HostRegion>,
-    geometry: Geometry,
-) -> Result<&HostRegion> {
-    use std::collections::hash_map::Entry::{Occupied, Vacant};
-    Ok(match regions.entry(geometry) {
-        Occupied(mapped) => mapped.into_mut(),
-        Vacant(vacant) => {
-            let region = HostRegion::new(geometry)
-                .with_context(|| format!("mapping a heap of {geometry}"))?;
-            vacant.insert(region)
-        }
-    })
+/// Small heaps end inside a page, where no guard page can catch a store behind the end; the bytes
+/// there are watched instead. Such a store is told as the fault that it is where guards are exact.
+fn faulted_at_stray_store(mut run: Run) -> Run {
+    let strays = |observation: &Observation| observation.contents.stray_store;
+    if let Some(at) = run.observations.iter().position(|o| strays(o).is_some()) {
+        let offset = strays(&run.observations[at]).unwrap_or_default();
+        run.observations.truncate(at);
+        run.tables.retain(|(op, _)| *op < at);
+        run.end = RunEnd::Faulted(format!(
+            "a store behind the heap's end, at heap+{offset:#x}"
+        ));
+    }
+    run
 }
 
 /// A signal in words, with its address as an offset where it lies at the heap.
-fn describe_fault([signal, _, offset]: [u64; 3], geometry: Geometry) -> String {
+pub(crate) fn describe_fault([signal, _, offset]: [u64; 3], geometry: Geometry) -> String {
     let name = match signal as i32 {
         libc::SIGSEGV => "SIGSEGV",
         libc::SIGBUS => "SIGBUS",

@@ -67,6 +67,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every word that [`Self::name`] can be.
+    pub const NAMES: [&str; 4] = ["agree", "diverge", "crash", "hang"];
+
     /// The word people and regressions use.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -226,7 +229,8 @@ impl<'a> Judge<'a> {
 
     /// The first judged rule, by precedence, that the op breaks.
     fn check(&mut self, op: &Op, observation: &Observation) -> Option<Broken> {
-        let judges = |set| self.rules.judges(set);
+        let rules = self.rules;
+        let judges = |set| rules.judges(set);
         if let Some(broken) = self.ill_fitting(op, observation.outcome) {
             return Some(broken);
         }
@@ -245,7 +249,7 @@ impl<'a> Judge<'a> {
         {
             return Some(broken);
         }
-        if self.rules.judges(RuleSet::Misuse)
+        if judges(RuleSet::Misuse)
             && let Some(broken) = self.broken_misuse(op, observation)
         {
             return Some(broken);

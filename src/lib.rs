@@ -1,8 +1,22 @@
 //! placeholder
+pub mod cli;
+pub mod compare;
 pub mod executor;
+pub mod fuzz;
+pub mod generate;
 pub mod guest;
 pub mod host;
+pub mod hunt;
+pub mod in_process;
+pub mod input;
 pub mod judge;
+pub mod listing;
+pub mod minimize;
 pub mod model;
+pub mod mutate;
+pub mod regression;
+pub mod replay;
+pub mod report;
 pub mod rules;
 pub mod run;
+pub mod triage;

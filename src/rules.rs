@@ -142,10 +142,13 @@ impl FromStr for Rule {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|rule| rule.name() == name).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join("`, `");
-            format!("a rule (`{names}`)")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|rule| rule.name() == name)
+            .ok_or_else(|| {
+                let names = Self::ALL.map(Self::name).join("`, `");
+                format!("a rule (`{names}`)")
+            })
     }
 }
 
@@ -160,10 +163,19 @@ pub struct Rules {
 
 impl Rules {
     /// Every set.
-    pub const ALL: Self = Self { contract: true, structure: true, policy: true, misuse: true };
+    pub const ALL: Self = Self {
+        contract: true,
+        structure: true,
+        policy: true,
+        misuse: true,
+    };
     /// Machine rules alone.
-    pub const MACHINE: Self =
-        Self { contract: false, structure: false, policy: false, misuse: false };
+    pub const MACHINE: Self = Self {
+        contract: false,
+        structure: false,
+        policy: false,
+        misuse: false,
+    };
 
     /// Whether a set is judged.
     #[must_use]
@@ -212,7 +224,11 @@ impl fmt::Display for Rules {
             (self.policy, "policy"),
             (self.misuse, "misuse"),
         ];
-        let names: Vec<_> = sets.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+        let names: Vec<_> = sets
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, name)| *name)
+            .collect();
         f.write_str(if names.is_empty() { "machine" } else { "" })?;
         f.write_str(&names.join(","))
     }

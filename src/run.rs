@@ -17,7 +17,11 @@ pub struct RunOptions {
 
 impl RunOptions {
     /// Everything checked after every op, tables at `table` ops, misuse called.
-    pub const STRICT: Self = Self { strength: Strength::Strict, tables: false, undefined: true };
+    pub const STRICT: Self = Self {
+        strength: Strength::Strict,
+        tables: false,
+        undefined: true,
+    };
 }
 
 /// The record of one trace on one subject.
@@ -66,7 +70,11 @@ impl Run {
             End::Hung => RunEnd::Hung,
             End::None => died(),
         };
-        Self { observations: transcript.observations().collect(), tables: tables(transcript), end }
+        Self {
+            observations: transcript.observations().collect(),
+            tables: tables(transcript),
+            end,
+        }
     }
 }
 

@@ -44,6 +44,23 @@ impl Trace {
         allocs.map(|(index, _)| index).nth(handle.0 as usize)
     }
 
+    /// The trace without the ops of the misuse lane: frees of dead handles, of interior and of wild
+    /// pointers, and client writes. Dead is judged by the ops alone.
+    #[must_use]
+    pub fn without_misuse(mut self) -> Self {
+        let mut handles = crate::bytes::Handles::default();
+        self.ops.retain(|op| {
+            let misuse = match op {
+                Op::Free { handle } => !handles.live().contains(handle),
+                Op::FreeInterior { .. } | Op::FreeWild { .. } | Op::Write { .. } => true,
+                _ => false,
+            };
+            handles.note(op);
+            !misuse
+        });
+        self
+    }
+
     /// Panics unless the trace keeps the promises of its fields.
     ///
     /// # Panics

@@ -37,8 +37,16 @@ impl HostRegion {
         let mapping = NonNull::new(mapped.cast::<u8>()).ok_or_else(io::Error::last_os_error)?;
         let start = mapping.as_ptr().wrapping_add(align);
         let start = start.wrapping_add(start.align_offset(align));
-        let region = Region { start, bytes: heap_bytes, slack: open_bytes - heap_bytes };
-        let host_region = Self { mapping, mapping_bytes, region };
+        let region = Region {
+            start,
+            bytes: heap_bytes,
+            slack: open_bytes - heap_bytes,
+        };
+        let host_region = Self {
+            mapping,
+            mapping_bytes,
+            region,
+        };
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: the pages lie inside the mapping made above: it starts at most 2 * align before
         // `start` and ends at least `align` behind the open pages.

@@ -1,0 +1,241 @@
+//! `kmem-rig hunt`: the built-in fuzzer.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use clap::Args;
+use serde::Serialize;
+
+use super::Outcome;
+use super::options::{Format, GuestOptions, Named, On, RuleOptions};
+use crate::host::Host;
+use crate::hunt::{self, Bound, Find, Settings, Summary};
+use crate::report;
+use crate::rules::Rules;
+
+/// How long a hunt lasts that is not told.
+const TIME_DEFAULT: Duration = Duration::from_secs(20);
+
+/// Hunt for bugs with random traces; needs no nightly toolchain
+///
+/// Goes on after a find; reports one minimised find per rule and op kind.
+///
+/// Example: kmem-rig hunt --subject kmem-2019 --seed 1 --execs 20000
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The subject
+    #[arg(long, value_name = "S", default_value = "kmem")]
+    subject: Named,
+    /// Where to hunt
+    #[arg(long, value_enum, default_value = "host")]
+    on: On,
+    /// The seed: the same seed draws the same cases
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// How long, such as 20s or 5m [default: 20s]
+    #[arg(long, value_parser = parse_time, conflicts_with = "execs")]
+    time: Option<Duration>,
+    /// How many cases
+    #[arg(long, value_name = "N")]
+    execs: Option<u64>,
+    /// The most ops of a case
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=4000))]
+    ops_max: u64,
+    #[command(flatten)]
+    rules: RuleOptions,
+    #[command(flatten)]
+    guest: GuestOptions,
+    /// How to print
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+impl Arguments {
+    pub(super) fn run(&self) -> Result<Outcome> {
+        let time = self.time.unwrap_or(TIME_DEFAULT);
+        let settings = Settings {
+            entry: self.subject.0,
+            rules: self.rules.rules.unwrap_or(Rules::ALL),
+            seed: self.seed,
+            bound: self.execs.map_or(Bound::Time(time), Bound::Execs),
+            ops_max: self.ops_max as usize,
+        };
+        let subject = settings.entry.name();
+        let mut printed = Ok(());
+        let mut report = |find: &Find| {
+            let line = match self.format {
+                Format::Json => json_line(subject, find),
+                Format::Human => report::finding(subject, &find.trace, &find.finding),
+            };
+            let mut out = std::io::stdout().lock();
+            printed =
+                std::mem::replace(&mut printed, Ok(())).and_then(|()| writeln!(out, "{line}"));
+        };
+        let spinner = spinner(subject);
+        let summary = match self.on {
+            On::Host => hunt::on_host(&settings, &mut Host::new()?, &mut report)?,
+            On::Qemu => hunt::on_guest(&settings, &mut self.guest.start()?, &mut report)?,
+        };
+        spinner.finish_and_clear();
+        printed?;
+        writeln!(
+            std::io::stdout(),
+            "{}",
+            self.summary_line(subject, &summary)
+        )?;
+        let clean = summary.findings == 0;
+        Ok(if clean {
+            Outcome::AsExpected
+        } else {
+            Outcome::Finding
+        })
+    }
+
+    fn summary_line(&self, subject: &'static str, summary: &Summary) -> String {
+        let Summary {
+            execs,
+            ops,
+            findings,
+            unconfirmed,
+            elapsed,
+        } = *summary;
+        let elapsed_ms = elapsed.as_millis() as u64;
+        match self.format {
+            Format::Json => {
+                let line = SummaryLine {
+                    subject,
+                    execs,
+                    ops,
+                    findings,
+                    elapsed_ms,
+                };
+                json(&Tagged::Summary(line))
+            }
+            Format::Human => {
+                let seconds = elapsed.as_secs_f64();
+                let mut line = format!(
+                    "{subject}: {execs} cases, {ops} ops, {findings} finds, {seconds:.1} s"
+                );
+                if unconfirmed > 0 {
+                    line += &format!("; {unconfirmed} suspects agreed on a strict run");
+                }
+                line
+            }
+        }
+    }
+}
+
+/// A sign of life, on a terminal only.
+fn spinner(subject: &str) -> indicatif::ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return indicatif::ProgressBar::hidden();
+    }
+    let spinner = indicatif::ProgressBar::new_spinner();
+    spinner.set_message(format!("hunting {subject}"));
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    spinner
+}
+
+#[derive(Serialize)]
+struct FindingLine<'a> {
+    subject: &'a str,
+    rule: &'a str,
+    op: usize,
+    ops: usize,
+    trace: String,
+    execs: u64,
+    elapsed_ms: u64,
+}
+
+#[derive(Serialize)]
+struct SummaryLine<'a> {
+    subject: &'a str,
+    execs: u64,
+    ops: u64,
+    findings: u64,
+    elapsed_ms: u64,
+}
+
+/// A line of `--format json`: what it is, and its fields in their order.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Tagged<'a> {
+    Finding(FindingLine<'a>),
+    Summary(SummaryLine<'a>),
+}
+
+fn json(line: &Tagged<'_>) -> String {
+    serde_json::to_string(line).expect("strings and numbers are JSON")
+}
+
+fn json_line(subject: &str, find: &Find) -> String {
+    let line = FindingLine {
+        subject,
+        rule: find.finding.rule.name(),
+        op: find.finding.op,
+        ops: find.trace.ops.len(),
+        trace: find.trace.to_string(),
+        execs: find.execs,
+        elapsed_ms: find.elapsed.as_millis() as u64,
+    };
+    json(&Tagged::Finding(line))
+}
+
+/// Reads `20s`, `5m`, `2h`, `500ms`; a bare number counts seconds.
+fn parse_time(text: &str) -> Result<Duration> {
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let wrong = || anyhow!("expected a time such as 20s, 5m or 2h");
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let milliseconds = match unit {
+        "ms" => Some(number),
+        "" | "s" => number.checked_mul(1000),
+        "m" => number.checked_mul(60_000),
+        "h" => number.checked_mul(3_600_000),
+        _ => None,
+    };
+    milliseconds.map(Duration::from_millis).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use harness::subjects;
+
+    #[test]
+    fn times_have_units() {
+        let seconds = |text| parse_time(text).unwrap().as_secs_f64();
+        assert_eq!(
+            ["20s", "5m", "2h", "500ms", "7"].map(seconds),
+            [20.0, 300.0, 7200.0, 0.5, 7.0]
+        );
+        for wrong in [
+            "",
+            "s",
+            "5d",
+            "-1s",
+            "99999999999999999999s",
+            "99999999999999999h",
+        ] {
+            assert!(parse_time(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_subject_has_its_name() {
+        for entry in subjects::all() {
+            assert_eq!(
+                entry.name().parse::<Named>().unwrap().0.name(),
+                entry.name()
+            );
+        }
+        let error = "kmem2019".parse::<Named>().unwrap_err().to_string();
+        assert!(
+            error.contains("there are: kmem-2019, kmem, page-2019, page"),
+            "{error}"
+        );
+    }
+}

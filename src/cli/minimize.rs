@@ -1,0 +1,62 @@
+//! `kmem-rig minimize`: the smallest trace that breaks the same rule.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+use clap::Args;
+use harness::subjects;
+use harness::text::Document;
+
+use super::Outcome;
+use super::options::{Named, RuleOptions};
+use crate::executor::Executor;
+use crate::host::Host;
+use crate::regression::{Regression, write_whole};
+use crate::{hunt, report};
+
+/// Find the smallest trace that breaks the same rule with the same kind of op
+///
+/// Example: kmem-rig minimize fuzz/artifacts/kmem_2019/crash-1f2e --subject kmem-2019 -o small.trace
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// An artifact, a corpus entry or a trace
+    input: PathBuf,
+    /// Where to write the smallest trace
+    #[arg(short, long, value_name = "TRACE")]
+    output: PathBuf,
+    /// The subject [default: the first one that it breaks a rule of]
+    #[arg(long, value_name = "S")]
+    subject: Option<Named>,
+    #[command(flatten)]
+    rules: RuleOptions,
+}
+
+impl Arguments {
+    pub(super) fn run(&self) -> Result<Outcome> {
+        let regression = Regression::load(&self.input)?;
+        let trace = &regression.trace;
+        let rules = self.rules.rules.unwrap_or(regression.rules);
+        let mut host = Host::new()?;
+        let tried = match self.subject {
+            Some(Named(entry)) => vec![entry],
+            None => {
+                let accepts = |e: &&subjects::Entry| e.declaration.accepts(trace.geometry);
+                subjects::SUBJECTS.iter().filter(accepts).collect()
+            }
+        };
+        for entry in tried {
+            let (_, verdict) = host.verdict(entry, trace, rules)?;
+            if let Some(finding) = verdict.finding() {
+                let (small, finding) = hunt::shrink(&mut host, entry, trace, rules, finding)?;
+                write_whole(&self.output, Document::of(&small).to_string().as_bytes())?;
+                println!("{}", report::finding(entry.name(), &small, &finding));
+                println!("written to {}", self.output.display());
+                return Ok(Outcome::AsExpected);
+            }
+        }
+        Err(anyhow!(
+            "{}: breaks no rule, so there is nothing to minimise",
+            self.input.display()
+        ))
+    }
+}

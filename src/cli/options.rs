@@ -1,0 +1,70 @@
+//! Options that several commands share.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use harness::subjects::Entry;
+
+use crate::guest::Guest;
+use crate::replay;
+use crate::rules::Rules;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum On {
+    /// This machine.
+    Host,
+    /// The riscv64 guest in QEMU.
+    Qemu,
+}
+
+/// A subject named on the command line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named(pub &'static Entry);
+
+impl FromStr for Named {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        replay::by_name(name).map(Self)
+    }
+}
+
+/// The guest's image.
+#[derive(Args, Debug)]
+pub(super) struct GuestOptions {
+    /// The guest's image [default: $KMEM_RIG_GUEST, else the one that `make build` makes]
+    #[arg(long, value_name = "PATH")]
+    guest: Option<PathBuf>,
+}
+
+impl GuestOptions {
+    /// Boots the guest.
+    pub(super) fn start(&self) -> Result<Guest> {
+        Guest::start(&crate::guest::find_image(self.guest.as_deref())?)
+    }
+}
+
+/// The rules judged.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct RuleOptions {
+    /// The rule sets judged, of contract, structure, policy and misuse; machine rules always are
+    #[arg(long, value_name = "SETS", value_parser = parse_rules)]
+    pub(super) rules: Option<Rules>,
+}
+
+fn parse_rules(text: &str) -> Result<Rules, String> {
+    text.parse()
+        .map_err(|expected| format!("expected {expected}"))
+}

@@ -1,0 +1,145 @@
+//! `kmem-rig replay`: traces on host and guest, verdicts against what is expected.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use super::Outcome;
+use super::options::{Format, GuestOptions, Named, On, RuleOptions};
+use super::table::table;
+use crate::host::Host;
+use crate::input;
+use crate::replay::{self, Row, Sides, Summary};
+
+/// Replay traces on host and guest, and compare the verdicts with those the traces expect
+///
+/// Each trace runs on the subjects it expects something of; one that expects nothing, on all.
+///
+/// Example: kmem-rig replay qemu-tests/regressions --on host,qemu
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Traces, artifacts, corpus entries, or folders of them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Where to run
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "host,qemu")]
+    on: Vec<On>,
+    /// Run on this subject instead; may be given more than once
+    #[arg(long, value_name = "S")]
+    subject: Vec<Named>,
+    #[command(flatten)]
+    rules: RuleOptions,
+    #[command(flatten)]
+    guest: GuestOptions,
+    /// How to print
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+impl Arguments {
+    pub(super) fn run(&self) -> Result<Outcome> {
+        let files = input::files(&self.paths)?;
+        ensure!(
+            !files.is_empty(),
+            "no file to replay in {}",
+            display(&self.paths)
+        );
+        let mut host = self.on.contains(&On::Host).then(Host::new).transpose()?;
+        let mut guest = self
+            .on
+            .contains(&On::Qemu)
+            .then(|| self.guest.start())
+            .transpose()?;
+        let mut sides = Sides {
+            host: host.as_mut(),
+            guest: guest.as_mut(),
+        };
+        let chosen: Vec<_> = self.subject.iter().map(|named| named.0).collect();
+        let mut summary = Summary::default();
+        let mut rows = Vec::new();
+        let mut lines = Vec::new();
+        for path in &files {
+            let mut report = |row: &Row| match self.format {
+                Format::Json => lines.push(serde_json::to_string(row)),
+                Format::Human => rows.push(cells(row)),
+            };
+            let rules = self.rules.rules;
+            replay::replay(path, &chosen, rules, &mut sides, &mut summary, &mut report)?;
+            for line in lines.drain(..) {
+                writeln!(std::io::stdout(), "{}", line?)?;
+            }
+        }
+        self.finish(&summary, &rows)?;
+        Ok(if summary.unexpected == 0 {
+            Outcome::AsExpected
+        } else {
+            Outcome::Finding
+        })
+    }
+
+    fn finish(&self, summary: &Summary, rows: &[[String; 6]]) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        if self.format == Format::Json {
+            #[derive(serde::Serialize)]
+            struct Line<'a> {
+                summary: &'a Summary,
+            }
+            writeln!(out, "{}", serde_json::to_string(&Line { summary })?)?;
+            return Ok(());
+        }
+        let heading = ["TRACE", "SUBJECT", "ON", "VERDICT", "AS EXPECTED", "WHY"];
+        out.write_all(table(heading, rows).as_bytes())?;
+        let Summary {
+            traces,
+            runs,
+            as_expected,
+            unexpected,
+        } = summary;
+        writeln!(
+            out,
+            "{traces} traces, {runs} runs: {as_expected} as expected, {unexpected} not"
+        )?;
+        Ok(())
+    }
+}
+
+fn cells(row: &Row) -> [String; 6] {
+    let stem = PathBuf::from(&row.trace);
+    let verdict = match (row.rule, row.op) {
+        (Some(rule), Some(op)) => format!("{} {rule} at {op}", row.verdict),
+        _ => row.verdict.to_owned(),
+    };
+    let as_expected = match row.as_expected {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "-",
+    };
+    // A verdict that is as expected needs no reason.
+    let why = match (&row.expected, &row.observed) {
+        (Some(expected), Some(observed)) if row.as_expected != Some(true) => {
+            format!("expected {expected}; observed {observed}")
+        }
+        _ => String::new(),
+    };
+    [
+        stem.file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        row.subject.to_owned(),
+        row.on.name().to_owned(),
+        verdict,
+        as_expected.to_owned(),
+        why,
+    ]
+}
+
+fn display(paths: &[PathBuf]) -> String {
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}

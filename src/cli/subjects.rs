@@ -1,0 +1,60 @@
+//! `kmem-rig subjects`: lists the allocators this binary can test.
+
+use std::io::Write;
+
+use anyhow::Result;
+use clap::Args;
+use harness::declaration::{Misuse, Policy};
+use harness::subjects;
+
+use super::{Outcome, table::table};
+
+/// List the allocators this binary can test
+///
+/// Example: kmem-rig subjects
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// List the canaries too: `kmem` with one planted defect each
+    #[arg(long)]
+    canaries: bool,
+}
+
+impl Arguments {
+    pub(super) fn run(&self) -> Result<Outcome> {
+        let canaries = if self.canaries {
+            &subjects::CANARIES[..]
+        } else {
+            &[]
+        };
+        let rows: Vec<_> = subjects::SUBJECTS.iter().chain(canaries).map(row).collect();
+        let text = table(
+            ["SUBJECT", "FAMILY", "PLACEMENT", "MISUSE", "ALIGN AT MOST"],
+            &rows,
+        );
+        std::io::stdout().write_all(text.as_bytes())?;
+        Ok(Outcome::AsExpected)
+    }
+}
+
+fn row(entry: &subjects::Entry) -> [String; 5] {
+    let declaration = &entry.declaration;
+    let placement = match declaration.policy {
+        Some(Policy::FirstFit) => "address-ordered first fit",
+        Some(Policy::LowestRun) => "lowest run of pages",
+        None => "any",
+    };
+    let misuse = match declaration.misuse {
+        Misuse::Refuses => "refuses",
+        Misuse::Tolerates => "tolerates",
+        Misuse::Undefined => "undefined",
+    };
+    let align = declaration.align_max.to_string();
+    [
+        declaration.name,
+        declaration.family,
+        placement,
+        misuse,
+        &align,
+    ]
+    .map(str::to_owned)
+}

@@ -1,0 +1,129 @@
+//! `kmem-rig triage`: from artifacts to regressions.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::Outcome;
+use super::options::{Format, GuestOptions, Named, RuleOptions};
+use super::table::table;
+use crate::host::Host;
+use crate::rules::Rules;
+use crate::triage::{self, Class, Settings};
+
+/// Where regressions are kept, from the repository's top.
+const REGRESSIONS: &str = "qemu-tests/regressions";
+
+/// Turn artifacts into minimised regressions, one for each find, replayed in the guest
+///
+/// Exits with 0 when every find is a known regression, with 1 when one is new.
+///
+/// Example: kmem-rig triage fuzz/artifacts/kmem_2019
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Artifacts, or folders of them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// The subject; may be given more than once [default: by the name of each artifact's folder]
+    #[arg(long, value_name = "S")]
+    subject: Vec<Named>,
+    /// Where to write the minimised traces
+    #[arg(long, value_name = "FOLDER", default_value = REGRESSIONS)]
+    out: PathBuf,
+    /// The folder of regressions that makes a find known
+    #[arg(long, value_name = "FOLDER", default_value = REGRESSIONS)]
+    known: PathBuf,
+    /// How the artifacts came about, for the header of new regressions
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "kmem-rig triage of fuzzing artifacts"
+    )]
+    found: String,
+    #[command(flatten)]
+    rules: RuleOptions,
+    #[command(flatten)]
+    guest: GuestOptions,
+    /// How to print
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+
+impl Arguments {
+    pub(super) fn run(&self) -> Result<Outcome> {
+        let subjects: Vec<_> = self.subject.iter().map(|named| named.0).collect();
+        let settings = Settings {
+            subjects: &subjects,
+            rules: self.rules.rules.unwrap_or(Rules::ALL),
+            out: &self.out,
+            known: triage::known_in(&self.known)?,
+            found: &self.found,
+        };
+        let (mut host, mut guest) = (Host::new()?, self.guest.start()?);
+        let mut classes = Vec::new();
+        let mut keep = |class: &Class| classes.push(class.clone());
+        triage::triage(&self.paths, &settings, &mut host, &mut guest, &mut keep)?;
+        let new = classes
+            .iter()
+            .filter(|class| class.known_as.is_none())
+            .count();
+        let mut out = std::io::stdout().lock();
+        match self.format {
+            Format::Json => {
+                for class in &classes {
+                    writeln!(out, "{}", serde_json::to_string(class)?)?;
+                }
+            }
+            Format::Human => {
+                let heading = [
+                    "SUBJECT",
+                    "RULE",
+                    "AT",
+                    "OPS",
+                    "SEEN",
+                    "HOST",
+                    "GUEST",
+                    "KNOWN",
+                    "WRITTEN TO",
+                ];
+                let rows: Vec<_> = classes.iter().map(cells).collect();
+                out.write_all(table(heading, &rows).as_bytes())?;
+                writeln!(out, "{}", conclusion(classes.len(), new))?;
+            }
+        }
+        Ok(if new == 0 {
+            Outcome::AsExpected
+        } else {
+            Outcome::Finding
+        })
+    }
+}
+
+fn cells(class: &Class) -> [String; 9] {
+    [
+        class.subject.to_owned(),
+        class.rule.to_owned(),
+        format!("op {} ({})", class.op, class.kind),
+        class.ops.to_string(),
+        class.artifacts.to_string(),
+        class.host.to_owned(),
+        format!("{} ({})", class.guest, class.label),
+        if class.known_as.is_some() {
+            "yes"
+        } else {
+            "NEW"
+        }
+        .to_owned(),
+        class.written.clone(),
+    ]
+}
+
+fn conclusion(finds: usize, new: usize) -> String {
+    match (finds, new) {
+        (0, _) => "no finds".to_owned(),
+        (_, 0) => format!("{finds} finds, all of them known regressions"),
+        _ => format!("{finds} finds, {new} of them NEW: review the traces named above"),
+    }
+}

@@ -1,0 +1,187 @@
+//! Watches the process it runs in: a panic, a fault or a hang of a subject is written to a
+//! [`Transcript`] before the process ends.
+//!
+//! Time is the process's own CPU time, so that a busy machine makes nothing look like a hang: a
+//! timer ticks a few times per limit, and an op that is still the same at the last tick hangs.
+
+use std::fmt::Write;
+use std::panic::PanicHookInfo;
+use std::ptr::null_mut;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
+use std::time::Duration;
+
+use harness::transcript::{End, MessageWriter, Transcript};
+
+/// Ticks in an op's time limit: a hang is noticed at most a tick late.
+const TICKS: u32 = 4;
+/// The signal stack of the fault handler: a subject may have overrun the ordinary one.
+const SIGNAL_STACK_BYTES: usize = 64 << 10;
+
+/// What a process is watched by.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Where its end is written.
+    pub transcript: &'a Transcript,
+    /// A count that moves with every op.
+    pub progress: &'a AtomicU32,
+    /// The CPU time one op may take.
+    pub op_limit: Duration,
+    /// Where the heap starts: faults are told relative to it. Only compared, never read.
+    pub heap_start: usize,
+}
+
+// What the signal handlers and the panic hook see. Set before anything can be raised.
+static TRANSCRIPT: AtomicPtr<Transcript> = AtomicPtr::new(null_mut());
+static PROGRESS: AtomicPtr<AtomicU32> = AtomicPtr::new(null_mut());
+static HEAP_START: AtomicUsize = AtomicUsize::new(0);
+static LAST_PROGRESS: AtomicU32 = AtomicU32::new(0);
+static TICKS_SAME: AtomicU32 = AtomicU32::new(0);
+/// Set where the process must die of what happened, after telling it; else it just leaves.
+static TELL: OnceLock<fn()> = OnceLock::new();
+
+/// Watches a worker: after a panic, a fault or a hang it leaves without a word.
+///
+/// # Safety
+/// What `watch` refers to lives until the process has ended.
+pub unsafe fn and_leave(watch: &Watch<'_>) {
+    std::panic::set_hook(Box::new(|info| {
+        record_panic(info);
+        leave()
+    }));
+    // SAFETY: exactly the caller's promise.
+    unsafe { start(watch) };
+}
+
+/// Watches a process that someone else watches too: after a panic, a fault or a hang it calls
+/// `tell`, and then dies of it as if it had not been watched.
+pub fn and_tell(watch: &Watch<'static>, tell: fn()) {
+    if TELL.set(tell).is_err() {
+        return;
+    }
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        record_panic(info);
+        tell();
+        previous(info);
+    }));
+    // SAFETY: what `watch` refers to is static.
+    unsafe { start(watch) };
+}
+
+/// Where the heap starts from now on.
+pub fn set_heap_start(address: usize) {
+    HEAP_START.store(address, Relaxed);
+}
+
+/// Ends the process without running destructors or handlers that belong to its parent.
+pub fn leave() -> ! {
+    // SAFETY: no memory is involved.
+    unsafe { libc::_exit(0) }
+}
+
+/// # Safety
+/// What `watch` refers to lives until the process has ended.
+unsafe fn start(watch: &Watch<'_>) {
+    TRANSCRIPT.store(std::ptr::from_ref(watch.transcript).cast_mut(), Relaxed);
+    PROGRESS.store(std::ptr::from_ref(watch.progress).cast_mut(), Relaxed);
+    HEAP_START.store(watch.heap_start, Relaxed);
+    let stack = Box::leak(vec![0_u8; SIGNAL_STACK_BYTES].into_boxed_slice());
+    let stack = libc::stack_t {
+        ss_sp: stack.as_mut_ptr().cast(),
+        ss_flags: 0,
+        ss_size: SIGNAL_STACK_BYTES,
+    };
+    // SAFETY: the stack was leaked, so it lives as long as the process.
+    unsafe { libc::sigaltstack(&raw const stack, null_mut()) };
+    let faults = FAULTS.map(|signal| (signal, handle(signal, on_fault as *const () as usize)));
+    // Set once: a process is watched for one reason only.
+    let _ = PREVIOUS.set(faults);
+    handle(libc::SIGPROF, on_tick as *const () as usize);
+    let tick = watch.op_limit / TICKS;
+    let tick = libc::timeval {
+        tv_sec: tick.as_secs() as libc::time_t,
+        tv_usec: libc::suseconds_t::from(tick.subsec_micros() as i32),
+    };
+    let timer = libc::itimerval {
+        it_interval: tick,
+        it_value: tick,
+    };
+    // SAFETY: the structure is valid for the call, and no old value is asked for.
+    unsafe { libc::setitimer(libc::ITIMER_PROF, &raw const timer, null_mut()) };
+}
+
+/// Signals that a subject's own instruction raises.
+const FAULTS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
+/// How each was handled before.
+static PREVIOUS: OnceLock<[(i32, libc::sigaction); FAULTS.len()]> = OnceLock::new();
+
+/// Handles a signal, and returns how it was handled before.
+fn handle(signal: i32, handler: usize) -> libc::sigaction {
+    // SAFETY: zero is a valid `sigaction`: no flags, an empty mask.
+    let (mut action, mut previous): (libc::sigaction, libc::sigaction) =
+        unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+    // SAFETY: the handler has the three-argument form that SA_SIGINFO asks for.
+    unsafe { libc::sigaction(signal, &raw const action, &raw mut previous) };
+    previous
+}
+
+fn transcript() -> Option<&'static Transcript> {
+    // SAFETY: null, or a shared mapping that lives as long as the process.
+    unsafe { TRANSCRIPT.load(Relaxed).as_ref() }
+}
+
+extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the kernel passes a valid structure; the address is meaningless, but there, for
+    // signals that have none.
+    let address = unsafe { (*info).si_addr() };
+    let offset = address.addr().wrapping_sub(HEAP_START.load(Relaxed));
+    if let Some(transcript) = transcript() {
+        transcript.set_fault([signal as u64, 0, offset as u64]);
+        transcript.set_end(End::Faulted);
+    }
+    let Some(tell) = TELL.get() else { leave() };
+    tell();
+    // Whoever watched before does the rest: the instruction is run again, with its handler.
+    if let Some(previous) = PREVIOUS
+        .get()
+        .and_then(|all| all.iter().find(|p| p.0 == signal))
+    {
+        // SAFETY: the action is one that `sigaction` gave out.
+        unsafe { libc::sigaction(signal, &raw const previous.1, null_mut()) };
+    }
+}
+
+extern "C" fn on_tick(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: set before the timer, to a count that lives as long as the process.
+    let Some(progress) = (unsafe { PROGRESS.load(Relaxed).as_ref() }) else {
+        return;
+    };
+    let progress = progress.load(Relaxed);
+    if LAST_PROGRESS.swap(progress, Relaxed) != progress {
+        TICKS_SAME.store(0, Relaxed);
+    } else if TICKS_SAME.fetch_add(1, Relaxed) + 1 >= TICKS {
+        if let Some(transcript) = transcript() {
+            transcript.set_end(End::Hung);
+        }
+        let Some(tell) = TELL.get() else { leave() };
+        tell();
+        std::process::abort();
+    }
+}
+
+fn record_panic(info: &PanicHookInfo<'_>) {
+    if let Some(transcript) = transcript() {
+        let mut message = MessageWriter::new(transcript);
+        let text = info.payload_as_str().unwrap_or("a panic without a message");
+        // The writer cuts what does not fit and never fails.
+        let _ = message.write_str(text);
+        if let Some(location) = info.location() {
+            let _ = write!(message, ", at {}:{}", location.file(), location.line());
+        }
+        transcript.set_end(End::Panicked);
+    }
+}

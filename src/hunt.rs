@@ -1,0 +1,221 @@
+//! The built-in fuzzer: random traces from a seed, no nightly toolchain needed.
+//!
+//! Case *n* of a hunt depends on the seed and *n* alone. Cases run in fast strength; a suspicious
+//! one is drawn again by its number, run strictly on a fresh heap, and only what breaks a rule
+//! then is minimised and reported, once per rule and op kind. The hunt goes on after a find.
+
+mod search;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use arbitrary::Unstructured;
+use harness::op::OpKind;
+use harness::subjects::Entry;
+use harness::trace::Trace;
+
+use crate::executor::Executor;
+use crate::generate::{self, Limits};
+use crate::guest::Guest;
+use crate::host::Host;
+use crate::judge::Finding;
+use crate::minimize;
+use crate::rules::{Rule, Rules};
+
+/// Bytes of randomness for each op of a trace, and for a trace as a whole.
+const OP_RANDOM_BYTES: usize = 24;
+const TRACE_RANDOM_BYTES: usize = 128;
+
+/// How far a hunt goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Bound {
+    /// So many cases.
+    Execs(u64),
+    /// So long.
+    Time(Duration),
+}
+
+/// What to hunt.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'a> {
+    /// The subject.
+    pub entry: &'a Entry,
+    /// The rules it is judged by.
+    pub rules: Rules,
+    /// Where the cases come from.
+    pub seed: u64,
+    /// When to stop.
+    pub bound: Bound,
+    /// The most ops of a case.
+    pub ops_max: usize,
+}
+
+/// A minimised find.
+#[derive(Clone, Debug)]
+pub struct Find {
+    /// The rule broken by the minimised trace, and where.
+    pub finding: Finding,
+    /// The minimised trace.
+    pub trace: Trace,
+    /// Cases run when it was met.
+    pub execs: u64,
+    /// Time passed when it was reported.
+    pub elapsed: Duration,
+}
+
+/// What a hunt did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summary {
+    /// Cases run.
+    pub execs: u64,
+    /// Ops they held.
+    pub ops: u64,
+    /// Finds reported.
+    pub findings: u64,
+    /// Cases that were suspicious in fast strength but broke no rule on a strict run.
+    pub unconfirmed: u64,
+    /// Time passed.
+    pub elapsed: Duration,
+}
+
+/// Hunts on the host.
+///
+/// # Errors
+/// When the rig itself cannot do its work.
+pub fn on_host(
+    settings: &Settings<'_>,
+    host: &mut Host,
+    report: &mut dyn FnMut(&Find),
+) -> Result<Summary> {
+    let limits = Limits::of(&settings.entry.declaration, settings.ops_max);
+    let mut hunt = Hunt::new(settings, &limits);
+    search::on_host(settings, &limits, host, &mut |host, case, execs| {
+        hunt.look_at(host, case, execs, report)
+    })
+    .map(|(execs, ops)| hunt.summary(execs, ops))
+}
+
+/// Hunts inside a guest.
+///
+/// # Errors
+/// When the rig itself cannot do its work.
+pub fn on_guest(
+    settings: &Settings<'_>,
+    guest: &mut Guest,
+    report: &mut dyn FnMut(&Find),
+) -> Result<Summary> {
+    let limits = Limits::of(&settings.entry.declaration, settings.ops_max);
+    let mut hunt = Hunt::new(settings, &limits);
+    search::on_guest(settings, &limits, guest, &mut |guest, case, execs| {
+        hunt.look_at(guest, case, execs, report)
+    })
+    .map(|(execs, ops)| hunt.summary(execs, ops))
+}
+
+/// Draws case `number` of the hunt with this seed.
+///
+/// # Panics
+/// Never: the source of bytes is not empty.
+#[must_use]
+pub fn draw(seed: u64, number: u64, limits: &Limits) -> Trace {
+    let mut bytes = vec![0; TRACE_RANDOM_BYTES + OP_RANDOM_BYTES * limits.ops_max];
+    // Consecutive cases get unrelated generators: the multiplier is odd, so no two collide.
+    let mixed = seed.rotate_left(32) ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    fastrand::Rng::with_seed(mixed).fill(&mut bytes);
+    generate::trace(&mut Unstructured::new(&bytes), limits).expect("there are bytes to draw from")
+}
+
+/// What a hunt has seen so far.
+struct Hunt<'a> {
+    settings: &'a Settings<'a>,
+    limits: &'a Limits,
+    known: BTreeSet<(Rule, OpKind)>,
+    started: Instant,
+    unconfirmed: u64,
+}
+
+impl<'a> Hunt<'a> {
+    fn new(settings: &'a Settings<'a>, limits: &'a Limits) -> Self {
+        let started = Instant::now();
+        Self {
+            settings,
+            limits,
+            known: BTreeSet::new(),
+            started,
+            unconfirmed: 0,
+        }
+    }
+
+    /// Runs a suspicious case strictly; reports it, minimised, if it is new.
+    fn look_at(
+        &mut self,
+        executor: &mut dyn Executor,
+        case: u64,
+        execs: u64,
+        report: &mut dyn FnMut(&Find),
+    ) -> Result<()> {
+        let Settings {
+            entry, rules, seed, ..
+        } = *self.settings;
+        let trace = draw(seed, case, self.limits);
+        let (_, verdict) = executor.verdict(entry, &trace, rules)?;
+        let Some(finding) = verdict.finding() else {
+            self.unconfirmed += 1;
+            return Ok(());
+        };
+        if !self.known.insert((finding.rule, finding.kind)) {
+            return Ok(());
+        }
+        let (trace, finding) = shrink(executor, entry, &trace, rules, finding)?;
+        report(&Find {
+            finding,
+            trace,
+            execs,
+            elapsed: self.started.elapsed(),
+        });
+        Ok(())
+    }
+
+    fn summary(&self, execs: u64, ops: u64) -> Summary {
+        Summary {
+            execs,
+            ops,
+            findings: self.known.len() as u64,
+            unconfirmed: self.unconfirmed,
+            elapsed: self.started.elapsed(),
+        }
+    }
+}
+
+/// The smallest trace that breaks the same rule with the same kind of op, and how it does.
+///
+/// # Errors
+/// When the rig itself cannot do its work.
+pub fn shrink(
+    executor: &mut dyn Executor,
+    entry: &Entry,
+    trace: &Trace,
+    rules: Rules,
+    finding: &Finding,
+) -> Result<(Trace, Finding)> {
+    let breaks_the_same = |executor: &mut dyn Executor, trace: &Trace| -> Result<Option<Finding>> {
+        if !entry.declaration.accepts(trace.geometry) {
+            return Ok(None);
+        }
+        let (_, verdict) = executor.verdict(entry, trace, rules)?;
+        let same = |found: &&Finding| (found.rule, found.kind) == (finding.rule, finding.kind);
+        Ok(verdict.finding().filter(same).cloned())
+    };
+    executor.confirm_hangs(false);
+    let small = minimize::minimize(trace, |candidate| {
+        breaks_the_same(executor, candidate).map(|found| found.is_some())
+    });
+    executor.confirm_hangs(true);
+    let small = small?;
+    // A hang that was only seen unconfirmed may be none.
+    Ok(match breaks_the_same(executor, &small)? {
+        Some(found) => (small, found),
+        None => (trace.clone(), finding.clone()),
+    })
+}

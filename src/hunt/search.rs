@@ -1,0 +1,235 @@
+//! Runs case after case and names the suspicious ones by number.
+//!
+//! On the host all cases run inside one forked worker, which is replaced after a case that
+//! crashed or hung it; the parent looks at suspects while the worker goes on. The two share a
+//! few counters: a case is drawn from its number on either side.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use harness::heap::Strength;
+use harness::op::{Op, OpKind};
+use harness::trace::Trace;
+use harness::transcript::{End, Transcript};
+
+use super::{Bound, Settings, draw};
+use crate::executor::Executor;
+use crate::generate::Limits;
+use crate::guest::Guest;
+use crate::host::shared::{Shareable, Shared};
+use crate::host::watch::Watch;
+use crate::host::worker::Worker;
+use crate::host::{Host, OP_LIMIT};
+use crate::in_process::InProcess;
+use crate::rules::Rule;
+use crate::run::RunOptions;
+
+/// Fast strength sees a broken rule late, so that one rule and op kind can stand for several: as
+/// many suspects of each are passed on.
+const SUSPECTS_PER_KIND: u32 = 4;
+/// Suspects one worker can name; far above what [`SUSPECTS_PER_KIND`] allows.
+const SUSPECTS_MAX: usize = 1024;
+/// How often the parent looks for suspects.
+const POLL: Duration = Duration::from_millis(1);
+
+/// What is told of a suspect: the case's number, and how many cases had run by then.
+type Suspect<'a, E> = &'a mut dyn FnMut(&mut E, u64, u64) -> Result<()>;
+
+/// What the worker and its parent share.
+#[repr(C)]
+struct Progress {
+    /// The case under way.
+    case: AtomicU64,
+    /// Ops of all cases that ended.
+    ops: AtomicU64,
+    /// Moves with every op.
+    op: AtomicU32,
+    /// What `op` was when the case under way began.
+    op_at_start: AtomicU32,
+    suspects_length: AtomicU32,
+    suspects: [AtomicU64; SUSPECTS_MAX],
+    /// How the worker ended, if not well.
+    transcript: Transcript,
+}
+
+// SAFETY: atomics throughout, of which zero is a value.
+unsafe impl Shareable for Progress {}
+
+impl Progress {
+    /// What the case under way crashed of, and at which kind of op, as far as a crash can be told
+    /// without running it again.
+    fn crash(&self, trace: &Trace) -> (Rule, OpKind) {
+        let rule = match self.transcript.end() {
+            End::Hung => Rule::Hang,
+            End::Panicked => Rule::Panic,
+            _ => Rule::Fault,
+        };
+        let begun = self
+            .op
+            .load(Relaxed)
+            .wrapping_sub(self.op_at_start.load(Relaxed));
+        let op = trace.ops.get((begun as usize).saturating_sub(1));
+        (rule, op.map_or(OpKind::Table, Op::kind))
+    }
+}
+
+/// How many suspects there were of each rule and op kind.
+#[derive(Default)]
+struct Suspects(HashMap<(Rule, OpKind), u32>);
+
+impl Suspects {
+    /// Counts one more, and says whether it is worth a strict run.
+    fn are_worth(&mut self, kind: (Rule, OpKind)) -> bool {
+        let count = self.0.entry(kind).or_default();
+        *count += 1;
+        *count <= SUSPECTS_PER_KIND
+    }
+}
+
+/// When to stop.
+struct Stop {
+    execs_max: u64,
+    deadline: Option<Instant>,
+}
+
+impl Stop {
+    fn of(bound: Bound) -> Self {
+        match bound {
+            Bound::Execs(execs_max) => Self {
+                execs_max,
+                deadline: None,
+            },
+            Bound::Time(time) => Self {
+                execs_max: u64::MAX,
+                deadline: Some(Instant::now() + time),
+            },
+        }
+    }
+
+    fn is_due(&self, case: u64) -> bool {
+        // The clock is looked at now and then only: it costs as much as a short case.
+        let late = |deadline| case.is_multiple_of(16) && Instant::now() >= deadline;
+        case >= self.execs_max || self.deadline.is_some_and(late)
+    }
+}
+
+/// Searches on the host; returns the number of cases and of ops.
+pub(super) fn on_host(
+    settings: &Settings<'_>,
+    limits: &Limits,
+    host: &mut Host,
+    suspect: Suspect<'_, Host>,
+) -> Result<(u64, u64)> {
+    let progress = Shared::<Progress>::new().context("mapping shared memory for a worker")?;
+    let stop = Stop::of(settings.bound);
+    let mut heaps = InProcess::default();
+    for &geometry in &limits.geometries {
+        heaps.add(
+            settings.entry,
+            geometry,
+            host.fresh_capacity(settings.entry, geometry)?,
+        )?;
+    }
+    let mut crashes = Suspects::default();
+    let mut case = 0;
+    while !stop.is_due(case) {
+        progress.transcript.clear();
+        progress.suspects_length.store(0, Relaxed);
+        progress.case.store(case, Relaxed);
+        let watch = Watch {
+            transcript: &progress.transcript,
+            progress: &progress.op,
+            op_limit: OP_LIMIT,
+            heap_start: 0,
+        };
+        let mut worker = Worker::start(&watch, || {
+            search(settings, limits, &mut heaps, &stop, &progress)
+        })
+        .context("forking a worker")?;
+        let mut seen = 0;
+        loop {
+            // Asked first: whatever the worker named before its end is seen below.
+            let ended = worker.has_ended().context("waiting for a worker")?;
+            while seen < progress.suspects_length.load(Acquire) as usize {
+                let number = progress.suspects[seen].load(Relaxed);
+                suspect(host, number, number + 1)?;
+                seen += 1;
+            }
+            if ended {
+                break;
+            }
+            std::thread::sleep(POLL);
+        }
+        case = progress.case.load(Relaxed);
+        if !stop.is_due(case) {
+            // The worker did not come to an end of its own: the case under way ended it.
+            if crashes.are_worth(progress.crash(&draw(settings.seed, case, limits))) {
+                suspect(host, case, case + 1)?;
+            }
+            case += 1;
+        }
+    }
+    Ok((case, progress.ops.load(Relaxed)))
+}
+
+/// The worker's life: cases one after the other, from the one in `progress` on.
+fn search(
+    settings: &Settings<'_>,
+    limits: &Limits,
+    heaps: &mut InProcess,
+    stop: &Stop,
+    progress: &Progress,
+) {
+    let mut suspects = Suspects::default();
+    let mut case = progress.case.load(Relaxed);
+    while !stop.is_due(case) {
+        let trace = draw(settings.seed, case, limits);
+        progress
+            .op_at_start
+            .store(progress.op.load(Relaxed), Relaxed);
+        let found = heaps.judge_fast(settings.entry, &trace, settings.rules, &progress.op);
+        if let Ok(Some(finding)) = found {
+            let at = progress.suspects_length.load(Relaxed) as usize;
+            if suspects.are_worth((finding.rule, finding.kind)) && at < SUSPECTS_MAX {
+                progress.suspects[at].store(case, Relaxed);
+                progress.suspects_length.store(at as u32 + 1, Release);
+            }
+        }
+        progress.ops.fetch_add(trace.ops.len() as u64, Relaxed);
+        case += 1;
+        progress.case.store(case, Release);
+    }
+}
+
+/// Searches in a guest; returns the number of cases and of ops.
+pub(super) fn on_guest(
+    settings: &Settings<'_>,
+    limits: &Limits,
+    guest: &mut Guest,
+    suspect: Suspect<'_, Guest>,
+) -> Result<(u64, u64)> {
+    let stop = Stop::of(settings.bound);
+    let options = RunOptions {
+        strength: Strength::Fast,
+        tables: false,
+        undefined: false,
+    };
+    let mut suspects = Suspects::default();
+    let (mut case, mut ops) = (0, 0);
+    while !stop.is_due(case) {
+        let trace = draw(settings.seed, case, limits);
+        let run = guest.run(settings.entry, &trace, options)?;
+        let verdict = guest.judge(settings.entry, &trace, &run, settings.rules)?;
+        if let Some(finding) = verdict.finding() {
+            if suspects.are_worth((finding.rule, finding.kind)) {
+                suspect(guest, case, case + 1)?;
+            }
+        }
+        ops += trace.ops.len() as u64;
+        case += 1;
+    }
+    Ok((case, ops))
+}

@@ -1,0 +1,64 @@
+//! A trace as people read it: ops with their numbers and, after a run, what each did and the
+//! table it left. Every addition is a comment, so that a listing is itself a trace.
+
+use std::fmt::Write;
+
+use harness::text::write_op;
+use harness::trace::Trace;
+
+use crate::compare::{ended, outcome};
+use crate::run::Run;
+
+/// Lines of one table that are shown: enough for any heap a person reads.
+const TABLE_LINES_MAX: usize = 40;
+
+/// The ops of a trace, each with its number.
+#[must_use]
+pub fn of_trace(trace: &Trace) -> String {
+    list(trace, None)
+}
+
+/// The ops of a trace, each with its number, its outcome, and the table printed after it.
+#[must_use]
+pub fn of_run(trace: &Trace, run: &Run) -> String {
+    list(trace, Some(run))
+}
+
+fn list(trace: &Trace, run: Option<&Run>) -> String {
+    let mut text = format!("{}\nheap {}\n", harness::text::FIRST_LINE, trace.geometry);
+    let mut issued = 0;
+    for (index, op) in trace.ops.iter().enumerate() {
+        let mut line = String::new();
+        // Writing to a string cannot fail.
+        let _ = write_op(&mut line, op, &mut issued);
+        let did = run.and_then(|run| did(run, index));
+        let _ = match did {
+            Some(did) => writeln!(text, "{line:<32} # {index}: {did}"),
+            None => writeln!(text, "{line:<32} # {index}"),
+        };
+        let tables = run.into_iter().flat_map(|run| &run.tables);
+        for (_, table) in tables.filter(|(op, _)| *op == index) {
+            write_table(&mut text, table);
+        }
+    }
+    text
+}
+
+/// What the op did; `None` if the run ended before it.
+fn did(run: &Run, index: usize) -> Option<String> {
+    match run.observations.get(index) {
+        Some(observation) => Some(outcome(observation.outcome)),
+        None if index == run.observations.len() => Some(ended(&run.end).to_owned()),
+        None => None,
+    }
+}
+
+fn write_table(text: &mut String, table: &str) {
+    for line in table.lines().take(TABLE_LINES_MAX) {
+        let _ = writeln!(text, "#   {line}");
+    }
+    let rest = table.lines().count().saturating_sub(TABLE_LINES_MAX);
+    if rest > 0 {
+        let _ = writeln!(text, "#   ... and {rest} more lines");
+    }
+}

@@ -1,0 +1,311 @@
+//! Makes a trace as small as a predicate allows. It knows neither fuzzers nor guests.
+//!
+//! Smaller means, in this order: fewer ops, the published heap, simpler calls (no alignment, no
+//! zeroing), smaller numbers. Dropping an alloc drops every op on its handle; the handles behind
+//! it move up. Each candidate is tried once.
+
+use std::collections::HashSet;
+
+use harness::geometry::Geometry;
+use harness::op::{Align, Handle, Op};
+use harness::trace::Trace;
+
+/// The most candidates tried: a bound on time, far above what traces of a few hundred ops need.
+pub const CANDIDATES_MAX: usize = 20_000;
+
+/// Heaps that a person would choose, the published one first.
+const HEAPS: [u64; 8] = [64 * 4096, 4096, 192, 128, 96, 64, 512, 2048];
+
+/// The smallest trace found for which `holds`, which must hold for `trace` itself.
+///
+/// # Errors
+/// The predicate's.
+pub fn minimize<E>(
+    trace: &Trace,
+    holds: impl FnMut(&Trace) -> Result<bool, E>,
+) -> Result<Trace, E> {
+    let mut search = Search {
+        best: trace.clone(),
+        tried: HashSet::new(),
+        holds,
+    };
+    loop {
+        let before = search.best.clone();
+        search.drop_ops()?;
+        search.simplify_heap()?;
+        search.simplify_ops()?;
+        if search.best == before || search.tried.len() >= CANDIDATES_MAX {
+            return Ok(search.best);
+        }
+    }
+}
+
+struct Search<P> {
+    best: Trace,
+    tried: HashSet<Trace>,
+    holds: P,
+}
+
+impl<E, P: FnMut(&Trace) -> Result<bool, E>> Search<P> {
+    /// Takes a candidate over if the predicate holds for it.
+    fn improve(&mut self, candidate: Trace) -> Result<bool, E> {
+        let new = candidate != self.best
+            && self.tried.len() < CANDIDATES_MAX
+            && self.tried.insert(candidate.clone());
+        if new && (self.holds)(&candidate)? {
+            self.best = candidate;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Drops runs of ops, long ones first, from the end; then pairs that only go together.
+    fn drop_ops(&mut self) -> Result<(), E> {
+        let mut run = self.best.ops.len().next_power_of_two();
+        while run > 0 {
+            let mut end = self.best.ops.len();
+            while end > 0 {
+                let start = end.saturating_sub(run);
+                self.improve(without(&self.best, |index| (start..end).contains(&index)))?;
+                end = start.min(self.best.ops.len());
+            }
+            run /= 2;
+        }
+        self.drop_pairs()
+    }
+
+    fn drop_pairs(&mut self) -> Result<(), E> {
+        let mut first = 0;
+        while first < self.best.ops.len() {
+            let mut second = first + 1;
+            let mut dropped = false;
+            while second < self.best.ops.len() && !dropped {
+                dropped = self.improve(without(&self.best, |i| i == first || i == second))?;
+                second += 1;
+            }
+            first += usize::from(!dropped);
+        }
+        Ok(())
+    }
+
+    fn simplify_heap(&mut self) -> Result<(), E> {
+        for geometry in HEAPS.into_iter().filter_map(Geometry::from_bytes) {
+            // Once at a heap of the list, only an earlier one is better.
+            if geometry == self.best.geometry
+                || self.improve(Trace {
+                    geometry,
+                    ..self.best.clone()
+                })?
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn simplify_ops(&mut self) -> Result<(), E> {
+        for index in 0..self.best.ops.len() {
+            match self.best.ops[index] {
+                Op::Alloc { align, zeroed, .. } => {
+                    if zeroed {
+                        self.replace(index, |op| with(op, None, align, false))?;
+                    }
+                    if let Some(align) = align {
+                        self.simplify_align(index, align)?;
+                    }
+                    self.simplify_number(index)?;
+                }
+                Op::Realloc { .. }
+                | Op::FreeInterior { .. }
+                | Op::FreeWild { .. }
+                | Op::Write { .. } => self.simplify_number(index)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn simplify_align(&mut self, index: usize, align: Align) -> Result<(), E> {
+        let zeroed = |op: &Op| matches!(op, Op::Alloc { zeroed: true, .. });
+        if self.replace(index, |op| with(op, None, None, zeroed(op)))? {
+            return Ok(());
+        }
+        // 16 is the first alignment that the default does not cover.
+        for exponent in 4..align.exponent() {
+            let smaller = Align::from_exponent(exponent);
+            if self.replace(index, |op| with(op, None, smaller, zeroed(op)))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries round numbers, then halves the distance to the smallest that still holds.
+    fn simplify_number(&mut self, index: usize) -> Result<(), E> {
+        let number = |trace: &Trace| number_of(&trace.ops[index]);
+        for simple in [8, 16, 64, 0, 1] {
+            if simple >= number(&self.best) || self.replace(index, |op| with_number(op, simple))? {
+                break;
+            }
+        }
+        let (mut fails, mut step) = (0, number(&self.best) / 2);
+        while step > 0 && fails < 70 {
+            let smaller = number(&self.best).saturating_sub(step);
+            if !self.replace(index, |op| with_number(op, smaller))? {
+                step /= 2;
+                fails += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, index: usize, change: impl Fn(&Op) -> Op) -> Result<bool, E> {
+        let mut candidate = self.best.clone();
+        candidate.ops[index] = change(&candidate.ops[index]);
+        self.improve(candidate)
+    }
+}
+
+/// The trace without the ops that `drops` names, and without all ops on their handles.
+fn without(trace: &Trace, drops: impl Fn(usize) -> bool) -> Trace {
+    let mut kept = Trace::new(trace.geometry);
+    // For each handle of the old trace: its number in the new one, if it still exists.
+    let mut renamed: Vec<Option<Handle>> = Vec::new();
+    let mut issued = 0;
+    for (index, op) in trace.ops.iter().enumerate() {
+        let dropped = drops(index);
+        if let Op::Alloc { .. } = op {
+            renamed.push((!dropped).then_some(Handle(issued)));
+            issued += u32::from(!dropped);
+        }
+        let op = match op.handle() {
+            Some(handle) => renamed[handle.0 as usize].map(|new| op.with_handle(new)),
+            None => Some(*op),
+        };
+        kept.ops.extend(op.filter(|_| !dropped));
+    }
+    kept
+}
+
+fn with(op: &Op, size: Option<u64>, align: Option<Align>, zeroed: bool) -> Op {
+    match *op {
+        Op::Alloc { size: old, .. } => Op::Alloc {
+            size: size.unwrap_or(old),
+            align,
+            zeroed,
+        },
+        other => other,
+    }
+}
+
+/// The one number of an op that may shrink.
+fn number_of(op: &Op) -> u64 {
+    match *op {
+        Op::Alloc { size, .. } | Op::Realloc { size, .. } => size,
+        Op::FreeInterior { offset, .. } | Op::FreeWild { offset } | Op::Write { offset, .. } => {
+            offset
+        }
+        _ => 0,
+    }
+}
+
+fn with_number(op: &Op, number: u64) -> Op {
+    match *op {
+        Op::Alloc { align, zeroed, .. } => with(op, Some(number), align, zeroed),
+        Op::Realloc { handle, .. } => Op::Realloc {
+            handle,
+            size: number,
+        },
+        Op::FreeInterior { handle, .. } => Op::FreeInterior {
+            handle,
+            offset: number.max(1),
+        },
+        Op::FreeWild { .. } => Op::FreeWild { offset: number },
+        Op::Write { handle, length, .. } => Op::Write {
+            handle,
+            offset: number,
+            length,
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use harness::text::Document;
+    use std::convert::Infallible;
+
+    fn trace(ops: &str) -> Trace {
+        let text = format!("# kmem-rig trace v1\nheap 512 bytes\n{ops}");
+        Document::parse(&text).unwrap().trace()
+    }
+
+    /// What is left of `ops` while `holds`.
+    fn left(ops: &str, holds: impl Fn(&Trace) -> bool) -> String {
+        let trace = trace(ops);
+        assert!(holds(&trace));
+        let ok = |candidate: &Trace| {
+            candidate.check_invariants();
+            Ok::<_, Infallible>(holds(candidate))
+        };
+        let Ok(small) = minimize(&trace, ok);
+        small
+            .to_string()
+            .lines()
+            .skip(1)
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+
+    #[test]
+    fn each_predicate_leaves_only_what_it_needs() {
+        let long = "a0 = alloc 100 align 64\na1 = alloc_zeroed 7\nfree a0\na2 = alloc 300\n\
+                    realloc a2 77\nfree a1\na3 = alloc 9\nfree all\ncapacity\n";
+        let has = |trace: &Trace, wanted: fn(&Op) -> bool| trace.ops.iter().any(wanted);
+        assert_eq!(left(long, |_| true), "heap 64 pages");
+        assert_eq!(
+            left(long, |t| has(t, |op| matches!(
+                op,
+                Op::Alloc { size: 77.., .. }
+            ))),
+            "heap 64 pages; a0 = alloc 77"
+        );
+        assert_eq!(
+            left(long, |t| has(t, |op| matches!(op, Op::Realloc { .. }))),
+            "heap 64 pages; a0 = alloc 8; realloc a0 8"
+        );
+        let aligned: fn(&Op) -> bool =
+            |op| matches!(op, Op::Alloc { align: Some(align), .. } if align.bytes() >= 32);
+        assert_eq!(
+            left(long, |t| has(t, aligned)),
+            "heap 64 pages; a0 = alloc 8 align 32"
+        );
+        assert_eq!(
+            left(long, |t| t.geometry.bytes() < 1000
+                && has(t, |op| *op == Op::Capacity)),
+            "heap 192 bytes; capacity"
+        );
+        assert_eq!(
+            left(long, |t| t
+                .ops
+                .iter()
+                .filter(|op| matches!(op, Op::Free { .. }))
+                .count()
+                == 2),
+            "heap 64 pages; a0 = alloc 8; a1 = alloc 8; free a0; free a1"
+        );
+    }
+
+    #[test]
+    fn huge_sizes_stay_only_where_they_are_needed() {
+        let ops = "a0 = alloc 18446744073709551615\n";
+        let big: fn(&Trace) -> bool = |t| t.ops.iter().any(|op| number_of(op) > 1 << 40);
+        assert_eq!(left(ops, big), "heap 64 pages; a0 = alloc 1099511627777");
+    }
+
+    #[test]
+    fn a_predicates_error_comes_through() {
+        assert_eq!(minimize(&trace("table\n"), |_| Err("no")), Err("no"));
+    }
+}

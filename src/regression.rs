@@ -1,0 +1,233 @@
+//! A trace kept in git with the verdict expected of each subject.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, anyhow};
+use harness::op::OpKind;
+use harness::text::Document;
+use harness::trace::Trace;
+
+use crate::input;
+use crate::judge::Verdict;
+use crate::rules::{Rule, Rules};
+
+/// A trace and what its header lines say.
+#[derive(Clone, Debug)]
+pub struct Regression {
+    /// The file's name without folder and extension.
+    pub name: String,
+    /// The heap and the ops.
+    pub trace: Trace,
+    /// The rules it is judged by: all unless the header narrows them.
+    pub rules: Rules,
+    /// A line for each subject of which something is expected.
+    pub expectations: Vec<Expectation>,
+}
+
+/// `expect SUBJECT VERDICT [RULE] [at OP]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    /// The subject's name.
+    pub subject: String,
+    /// The verdict's name.
+    pub verdict: String,
+    /// The rule broken, where it is named.
+    pub rule: Option<Rule>,
+    /// The op that breaks it, where it is named.
+    pub op: Option<usize>,
+}
+
+impl Regression {
+    /// Reads a trace with its header lines; a fuzzer's bytes have none and expect nothing.
+    ///
+    /// # Errors
+    /// When the file is no trace or a header line means nothing.
+    pub fn load(path: &Path) -> Result<Self> {
+        let document = input::read(path)?;
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        Self::of(name, &document).map_err(|error| anyhow!("{}:{error}", path.display()))
+    }
+
+    /// Reads a trace from its text.
+    ///
+    /// # Errors
+    /// When the text is no trace or a header line means nothing.
+    pub fn parse(name: &str, text: &str) -> Result<Self> {
+        let document = Document::parse(text).map_err(|error| anyhow!("{name}:{error}"))?;
+        Self::of(name.to_owned(), &document).map_err(|error| anyhow!("{name}:{error}"))
+    }
+
+    fn of(name: String, document: &Document) -> Result<Self, String> {
+        let trace = document.trace();
+        let mut regression = Self {
+            name,
+            trace,
+            rules: Rules::ALL,
+            expectations: Vec::new(),
+        };
+        for (line, column, key, value) in document.headers() {
+            let wrong = |expected| format!("{line}:{column}: expected {expected}, found `{value}`");
+            match key {
+                "rules" => regression.rules = value.parse().map_err(wrong)?,
+                "expect" => regression.expectations.push(value.parse().map_err(wrong)?),
+                _ => {}
+            }
+        }
+        Ok(regression)
+    }
+
+    /// What makes two regressions stand for one find: the subject, the rule, and the kind of the
+    /// op that breaks it.
+    pub fn keys(&self) -> impl Iterator<Item = (String, Rule, OpKind)> {
+        self.expectations.iter().filter_map(|expectation| {
+            let kind = self.trace.ops.get(expectation.op?)?.kind();
+            Some((expectation.subject.clone(), expectation.rule?, kind))
+        })
+    }
+}
+
+impl Expectation {
+    /// The expectation that says exactly what a verdict says.
+    #[must_use]
+    pub fn of(subject: &str, verdict: &Verdict) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            verdict: verdict.name().to_owned(),
+            rule: verdict.finding().map(|finding| finding.rule),
+            op: verdict.finding().map(|finding| finding.op),
+        }
+    }
+
+    /// Whether a verdict is as expected.
+    #[must_use]
+    pub fn is_met_by(&self, verdict: &Verdict) -> bool {
+        let found = Self::of(&self.subject, verdict);
+        self.verdict == found.verdict
+            && self.rule.is_none_or(|rule| found.rule == Some(rule))
+            && self.op.is_none_or(|op| found.op == Some(op))
+    }
+}
+
+impl std::fmt::Display for Expectation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.subject, self.verdict)?;
+        self.rule.map_or(Ok(()), |rule| write!(f, " {rule}"))?;
+        self.op.map_or(Ok(()), |op| write!(f, " at {op}"))
+    }
+}
+
+impl FromStr for Expectation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = "`SUBJECT VERDICT [RULE] [at OP]`";
+        let mut words = text.split_whitespace().peekable();
+        let subject = words.next().ok_or(form)?.to_owned();
+        let verdict = words.next().filter(|word| Verdict::NAMES.contains(word));
+        let verdict = verdict
+            .ok_or_else(|| format!("{form} with a verdict of `{}`", Verdict::NAMES.join("`, `")))?
+            .to_owned();
+        let rule = words
+            .next_if(|word| *word != "at")
+            .map(str::parse)
+            .transpose()?;
+        let op = match words.next() {
+            None => None,
+            Some("at") => {
+                let number = words.next().and_then(|word| word.parse().ok());
+                Some(number.ok_or_else(|| format!("{form} with an op's number behind `at`"))?)
+            }
+            Some(_) => return Err(form.to_owned()),
+        };
+        if words.next().is_some() {
+            return Err(form.to_owned());
+        }
+        Ok(Self {
+            subject,
+            verdict,
+            rule,
+            op,
+        })
+    }
+}
+
+/// Writes a file whole or not at all: beside its place first, then renamed over it.
+///
+/// # Errors
+/// When the folder or the file cannot be written; nothing is left behind then.
+pub fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".kmem-rig-")
+            .tempfile_in(folder)?;
+        file.write_all(contents)?;
+        file.as_file().sync_all()?;
+        // A temporary file is private; what people keep in git is not.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        file.as_file().set_permissions(mode)?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expectations_read_as_they_print() {
+        for text in [
+            "kmem agree",
+            "kmem-2019 diverge misaligned at 0",
+            "kmem-2019 hang",
+            "kmem-2019 crash fault",
+            "kmem-2019 diverge at 3",
+        ] {
+            assert_eq!(text.parse::<Expectation>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn errors_name_their_place() {
+        let error = |header: &str| {
+            let text = format!("# kmem-rig trace v1\n{header}\nheap 1 pages\n");
+            Regression::parse("x.trace", &text).unwrap_err().to_string()
+        };
+        let form = "`SUBJECT VERDICT [RULE] [at OP]`";
+        assert_eq!(
+            error("expect kmem fine"),
+            format!(
+                "x.trace:2:8: expected {form} with a verdict of `agree`, `diverge`, `crash`, \
+                 `hang`, found `kmem fine`"
+            )
+        );
+        assert!(error("expect kmem diverge nonsense").contains("2:8: expected a rule (`imp"));
+        assert!(error("expect kmem diverge leak at x").contains("an op's number behind `at`"));
+        assert!(error("rules contract,all").contains("2:7: expected rule sets"));
+    }
+
+    #[test]
+    fn a_file_is_written_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/x.trace");
+        write_whole(&path, b"first").unwrap();
+        write_whole(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        let error = write_whole(Path::new("/dev/full/x.trace"), b"").unwrap_err();
+        assert_eq!(error.to_string(), "cannot write /dev/full/x.trace");
+    }
+}

@@ -1,0 +1,187 @@
+//! Replays traces on the host and in a guest, and compares verdicts with what is expected.
+
+use std::path::Path;
+
+use anyhow::Result;
+use harness::subjects::{self, Entry};
+use serde::Serialize;
+
+use crate::compare;
+use crate::executor::Executor;
+use crate::guest::Guest;
+use crate::host::Host;
+use crate::judge::Verdict;
+use crate::regression::Regression;
+use crate::rules::Rules;
+use crate::run::Run;
+
+/// Where a run takes place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// This machine.
+    Host,
+    /// The riscv64 guest in QEMU.
+    Qemu,
+}
+
+impl Side {
+    /// The name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Qemu => "qemu",
+        }
+    }
+}
+
+/// One run and its verdict. The fields are the interface of `--format json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The trace's file.
+    pub trace: String,
+    /// The subject's name.
+    pub subject: &'static str,
+    /// Where it ran.
+    pub on: Side,
+    /// The verdict's name.
+    pub verdict: &'static str,
+    /// The rule broken.
+    pub rule: Option<&'static str>,
+    /// The op that broke it.
+    pub op: Option<usize>,
+    /// What the rule demands.
+    pub expected: Option<String>,
+    /// What happened.
+    pub observed: Option<String>,
+    /// Whether the verdict is as the trace expects; `None` where it expects nothing.
+    pub as_expected: Option<bool>,
+}
+
+/// What a replay came to. The fields are the interface of `--format json`.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Summary {
+    /// Files.
+    pub traces: u64,
+    /// Rows.
+    pub runs: u64,
+    /// Rows that are as expected, or a mere `agree` where nothing is expected.
+    pub as_expected: u64,
+    /// All others.
+    pub unexpected: u64,
+}
+
+/// The sides at hand.
+pub struct Sides<'a> {
+    /// The host, if it takes part.
+    pub host: Option<&'a mut Host>,
+    /// The guest, if it takes part.
+    pub guest: Option<&'a mut Guest>,
+}
+
+/// Replays one file on `chosen` subjects, or on those it expects something of, or else on all
+/// that can be given its heap. Each row is reported as soon as it is known.
+///
+/// # Errors
+/// When the file is no trace, or the rig itself cannot do its work.
+pub fn replay(
+    path: &Path,
+    chosen: &[&'static Entry],
+    rules: Option<Rules>,
+    sides: &mut Sides<'_>,
+    summary: &mut Summary,
+    report: &mut dyn FnMut(&Row),
+) -> Result<()> {
+    let regression = Regression::load(path)?;
+    let rules = rules.unwrap_or(regression.rules);
+    summary.traces += 1;
+    for entry in subjects_of(&regression, chosen)? {
+        for (side, verdict) in verdicts(entry, &regression, rules, sides)? {
+            let row = row(path, entry, side, &verdict, &regression);
+            summary.runs += 1;
+            match row.as_expected {
+                Some(true) => summary.as_expected += 1,
+                None if verdict == Verdict::Agree => summary.as_expected += 1,
+                _ => summary.unexpected += 1,
+            }
+            report(&row);
+        }
+    }
+    Ok(())
+}
+
+fn subjects_of(regression: &Regression, chosen: &[&'static Entry]) -> Result<Vec<&'static Entry>> {
+    if !chosen.is_empty() {
+        return Ok(chosen.to_vec());
+    }
+    if regression.expectations.is_empty() {
+        let geometry = regression.trace.geometry;
+        return Ok(subjects::SUBJECTS
+            .iter()
+            .filter(|e| e.declaration.accepts(geometry))
+            .collect());
+    }
+    regression
+        .expectations
+        .iter()
+        .map(|expected| by_name(&expected.subject))
+        .collect()
+}
+
+/// The subject of a name.
+///
+/// # Errors
+/// When there is none; names those there are.
+pub fn by_name(name: &str) -> Result<&'static Entry> {
+    subjects::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = subjects::all().map(Entry::name).collect();
+        anyhow::anyhow!(
+            "no subject is called `{name}`; there are: {}",
+            names.join(", ")
+        )
+    })
+}
+
+/// Runs a trace on each side; where both take part and differ, `host-guest` replaces the guest's
+/// verdict.
+fn verdicts(
+    entry: &Entry,
+    regression: &Regression,
+    rules: Rules,
+    sides: &mut Sides<'_>,
+) -> Result<Vec<(Side, Verdict)>> {
+    let trace = &regression.trace;
+    let mut verdicts = Vec::new();
+    let mut host_run: Option<Run> = None;
+    if let Some(host) = &mut sides.host {
+        let (run, verdict) = host.verdict(entry, trace, rules)?;
+        verdicts.push((Side::Host, verdict));
+        host_run = Some(run);
+    }
+    if let Some(guest) = &mut sides.guest {
+        let (run, verdict) = guest.verdict(entry, trace, rules)?;
+        let differs = host_run.and_then(|host| compare::compare(trace, &host, &run));
+        verdicts.push((Side::Qemu, differs.map_or(verdict, Verdict::Diverge)));
+    }
+    Ok(verdicts)
+}
+
+fn row(path: &Path, entry: &Entry, on: Side, verdict: &Verdict, from: &Regression) -> Row {
+    let expected = from
+        .expectations
+        .iter()
+        .find(|expected| expected.subject == entry.name());
+    let finding = verdict.finding();
+    Row {
+        trace: path.display().to_string(),
+        subject: entry.declaration.name,
+        on,
+        verdict: verdict.name(),
+        rule: finding.map(|finding| finding.rule.name()),
+        op: finding.map(|finding| finding.op),
+        expected: finding.map(|finding| finding.expected.clone()),
+        observed: finding.map(|finding| finding.observed.clone()),
+        as_expected: expected.map(|expected| expected.is_met_by(verdict)),
+    }
+}

@@ -1,0 +1,239 @@
+//! From a fuzzer's artifacts to regressions: decoded, deduplicated, minimised, replayed in the
+//! guest, written.
+//!
+//! Two artifacts show one find if the same kind of op of the same subject breaks the same rule.
+//! Of each find the shortest artifact is minimised, once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use harness::op::OpKind;
+use harness::subjects::{self, Entry};
+use harness::text::{Document, Line};
+use harness::trace::Trace;
+use serde::Serialize;
+
+use crate::executor::Executor;
+use crate::fuzz;
+use crate::guest::Guest;
+use crate::host::Host;
+use crate::hunt;
+use crate::input;
+use crate::judge::Verdict;
+use crate::regression::{Expectation, Regression, write_whole};
+use crate::replay::by_name;
+use crate::rules::{Rule, Rules};
+
+/// What tells one find from another.
+pub type Key = (String, Rule, OpKind);
+
+/// What triage makes of one find.
+#[derive(Clone, Debug, Serialize)]
+pub struct Class {
+    /// The subject's name.
+    pub subject: &'static str,
+    /// The rule broken.
+    pub rule: &'static str,
+    /// The kind of op that breaks it.
+    pub kind: &'static str,
+    /// That op's number.
+    pub op: usize,
+    /// The minimised trace's ops.
+    pub ops: usize,
+    /// Artifacts that show the find.
+    pub artifacts: usize,
+    /// The host's verdict.
+    pub host: &'static str,
+    /// The guest's verdict.
+    pub guest: &'static str,
+    /// `reproduces in guest` or `host only`.
+    pub label: &'static str,
+    /// The committed regression that shows the same find, if there is one.
+    pub known_as: Option<String>,
+    /// The minimised trace's file, or the committed one's where that is where finds are written.
+    pub written: String,
+}
+
+/// Where finds go and what is known.
+pub struct Settings<'a> {
+    /// The subjects; empty: by the name of each artifact's folder, which a fuzz target gives.
+    pub subjects: &'a [&'static Entry],
+    /// The rules.
+    pub rules: Rules,
+    /// Where minimised traces are written.
+    pub out: &'a Path,
+    /// The finds of committed regressions, and the regression of each.
+    pub known: BTreeMap<Key, PathBuf>,
+    /// How the finds came about, for the header.
+    pub found: &'a str,
+}
+
+/// The finds of all regressions in a folder, and the file of each; none if there is no folder.
+///
+/// # Errors
+/// When a file there is no trace.
+pub fn known_in(folder: &Path) -> Result<BTreeMap<Key, PathBuf>> {
+    let mut known = BTreeMap::new();
+    if folder.is_dir() {
+        for path in input::files(&[folder.to_owned()])? {
+            for key in Regression::load(&path)?.keys() {
+                known.insert(key, path.clone());
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// Triages artifacts. Each find is reported as soon as it is written.
+///
+/// # Errors
+/// When an artifact cannot be read, a trace not be written, or the rig itself not do its work.
+pub fn triage(
+    paths: &[PathBuf],
+    settings: &Settings<'_>,
+    host: &mut Host,
+    guest: &mut Guest,
+    report: &mut dyn FnMut(&Class),
+) -> Result<()> {
+    for ((_, rule, kind), (entry, trace, artifacts)) in classes(paths, settings, host)? {
+        let (_, verdict) = host.verdict(entry, &trace, settings.rules)?;
+        // An unconfirmed hang may be no find at all.
+        let same = verdict
+            .finding()
+            .filter(|f| (f.rule, f.kind) == (rule, kind));
+        let Some(finding) = same else { continue };
+        let (trace, finding) = hunt::shrink(host, entry, &trace, settings.rules, finding)?;
+        let (_, verdict) = host.verdict(entry, &trace, settings.rules)?;
+        let (_, in_guest) = guest.verdict(entry, &trace, settings.rules)?;
+        let reproduces = in_guest.finding().is_some_and(|found| found.rule == rule);
+        let known = settings.known.get(&(entry.name().to_owned(), rule, kind));
+        let committed = known.filter(|path| path.parent() == Some(settings.out));
+        let written = match committed {
+            Some(path) => path.clone(),
+            None => write(entry, &trace, &verdict, kind, settings, host)?,
+        };
+        report(&Class {
+            subject: entry.name(),
+            rule: rule.name(),
+            kind: kind.name(),
+            op: finding.op,
+            ops: trace.ops.len(),
+            artifacts,
+            host: verdict.name(),
+            guest: in_guest.name(),
+            label: if reproduces {
+                "reproduces in guest"
+            } else {
+                "host only"
+            },
+            known_as: known.map(|path| path.display().to_string()),
+            written: written.display().to_string(),
+        });
+    }
+    Ok(())
+}
+
+type Classes = BTreeMap<Key, (&'static Entry, Trace, usize)>;
+
+/// Sorts artifacts into finds; keeps the shortest trace of each.
+fn classes(paths: &[PathBuf], settings: &Settings<'_>, host: &mut Host) -> Result<Classes> {
+    let mut classes = Classes::new();
+    host.confirm_hangs(false);
+    for path in input::files(paths)? {
+        let input = input::read(&path)?.trace();
+        for entry in subjects_of(&path, settings)? {
+            let trace = fuzz::judged_part(entry, input.clone());
+            if !entry.declaration.accepts(trace.geometry) {
+                continue;
+            }
+            let (_, verdict) = host.verdict(entry, &trace, settings.rules)?;
+            let Some(finding) = verdict.finding() else {
+                continue;
+            };
+            let key = (entry.name().to_owned(), finding.rule, finding.kind);
+            let class = classes
+                .entry(key)
+                .or_insert_with(|| (entry, trace.clone(), 0));
+            class.2 += 1;
+            if trace.ops.len() < class.1.ops.len() {
+                class.1 = trace.clone();
+            }
+        }
+    }
+    host.confirm_hangs(true);
+    Ok(classes)
+}
+
+/// The subjects asked for, or the one that the artifact's folder is named after.
+fn subjects_of(path: &Path, settings: &Settings<'_>) -> Result<Vec<&'static Entry>> {
+    if !settings.subjects.is_empty() {
+        return Ok(settings.subjects.to_vec());
+    }
+    let folder = path
+        .parent()
+        .and_then(Path::file_name)
+        .unwrap_or_default()
+        .to_string_lossy();
+    by_name(&folder.replace('_', "-"))
+        .map(|entry| vec![entry])
+        .map_err(|_| {
+            let path = path.display();
+            anyhow::anyhow!("{path}: its folder names no subject; name one with --subject")
+        })
+}
+
+/// Writes a minimised trace as a regression: with the verdicts of every subject of the family.
+fn write(
+    entry: &Entry,
+    trace: &Trace,
+    verdict: &Verdict,
+    kind: OpKind,
+    settings: &Settings<'_>,
+    host: &mut Host,
+) -> Result<PathBuf> {
+    let Some(finding) = verdict.finding() else {
+        anyhow::bail!(
+            "{} agrees on its minimised trace: not repeatable",
+            entry.name()
+        );
+    };
+    let title = format!(
+        "{} breaks {} at {}",
+        entry.name(),
+        finding.rule,
+        kind.name()
+    );
+    let mut headers = vec![
+        Line::header("title", &title),
+        Line::header("found", settings.found),
+        Line::header("date", &today()),
+    ];
+    if settings.rules != Rules::ALL {
+        headers.push(Line::header("rules", &settings.rules.to_string()));
+    }
+    let family = |other: &&Entry| other.declaration.family == entry.declaration.family;
+    let canary = !subjects::SUBJECTS
+        .iter()
+        .any(|other| other.name() == entry.name());
+    for other in subjects::SUBJECTS
+        .iter()
+        .filter(family)
+        .chain(canary.then_some(entry))
+    {
+        let (_, verdict) = host.verdict(other, trace, settings.rules)?;
+        let expectation = Expectation::of(other.name(), &verdict);
+        headers.push(Line::header("expect", &expectation.to_string()));
+    }
+    let mut document = Document::of(trace);
+    document.lines.splice(0..0, headers);
+    let name = format!("{}-{}-{}.trace", entry.name(), finding.rule, kind.name());
+    let path = settings.out.join(name.replace('_', "-"));
+    write_whole(&path, document.to_string().as_bytes())?;
+    Ok(path)
+}
+
+/// Today's date as a header says it: year-month-day.
+fn today() -> String {
+    time::OffsetDateTime::now_utc().date().to_string()
+}
