@@ -61,7 +61,7 @@ lint: setup ## Check formatting, lints and documentation in all three workspaces
 	cargo fmt --manifest-path qemu-tests/guest/Cargo.toml --check
 	cargo fmt $(FUZZ) --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
-	cargo clippy --all-features --locked $(GUEST) -- -D warnings
+	cargo clippy --all-targets --all-features --locked $(GUEST) -- -D warnings
 	cargo clippy --all-targets --all-features --locked $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
