@@ -1,7 +1,7 @@
 //! Makes a trace as small as a predicate allows. It knows neither fuzzers nor guests.
 //!
 //! Smaller means, in this order: fewer ops, the published heap, simpler calls (no alignment, no
-//! zeroing), smaller numbers. Dropping an alloc drops every op on its handle; the handles behind
+//! zeroing), round or smaller numbers. Dropping an alloc drops every op on its handle; the handles behind
 //! it move up. Each candidate is tried once.
 
 use std::collections::HashSet;
@@ -140,20 +140,19 @@ impl<E, P: FnMut(&Trace) -> Result<bool, E>> Search<P> {
         Ok(())
     }
 
-    /// Tries round numbers, then halves the distance to the smallest that still holds.
+    /// Tries the numbers people would choose, then halves the distance to the smallest that holds.
     fn simplify_number(&mut self, index: usize) -> Result<(), E> {
         let number = |trace: &Trace| number_of(&trace.ops[index]);
-        for simple in [8, 16, 64, 0, 1] {
-            if simple >= number(&self.best) || self.replace(index, |op| with_number(op, simple))? {
-                break;
+        for simple in [8, 16, 64] {
+            if number(&self.best) == simple || self.replace(index, |op| with_number(op, simple))? {
+                return Ok(());
             }
         }
-        let (mut fails, mut step) = (0, number(&self.best) / 2);
-        while step > 0 && fails < 70 {
+        let mut step = number(&self.best);
+        while step > 0 {
             let smaller = number(&self.best).saturating_sub(step);
             if !self.replace(index, |op| with_number(op, smaller))? {
                 step /= 2;
-                fails += 1;
             }
         }
         Ok(())
