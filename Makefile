@@ -20,7 +20,7 @@ TARGET ?= kmem
 run: SECONDS ?= 20
 fuzz: SECONDS ?= 60
 
-.PHONY: help setup run build rig guest test fuzz replay review lint soak ci
+.PHONY: help setup run build rig guest test fuzz replay review seeds lint soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
@@ -55,6 +55,9 @@ replay: build ## Replay all regressions on the host and in the guest
 
 review: setup ## Accept or reject the snapshots that the last failed `make test` proposed
 	cargo insta review --workspace
+
+seeds: rig ## Write the fuzz targets' seed corpora anew from the regressions
+	@scripts/seeds.sh
 
 lint: setup ## Check formatting, lints and documentation in all three workspaces
 	cargo fmt --all --check

@@ -221,7 +221,9 @@ pub(super) fn on_guest(
     let (mut case, mut ops) = (0, 0);
     while !stop.is_due(case) {
         let trace = draw(settings.seed, case, limits);
+        guest.confirm_hangs(false);
         let run = guest.run(settings.entry, &trace, options)?;
+        guest.confirm_hangs(true);
         let verdict = guest.judge(settings.entry, &trace, &run, settings.rules)?;
         if let Some(finding) = verdict.finding() {
             if suspects.are_worth((finding.rule, finding.kind)) {

@@ -1,0 +1,49 @@
+//! What the tests here share: the guest, the regressions, and the one way to assert a snapshot.
+
+use std::path::{Path, PathBuf};
+
+use kmem_rig::guest::{Guest, find_image};
+use kmem_rig::input;
+use kmem_rig::regression::Regression;
+
+/// The repository's top.
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A booted guest.
+///
+/// # Panics
+/// When there is none to boot; the message says what to run.
+#[must_use]
+pub fn boot() -> Guest {
+    let started = find_image(None).and_then(|image| Guest::start(&image));
+    started.unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+/// Every committed regression, by name.
+///
+/// # Panics
+/// When one cannot be read, or there is none.
+#[must_use]
+pub fn regressions() -> Vec<Regression> {
+    let folder = root().join("qemu-tests/regressions");
+    let files = input::files(&[folder]).expect("the folder of regressions can be read");
+    assert!(!files.is_empty(), "there are regressions");
+    files.iter().map(|path| Regression::load(path).expect("a regression")).collect()
+}
+
+/// Asserts a snapshot of the project: in the one folder all of them lie in, under its bare name,
+/// whoever asks. Two sides that assert the same name assert the same text.
+///
+/// # Panics
+/// When the text is not the snapshot's.
+pub fn assert_snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(root().join("snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.remove_info();
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
