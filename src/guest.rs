@@ -1,1 +1,232 @@
-//! placeholder
+//! Runs traces in the riscv64 guest, thousands in one boot.
+//!
+//! ```text
+//! Guest --run--> Booted (one QEMU) --mailbox--> guest program
+//!   `- boots anew after a hang, a death, or a record that cannot be believed
+//! ```
+//!
+//! *A bad guest is `Ok`, a bad rig is `Err`*: whatever a subject does to its guest is a [`Run`], and
+//! the next trace is run as if nothing had happened. An error means that nothing can be run at
+//! all: no QEMU, no image, an image of another version.
+//!
+//! A run is never taken for complete without a complete record: the guest's reply, as many
+//! observations as ops, and a guest that found itself unchanged.
+
+mod booted;
+mod fault;
+mod image;
+mod memory;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use harness::geometry::Geometry;
+use harness::heap::Strength;
+use harness::mailbox::{Command, Request};
+use harness::subjects::Entry;
+use harness::trace::{OPS_MAX, Trace};
+use harness::transcript::{End, Transcript};
+
+use crate::executor::{self, Executor};
+use crate::host::{CONFIRM_FACTOR, OP_LIMIT, ensure_accepts};
+use crate::run::{Run, RunEnd, RunOptions};
+use booted::{Answer, Booted};
+
+pub use image::find_image;
+
+/// The guest as an executor.
+pub struct Guest {
+    image: PathBuf,
+    /// `None` after the last boot was given up; the next request boots.
+    booted: Option<Booted>,
+    boots: u32,
+    capacities: HashMap<(&'static str, Geometry), u64>,
+    confirms_hangs: bool,
+}
+
+impl Guest {
+    /// Boots `image`, so that a rig that cannot is told at once.
+    ///
+    /// # Errors
+    /// If QEMU or the image is missing, or the image is not a guest of this version.
+    pub fn start(image: &Path) -> Result<Self> {
+        let mut guest = Self {
+            image: image.to_path_buf(),
+            booted: None,
+            boots: 0,
+            capacities: HashMap::new(),
+            confirms_hangs: true,
+        };
+        guest.booted()?;
+        Ok(guest)
+    }
+
+    /// How often the guest was booted so far.
+    #[must_use]
+    pub const fn boots(&self) -> u32 {
+        self.boots
+    }
+
+    /// CPU time that the guest booted last has used, its boot included; none if it was given up.
+    ///
+    /// # Errors
+    /// If the process cannot be watched.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        self.booted.as_ref().map_or(Ok(Duration::ZERO), Booted::cpu_time)
+    }
+
+    fn booted(&mut self) -> Result<&mut Booted> {
+        if self.booted.is_none() {
+            let booted = Booted::start(&self.image).context("booting the guest")?;
+            self.boots += 1;
+            self.booted = Some(booted);
+        }
+        Ok(self.booted.as_mut().expect("it was booted just above"))
+    }
+
+    fn run_once(
+        &mut self,
+        entry: &Entry,
+        trace: &Trace,
+        request: Request,
+        op_limit: Duration,
+    ) -> Result<Run> {
+        let booted = self.booted()?;
+        let request = Request {
+            subject: booted.subject(entry.name())?,
+            ..request
+        };
+        booted.prepare_heap(trace.geometry, entry.declaration.region.zeroed);
+        let answer = booted.ask(request, &trace.ops, op_limit)?;
+        if let Answer::Hung = answer {
+            booted.kill();
+        }
+        let mailbox = booted.mailbox();
+        let transcript = &mailbox.transcript;
+        // A guest that is hung or dead writes no more. One that ended after all, while it was
+        // being killed, has ended.
+        if matches!(answer, Answer::Hung) && !mailbox.replied() {
+            transcript.set_end(End::Hung);
+        }
+        let silent = || RunEnd::Faulted("the guest replied without a record".to_owned());
+        let in_words = |words| fault::describe(words, trace.geometry, booted.image());
+        let mut run = Run::read(transcript, silent, in_words);
+        let mut spent = !matches!(answer, Answer::Replied);
+        if let Answer::Died(evidence) = answer {
+            run.end = RunEnd::Faulted(format!("the guest died: {evidence}"));
+        } else if let Some(doubt) = doubt(&run, transcript, trace.ops.len()) {
+            run.end = RunEnd::Faulted(format!("the guest's record cannot be believed: {doubt}"));
+            spent = true;
+        } else if mailbox.is_spoiled() {
+            run.end = RunEnd::Faulted(format!("the guest itself was damaged: {}", words(&run.end)));
+            spent = true;
+        }
+        if spent {
+            self.booted = None;
+        }
+        Ok(run)
+    }
+
+    /// The guest's own measurement; `None` if the subject did not live through it.
+    fn measure(&mut self, entry: &Entry, geometry: Geometry) -> Result<Option<u64>> {
+        let booted = self.booted()?;
+        let subject = booted.subject(entry.name())?;
+        let request = Request {
+            subject,
+            ..request(Command::FreshCapacity, geometry)
+        };
+        let answer = booted.ask(request, &[], OP_LIMIT * CONFIRM_FACTOR)?;
+        let mailbox = booted.mailbox();
+        let replied = matches!(answer, Answer::Replied);
+        let measured = replied && mailbox.transcript.end() == End::None && !mailbox.is_spoiled();
+        let bytes = measured.then(|| mailbox.answer());
+        if !replied || mailbox.is_spoiled() {
+            self.booted = None;
+        }
+        Ok(bytes.filter(|&bytes| bytes <= geometry.bytes()))
+    }
+}
+
+impl Executor for Guest {
+    fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run> {
+        ensure_accepts(entry, trace.geometry)?;
+        let ops = trace.ops.len();
+        ensure!(
+            ops <= OPS_MAX,
+            "a trace of {ops} ops does not fit the guest, which takes {OPS_MAX}"
+        );
+        let request = Request {
+            strict: options.strength == Strength::Strict,
+            tables: options.tables,
+            undefined: options.undefined,
+            fresh_capacity: self.capacity_for(entry, trace)?,
+            ..request(Command::Execute, trace.geometry)
+        };
+        let run = self.run_once(entry, trace, request, OP_LIMIT)?;
+        if run.end == RunEnd::Hung && self.confirms_hangs {
+            return self.run_once(entry, trace, request, OP_LIMIT * CONFIRM_FACTOR);
+        }
+        Ok(run)
+    }
+
+    fn confirm_hangs(&mut self, confirm: bool) {
+        self.confirms_hangs = confirm;
+    }
+
+    fn fresh_capacity(&mut self, entry: &Entry, geometry: Geometry) -> Result<u64> {
+        ensure_accepts(entry, geometry)?;
+        let key = (entry.name(), geometry);
+        if let Some(&bytes) = self.capacities.get(&key) {
+            return Ok(bytes);
+        }
+        let granted = match self.measure(entry, geometry)? {
+            Some(bytes) => bytes,
+            // A try that crashes or hangs is one that was not granted; the others still count.
+            None => executor::measure_capacity(self, entry, geometry)?,
+        };
+        self.capacities.insert(key, granted);
+        Ok(granted)
+    }
+}
+
+const fn request(command: Command, geometry: Geometry) -> Request {
+    Request {
+        command,
+        subject: 0,
+        heap_bytes: geometry.bytes() as u32,
+        strict: false,
+        tables: false,
+        undefined: false,
+        fresh_capacity: 0,
+    }
+}
+
+/// What is wrong with the record of a run that was asked for `ops` ops.
+fn doubt(run: &Run, transcript: &Transcript, ops: usize) -> Option<String> {
+    let (observed, begun) = (run.observations.len(), transcript.begun() as usize);
+    let whole = match run.end {
+        RunEnd::Completed => observed == ops && begun == ops,
+        RunEnd::Lost => observed == begun && (1..=ops).contains(&observed),
+        // An op that was begun need not have been observed.
+        RunEnd::Panicked(_) | RunEnd::Faulted(_) | RunEnd::Hung => {
+            begun <= ops && (observed == begun || observed + 1 == begun)
+        }
+    };
+    (!whole).then(|| {
+        format!(
+            "{observed} of {ops} ops observed, {begun} begun, {}",
+            words(&run.end)
+        )
+    })
+}
+
+fn words(end: &RunEnd) -> &str {
+    match end {
+        RunEnd::Completed => "completed",
+        RunEnd::Lost => "the heap was lost",
+        RunEnd::Hung => "hung",
+        RunEnd::Panicked(text) | RunEnd::Faulted(text) => text,
+    }
+}

@@ -1,0 +1,95 @@
+//! Where the guest's image is.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, ensure};
+
+/// Names the image where it is not on the command line.
+const VARIABLE: &str = "KMEM_RIG_GUEST";
+/// The image's place in a target folder.
+const IN_TARGET: &str = "riscv64gc-unknown-none-elf/release/kmem-rig-guest";
+/// A target folder's place in a workspace, unless Cargo was told otherwise.
+const TARGET: &str = "target";
+
+/// Finds the image: as named (`--guest`), else by `KMEM_RIG_GUEST`, else in the target folder that
+/// this program lies in, else in a `target` folder of the current directory or one above it.
+///
+/// # Errors
+/// When there is none; the message says how to build it.
+pub fn find_image(explicit: Option<&Path>) -> Result<PathBuf> {
+    let variable = env::var_os(VARIABLE)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
+    if let Some(named) = explicit.map(Path::to_path_buf).or(variable) {
+        ensure!(
+            named.is_file(),
+            "no guest image at `{}`: build it with `make build`, or name it with `--guest PATH` or \
+             {VARIABLE}",
+            named.display()
+        );
+        return Ok(named);
+    }
+    let program = env::current_exe().ok();
+    let folder = env::current_dir().ok();
+    search(program.as_deref(), folder.as_deref()).ok_or_else(|| {
+        anyhow!(
+            "no guest image `{IN_TARGET}` in this program's target folder, nor in `{TARGET}` here or \
+             above: build it with `make build`, or name it with `--guest PATH` or {VARIABLE}"
+        )
+    })
+}
+
+/// The image beside `program`, or in a target folder at or above `folder`.
+fn search(program: Option<&Path>, folder: Option<&Path>) -> Option<PathBuf> {
+    let beside = program
+        .into_iter()
+        .flat_map(Path::ancestors)
+        .map(|above| above.join(IN_TARGET));
+    let below = folder
+        .into_iter()
+        .flat_map(Path::ancestors)
+        .map(|above| above.join(TARGET).join(IN_TARGET));
+    beside.chain(below).find(|image| image.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image_in(target: &Path) -> PathBuf {
+        let image = target.join(IN_TARGET);
+        std::fs::create_dir_all(image.parent().unwrap()).unwrap();
+        std::fs::write(&image, "").unwrap();
+        image
+    }
+
+    #[test]
+    fn the_image_lies_in_the_programs_target_folder_or_above_the_current_one() {
+        let root = tempfile::tempdir().unwrap();
+        let built = image_in(&root.path().join("elsewhere"));
+        let program = root.path().join("elsewhere/debug/deps/test");
+        assert_eq!(
+            search(Some(&program), Some(root.path())),
+            Some(built.clone())
+        );
+
+        let here = image_in(&root.path().join("work/target"));
+        let folder = root.path().join("work/qemu-tests/guest");
+        let stranger = root.path().join("bin/kmem-rig");
+        assert_eq!(search(Some(&stranger), Some(&folder)), Some(here));
+        assert_eq!(search(Some(&program), Some(&folder)), Some(built));
+        assert_eq!(search(Some(&stranger), Some(root.path())), None);
+    }
+
+    #[test]
+    fn a_named_image_that_is_missing_is_an_error_that_says_how_to_build_it() {
+        let error = find_image(Some(Path::new("no/such/image")))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("`no/such/image`") && error.contains("make build"),
+            "{error}"
+        );
+    }
+}

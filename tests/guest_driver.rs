@@ -1,0 +1,152 @@
+//! The guest against the host: the same trace, the same record; and a batch that outlives whatever
+//! its traces do to the guest.
+
+use harness::geometry::Geometry;
+use harness::heap::Strength;
+use harness::subjects::{self, Entry};
+use harness::text::Document;
+use harness::trace::Trace;
+use kmem_rig::executor::Executor;
+use kmem_rig::guest::{Guest, find_image};
+use kmem_rig::host::Host;
+use kmem_rig::run::{Run, RunEnd, RunOptions};
+
+const SHORT: &str = "heap 64 pages\na0 = alloc 24\nfree a0\n";
+/// Every kind of legal op.
+const EVERY_OP: &str = "heap 64 pages\n\
+    a0 = alloc 24\n\
+    a1 = alloc 40 align 64\n\
+    a2 = alloc_zeroed 100\n\
+    a3 = alloc 5000\n\
+    table\n\
+    realloc a1 300\n\
+    realloc a3 10\n\
+    free a0\n\
+    a4 = alloc_zeroed 9000 align 4096\n\
+    a5 = alloc 18446744073709551615\n\
+    a6 = alloc 0\n\
+    free null\n\
+    table\n\
+    free all\n\
+    capacity\n\
+    table\n";
+const MISUSE: &str = "heap 8 pages\n\
+    a0 = alloc 24\n\
+    a1 = alloc 8000\n\
+    free a0\n\
+    free a0\n\
+    free a1 + 16\n\
+    write a1 + 8 8\n\
+    free all\n";
+
+fn guest() -> Guest {
+    Guest::start(&find_image(None).unwrap()).unwrap()
+}
+
+fn entry(name: &str) -> &'static Entry {
+    subjects::by_name(name).unwrap()
+}
+
+fn trace(text: &str) -> Trace {
+    Document::parse(&format!("# kmem-rig trace v1\n{text}")).unwrap().trace()
+}
+
+fn run(executor: &mut dyn Executor, name: &str, text: &str, options: RunOptions) -> Run {
+    executor.run(entry(name), &trace(text), options).unwrap()
+}
+
+#[test]
+fn every_subject_runs_in_the_guest() {
+    let (mut guest, mut host) = (guest(), Host::new().unwrap());
+    for entry in subjects::all() {
+        let [in_guest, on_host] = [&mut guest as &mut dyn Executor, &mut host]
+            .map(|executor| executor.run(entry, &trace(SHORT), RunOptions::STRICT).unwrap());
+        assert_eq!(in_guest, on_host, "{}", entry.name());
+        assert!(!in_guest.observations.is_empty(), "{}", entry.name());
+    }
+    assert_eq!(guest.boots(), 1);
+}
+
+#[test]
+fn guest_and_host_record_the_same() {
+    let (mut guest, mut host) = (guest(), Host::new().unwrap());
+    let fast = RunOptions {
+        strength: Strength::Fast,
+        tables: false,
+        undefined: false,
+    };
+    let tables = RunOptions {
+        tables: true,
+        ..RunOptions::STRICT
+    };
+    for name in ["kmem", "kmem-2019", "page", "page-2019"] {
+        for text in [SHORT, EVERY_OP, MISUSE] {
+            for options in [RunOptions::STRICT, fast, tables] {
+                let in_guest = run(&mut guest, name, text, options);
+                let on_host = run(&mut host, name, text, options);
+                assert_eq!(
+                    in_guest.observations, on_host.observations,
+                    "{name}: {text}"
+                );
+                assert_eq!(in_guest.tables, on_host.tables, "{name}: {text}");
+                assert_eq!(in_guest.end, on_host.end, "{name}: {text}");
+            }
+        }
+    }
+    assert_eq!(guest.boots(), 1);
+}
+
+#[test]
+fn fresh_capacities_are_those_of_the_host() {
+    let (mut guest, mut host) = (guest(), Host::new().unwrap());
+    for (name, bytes) in [
+        ("kmem", 192),
+        ("kmem-2019", 262_144),
+        ("page", 8192),
+        ("page-2019", 65_536),
+    ] {
+        let geometry = Geometry::from_bytes(bytes).unwrap();
+        let in_guest = guest.fresh_capacity(entry(name), geometry).unwrap();
+        assert_eq!(
+            in_guest,
+            host.fresh_capacity(entry(name), geometry).unwrap(),
+            "{name}"
+        );
+        assert!(in_guest > 0 && in_guest < bytes, "{name}: {in_guest}");
+    }
+}
+
+/// Ends with a panic, a fault or no end at all in the canaries of those names, at op 3.
+const PANICS: &str = "heap 64 pages\na0 = alloc 24\na1 = alloc 24\nfree a0\na2 = alloc 24\n";
+const STORES_OUTSIDE: &str = "heap 64 pages\na0 = alloc 24\nfree a0\na1 = alloc 262136\nfree a1\n";
+const LOOPS: &str = "heap 64 pages\na0 = alloc 24\na1 = alloc 24\nfree a0\nfree a1\n";
+
+#[test]
+fn a_batch_goes_on_after_every_culprit() {
+    let mut guest = guest();
+    let batch = [
+        ("kmem", EVERY_OP, RunEnd::Completed),
+        ("panic", PANICS, RunEnd::Panicked(String::new())),
+        ("kmem", EVERY_OP, RunEnd::Completed),
+        ("store-outside", STORES_OUTSIDE, RunEnd::Faulted(String::new())),
+        ("page", EVERY_OP, RunEnd::Completed),
+        ("endless-loop", LOOPS, RunEnd::Hung),
+        ("kmem", EVERY_OP, RunEnd::Completed),
+        ("panic", PANICS, RunEnd::Panicked(String::new())),
+        ("kmem-2019", SHORT, RunEnd::Completed),
+    ];
+    let mut undisturbed = Host::new().unwrap();
+    for (name, text, end) in batch {
+        let run = run(&mut guest, name, text, RunOptions::STRICT);
+        assert_eq!(std::mem::discriminant(&run.end), std::mem::discriminant(&end), "{run:?}");
+        match run.end {
+            RunEnd::Completed => {
+                let expected = undisturbed.run(entry(name), &trace(text), RunOptions::STRICT);
+                assert_eq!(run, expected.unwrap());
+            }
+            _ => assert_eq!(run.observations.len(), 3, "{name}: {run:?}"),
+        }
+    }
+    // A panic and a fault are survived. The hang costs a boot, and its confirmation another.
+    assert_eq!(guest.boots(), 3);
+}
