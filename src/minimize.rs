@@ -32,6 +32,7 @@ pub fn minimize<E>(
     loop {
         let before = search.best.clone();
         search.drop_ops()?;
+        search.fold_reallocs()?;
         search.simplify_heap()?;
         search.simplify_ops()?;
         if search.best == before || search.tried.len() >= CANDIDATES_MAX {
@@ -84,6 +85,27 @@ impl<E, P: FnMut(&Trace) -> Result<bool, E>> Search<P> {
                 second += 1;
             }
             first += usize::from(!dropped);
+        }
+        Ok(())
+    }
+
+    /// Allocates a block at its later size at once, or frees it instead of moving it: dropping
+    /// alone finds neither, since later ops rely on what the realloc left.
+    fn fold_reallocs(&mut self) -> Result<(), E> {
+        let mut index = 0;
+        while index < self.best.ops.len() {
+            if let Op::Realloc { handle, size } = self.best.ops[index] {
+                let mut folded = self.best.clone();
+                if let Some(maker) = self.best.maker(handle) {
+                    folded.ops[maker] = with_number(&folded.ops[maker], size);
+                }
+                folded.ops.remove(index);
+                let freed = |op: &Op| op.handle().map_or(*op, |handle| Op::Free { handle });
+                if self.improve(folded)? || self.replace(index, freed)? {
+                    continue;
+                }
+            }
+            index += 1;
         }
         Ok(())
     }
@@ -294,6 +316,20 @@ mod tests {
                 == 2),
             "heap 64 pages; a0 = alloc 8; a1 = alloc 8; free a0; free a1"
         );
+    }
+
+    #[test]
+    fn a_realloc_is_folded_into_its_alloc_or_becomes_a_free() {
+        let ops = "a0 = alloc 8\nrealloc a0 64\na1 = alloc 8\nrealloc a0 300\na2 = alloc 64\n";
+        let gone = |op: &Op| matches!(op, Op::Realloc { size: 65.., .. } | Op::Free { .. });
+        let sixty_four = |op: &Op| number_of(op) == 64;
+        let reuses = |t: &Trace| {
+            let gone = t.ops.iter().position(gone);
+            gone.is_some_and(|at| {
+                t.ops[..at].iter().any(sixty_four) && t.ops[at..].iter().any(sixty_four)
+            })
+        };
+        assert_eq!(left(ops, reuses), "heap 64 pages; a0 = alloc 64; free a0; a1 = alloc 64");
     }
 
     #[test]

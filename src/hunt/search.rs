@@ -166,7 +166,9 @@ pub(super) fn on_host(
         case = progress.case.load(Relaxed);
         if !stop.is_due(case) {
             // The worker did not come to an end of its own: the case under way ended it.
-            if crashes.are_worth(progress.crash(&draw(settings.seed, case, limits))) {
+            let trace = draw(settings.seed, case, limits);
+            progress.ops.fetch_add(trace.ops.len() as u64, Relaxed);
+            if crashes.are_worth(progress.crash(&trace)) {
                 suspect(host, case, case + 1)?;
             }
             case += 1;
