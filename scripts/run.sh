@@ -27,7 +27,7 @@ fuzz=(
     -ignore_crashes=1
     -ignore_timeouts=1
     -ignore_ooms=1
-    -timeout=2
+    -timeout=10
     -max_total_time="$seconds"
     -dict=fuzz/kmem.dict
     -artifact_prefix="$work/artifacts/"
@@ -41,4 +41,5 @@ if ! grep -q '^INFO: exiting' "$log"; then
     exit 2
 fi
 
-target/release/kmem-rig triage "$work/artifacts" --subject kmem-2019 --out "$finds"
+target/release/kmem-rig triage "$work/artifacts" --subject kmem-2019 --out "$finds" \
+    --found "make run, libFuzzer from an empty corpus"

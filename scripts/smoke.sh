@@ -12,11 +12,13 @@ cargo +nightly fuzz build -O
 for target in $(cargo +nightly fuzz list); do
     mkdir -p "$work/$target"/{corpus,artifacts}
     log=$work/$target/fuzz.log
+    dictionary=fuzz/$target.dict
+    [ -f "$dictionary" ] || dictionary=fuzz/kmem.dict
     fuzz=(
         -runs="$runs"
         -seed=1
         -timeout=10
-        -dict=fuzz/kmem.dict
+        -dict="$dictionary"
         -artifact_prefix="$work/$target/artifacts/"
     )
     if ! cargo +nightly fuzz run -O "$target" "$work/$target/corpus" "fuzz/seeds/$target" \
