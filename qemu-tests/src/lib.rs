@@ -7,9 +7,39 @@ use kmem_rig::input;
 use kmem_rig::regression::Regression;
 
 /// The repository's top.
+///
+/// # Panics
+/// Never: this crate lies below it.
 #[must_use]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("a crate below the top")
+        .to_owned()
+}
+
+/// The processes whose parent is `parent`, as the kernel lists them; a zombie is none.
+#[must_use]
+pub fn children_of(parent: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|&id| stat(id).is_some_and(|(state, of)| of == parent && state != 'Z'))
+        .collect()
+}
+
+/// Whether a process is there and has not ended.
+#[must_use]
+pub fn is_running(id: u32) -> bool {
+    stat(id).is_some_and(|(state, _)| state != 'Z')
+}
+
+/// A process's state and parent.
+fn stat(id: u32) -> Option<(char, u32)> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name, in parentheses, may hold anything.
+    let (_, behind) = text.rsplit_once(')')?;
+    let mut words = behind.split_whitespace();
+    Some((words.next()?.chars().next()?, words.next()?.parse().ok()?))
 }
 
 /// A booted guest.
@@ -31,7 +61,10 @@ pub fn regressions() -> Vec<Regression> {
     let folder = root().join("qemu-tests/regressions");
     let files = input::files(&[folder]).expect("the folder of regressions can be read");
     assert!(!files.is_empty(), "there are regressions");
-    files.iter().map(|path| Regression::load(path).expect("a regression")).collect()
+    files
+        .iter()
+        .map(|path| Regression::load(path).expect("a regression"))
+        .collect()
 }
 
 /// Asserts a snapshot of the project: in the one folder all of them lie in, under its bare name,

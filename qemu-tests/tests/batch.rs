@@ -10,11 +10,27 @@ use qemu_tests::boot;
 /// Each subject, a trace, and the rule it must break.
 const BATCH: [(&str, &str, Option<Rule>); 8] = [
     ("kmem", "a0 = alloc 24\nfree a0", None),
-    ("endless-loop", "a0 = alloc 8\na1 = alloc 8\nfree a0\nfree a1", Some(Rule::Hang)),
+    (
+        "endless-loop",
+        "a0 = alloc 8\na1 = alloc 8\nfree a0\nfree a1",
+        Some(Rule::Hang),
+    ),
     ("kmem", "a0 = alloc 100 align 64\nfree all\ncapacity", None),
-    ("store-outside", "a0 = alloc 262136\nfree a0", Some(Rule::Fault)),
-    ("kmem-2019", "a0 = alloc_zeroed 18446744073709551608", Some(Rule::Fault)),
-    ("panic", "a0 = alloc 24\na1 = alloc 8\nfree a0\na2 = alloc 24", Some(Rule::Panic)),
+    (
+        "store-outside",
+        "a0 = alloc 262136\nfree a0",
+        Some(Rule::Fault),
+    ),
+    (
+        "kmem-2019",
+        "a0 = alloc_zeroed 18446744073709551608",
+        Some(Rule::Fault),
+    ),
+    (
+        "panic",
+        "a0 = alloc 24\na1 = alloc 8\nfree a0\na2 = alloc 24",
+        Some(Rule::Panic),
+    ),
     ("page-2019", "a0 = alloc 4096\nfree a0\nfree a0", None),
     ("kmem", "a0 = alloc 24\nrealloc a0 300\nfree a0", None),
 ];
@@ -30,7 +46,10 @@ fn every_trace_gets_its_own_verdict(executor: &mut dyn Executor) {
             assert_eq!(found, rule, "round {round}, {subject}: {run:?}");
             let last = if rule.is_some() { 1 } else { 0 };
             let misused = trace.clone().without_misuse().ops.len() < trace.ops.len();
-            assert_eq!(run.observations.len() + last + usize::from(misused), trace.ops.len());
+            assert_eq!(
+                run.observations.len() + last + usize::from(misused),
+                trace.ops.len()
+            );
         }
     }
 }

@@ -13,7 +13,13 @@ use qemu_tests::{assert_snapshot, boot};
 const EXECS: u64 = 100;
 
 fn settings(entry: &Entry, execs: u64) -> Settings<'_> {
-    Settings { entry, rules: Rules::ALL, seed: 1, bound: Bound::Execs(execs), ops_max: 16 }
+    Settings {
+        entry,
+        rules: Rules::ALL,
+        seed: 1,
+        bound: Bound::Execs(execs),
+        ops_max: 16,
+    }
 }
 
 /// What a hunt on each canary reports: the rule, the kind of op, and the minimised trace.
@@ -58,8 +64,14 @@ fn without_a_canary_nothing_is_found() {
         let mut none = |find: &Find| panic!("{name}: {find:?}");
         let on_host = hunt::on_host(&settings(entry, 20_000), &mut host, &mut none).unwrap();
         let in_guest = hunt::on_guest(&settings(entry, 2_000), &mut guest, &mut none).unwrap();
-        assert_eq!((on_host.execs, on_host.findings, on_host.unconfirmed), (20_000, 0, 0));
-        assert_eq!((in_guest.execs, in_guest.findings, in_guest.unconfirmed), (2_000, 0, 0));
+        assert_eq!(
+            (on_host.execs, on_host.findings, on_host.unconfirmed),
+            (20_000, 0, 0)
+        );
+        assert_eq!(
+            (in_guest.execs, in_guest.findings, in_guest.unconfirmed),
+            (2_000, 0, 0)
+        );
     }
     assert_eq!(guest.boots(), 1);
 }

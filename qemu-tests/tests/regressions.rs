@@ -13,14 +13,24 @@ use qemu_tests::{assert_snapshot, boot, regressions};
 
 /// What a regression does to each subject it expects something of: verdict, ops and tables.
 fn tables(regression: &Regression, executor: &mut dyn Executor) -> String {
-    let options = RunOptions { tables: true, ..RunOptions::STRICT };
+    let options = RunOptions {
+        tables: true,
+        ..RunOptions::STRICT
+    };
     let mut text = String::new();
     for expected in &regression.expectations {
         let entry = by_name(&expected.subject).unwrap();
         let run = executor.run(entry, &regression.trace, options).unwrap();
-        let verdict = executor.judge(entry, &regression.trace, &run, regression.rules).unwrap();
+        let verdict = executor
+            .judge(entry, &regression.trace, &run, regression.rules)
+            .unwrap();
         let listing = listing::of_run(&regression.trace, &run);
-        writeln!(text, "== {}\n{listing}", Expectation::of(entry.name(), &verdict)).unwrap();
+        writeln!(
+            text,
+            "== {}\n{listing}",
+            Expectation::of(entry.name(), &verdict)
+        )
+        .unwrap();
     }
     text
 }
@@ -46,14 +56,24 @@ fn tables_in_the_guest() {
 fn verdicts_are_as_expected_and_op_by_op_equal_on_both_sides() {
     let (mut host, mut guest) = (Host::new().unwrap(), boot());
     for regression in regressions() {
-        assert!(!regression.expectations.is_empty(), "{} expects nothing", regression.name);
+        assert!(
+            !regression.expectations.is_empty(),
+            "{} expects nothing",
+            regression.name
+        );
         for expected in &regression.expectations {
             let (name, trace) = (&regression.name, &regression.trace);
             let entry = by_name(&expected.subject).unwrap();
             let (on_host, verdict) = host.verdict(entry, trace, regression.rules).unwrap();
             let (in_guest, guests) = guest.verdict(entry, trace, regression.rules).unwrap();
-            assert!(expected.is_met_by(&verdict), "{name} on the host: {verdict:?}");
-            assert!(expected.is_met_by(&guests), "{name} in the guest: {guests:?}");
+            assert!(
+                expected.is_met_by(&verdict),
+                "{name} on the host: {verdict:?}"
+            );
+            assert!(
+                expected.is_met_by(&guests),
+                "{name} in the guest: {guests:?}"
+            );
             let differs = kmem_rig::compare::compare(trace, &on_host, &in_guest);
             assert_eq!(differs, None, "{name} on {expected}");
         }
@@ -67,10 +87,14 @@ fn a_replay_repeats_itself_a_thousand_times() {
     let text = "# kmem-rig trace v1\nheap 64 pages\na0 = alloc 24\na1 = alloc_zeroed 100\n\
                 realloc a0 300\nfree a1\ntable\nfree all\ncapacity\n";
     let regression = Regression::parse("repeated", text).unwrap();
-    let first = host.verdict(entry, &regression.trace, regression.rules).unwrap();
+    let first = host
+        .verdict(entry, &regression.trace, regression.rules)
+        .unwrap();
     for _ in 0..1000 {
         for executor in [&mut host as &mut dyn Executor, &mut guest] {
-            let again = executor.verdict(entry, &regression.trace, regression.rules).unwrap();
+            let again = executor
+                .verdict(entry, &regression.trace, regression.rules)
+                .unwrap();
             assert_eq!(again, first);
         }
     }
@@ -83,7 +107,11 @@ fn every_regression_is_in_canonical_form_and_seeds_the_corpora() {
         let file = format!("qemu-tests/regressions/{}.trace", regression.name);
         let text = std::fs::read_to_string(qemu_tests::root().join(&file)).unwrap();
         let document = harness::text::Document::parse(&text).unwrap();
-        assert_eq!(document.to_string(), text, "`kmem-rig fmt {file}` rewrites it");
+        assert_eq!(
+            document.to_string(),
+            text,
+            "`kmem-rig fmt {file}` rewrites it"
+        );
         let bytes = harness::bytes::encode(&regression.trace);
         for expected in &regression.expectations {
             // A target is named after its subject; page-2019 has no target of its own.
@@ -92,7 +120,12 @@ fn every_regression_is_in_canonical_form_and_seeds_the_corpora() {
             if folder.is_dir() {
                 let seed = std::fs::read(folder.join(&regression.name));
                 let stale = "`make seeds` writes the seeds anew";
-                assert_eq!(seed.ok().as_deref(), Some(&bytes[..]), "{}: {stale}", regression.name);
+                assert_eq!(
+                    seed.ok().as_deref(),
+                    Some(&bytes[..]),
+                    "{}: {stale}",
+                    regression.name
+                );
             }
         }
     }

@@ -1,0 +1,310 @@
+//! The command line as its users meet it: results, exit codes, bad input, and nothing left behind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use qemu_tests::{assert_snapshot, root};
+
+fn kmem_rig() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_kmem-rig"))
+}
+
+/// Runs `kmem-rig`, and returns its exit code, its output and its errors.
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    finish(
+        kmem_rig()
+            .args(arguments)
+            .current_dir(root())
+            .output()
+            .unwrap(),
+    )
+}
+
+fn finish(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap_or(-1),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// A trace's file, in a folder that is gone with the test.
+fn file(folder: &Path, name: &str, contents: &[u8]) -> String {
+    let path = folder.join(name);
+    fs::write(&path, contents).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn help_of_every_command_has_an_example() {
+    let (code, help, _) = run(&["--help"]);
+    assert_eq!(code, 0);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<_> = commands
+        .map_while(|line| line.split_whitespace().next())
+        .filter(|c| *c != "help")
+        .collect();
+    assert!(commands.len() >= 9, "{commands:?}");
+    for command in commands {
+        let (code, help, _) = run(&[command, "--help"]);
+        assert_eq!(code, 0);
+        assert!(
+            help.contains(&format!("Example: kmem-rig {command}")),
+            "{help}"
+        );
+    }
+}
+
+#[test]
+fn a_malformed_trace_is_told_by_file_line_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, expected) in [
+        (
+            &b"# kmem-rig trace v1\nheap 64 pages\na0 = alloc ten\n"[..],
+            "3:12: expected a size",
+        ),
+        (b"# kmem-rig trace v2\n", "1:1: expected the first line"),
+        (
+            b"# kmem-rig trace v1\nexpect kmem fine\nheap 1 pages\n",
+            "2:8: expected `SUBJECT",
+        ),
+        (
+            b"# kmem-rig trace v1\nheap 1 pages\n\xff\n",
+            "3:1: expected UTF-8",
+        ),
+    ] {
+        let path = file(folder.path(), "bad.trace", text);
+        for command in [&["show"][..], &["replay", "--on", "host"]] {
+            let (code, _, errors) = run(&[command, &[&path]].concat());
+            assert_eq!(code, 2, "{errors}");
+            assert!(errors.contains(&format!("{path}:{expected}")), "{errors}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), text, "a bad trace stays as it is");
+    }
+}
+
+#[test]
+fn what_is_missing_is_told_with_the_command_that_brings_it() {
+    let trace = "qemu-tests/regressions/kmem-2019-misaligned-alloc.trace";
+    let (code, _, errors) = run(&["replay", trace, "--on", "qemu", "--guest", "/nonexistent"]);
+    assert_eq!(code, 2);
+    assert!(
+        errors.contains("/nonexistent") && errors.contains("make build"),
+        "{errors}"
+    );
+    let no_qemu = kmem_rig()
+        .args(["replay", trace, "--on", "qemu"])
+        .current_dir(root())
+        .env("PATH", "/nonexistent")
+        .output();
+    let (code, _, errors) = finish(no_qemu.unwrap());
+    assert_eq!(code, 2);
+    assert!(errors.contains("qemu-system-misc"), "{errors}");
+    let (code, _, errors) = run(&["replay", "no/such/file", "--on", "host"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("no/such/file"), "{errors}");
+    let (code, _, errors) = run(&["hunt", "--subject", "nonesuch"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("there are: kmem-2019, kmem"), "{errors}");
+    // An image that is no guest of ours: any other ELF.
+    let other = std::env::current_exe().unwrap();
+    let (code, _, errors) = run(&[
+        "replay",
+        trace,
+        "--on",
+        "qemu",
+        "--guest",
+        other.to_str().unwrap(),
+    ]);
+    assert_eq!(code, 2, "{errors}");
+}
+
+#[test]
+fn a_heap_that_the_subject_cannot_have_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(
+        folder.path(),
+        "small.trace",
+        b"# kmem-rig trace v1\nheap 192 bytes\ntable\n",
+    );
+    let (code, _, errors) = run(&["replay", &path, "--on", "host", "--subject", "page"]);
+    assert_eq!(code, 2);
+    assert!(
+        errors.contains("page cannot be given a heap of 192 bytes"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn corrupt_artifacts_are_traces() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut noise = 1_u32;
+    for length in [0, 1, 7, 8, 9, 500, 100_000] {
+        let mut bytes = Vec::new();
+        for _ in 0..length {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            bytes.push((noise >> 24) as u8);
+        }
+        let path = file(folder.path(), "artifact", &bytes);
+        let (code, text, errors) = run(&["show", &path]);
+        assert_eq!(code, 0, "{errors}");
+        let shown = file(folder.path(), "shown.trace", text.as_bytes());
+        assert_eq!(run(&["show", &shown]).1, text, "what is shown is a trace");
+        // Misuse of what it does not promise anything about may end a run early, never the rig.
+        let (code, _, errors) = run(&["replay", &path, "--on", "host", "--subject", "kmem"]);
+        assert!(code == 0, "{code} {errors}");
+    }
+}
+
+#[test]
+fn exit_codes_tell_a_finding_from_an_expected_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let ops = "heap 64 pages\na0 = alloc 24 align 64\n";
+    let with = |name, header: &str| {
+        file(
+            folder.path(),
+            name,
+            format!("# kmem-rig trace v1\n{header}{ops}").as_bytes(),
+        )
+    };
+    let expected = with(
+        "expected.trace",
+        "expect kmem-2019 diverge misaligned at 0\n",
+    );
+    let other = with("other.trace", "expect kmem-2019 agree\n");
+    let silent = with("silent.trace", "");
+    assert_eq!(run(&["replay", &expected, "--on", "host"]).0, 0);
+    assert_eq!(run(&["replay", &other, "--on", "host"]).0, 1);
+    assert_eq!(
+        run(&["replay", &silent, "--on", "host", "--subject", "kmem-2019"]).0,
+        1
+    );
+    assert_eq!(
+        run(&["replay", &silent, "--on", "host", "--subject", "kmem"]).0,
+        0
+    );
+    assert_eq!(
+        run(&["minimize", &silent, "--subject", "kmem", "-o", "/dev/null"]).0,
+        2
+    );
+}
+
+#[test]
+fn the_json_of_a_replay_is_the_interface() {
+    let trace = "qemu-tests/regressions/kmem-2019-misaligned-alloc.trace";
+    let (code, lines, _) = run(&["replay", trace, "--on", "host,qemu", "--format", "json"]);
+    assert_eq!(code, 0);
+    assert_snapshot("replay-json", &lines);
+}
+
+#[test]
+fn the_json_of_a_hunt_is_the_interface() {
+    let arguments = [
+        "--subject",
+        "kmem-2019",
+        "--seed",
+        "1",
+        "--execs",
+        "300",
+        "--format",
+        "json",
+    ];
+    let (code, lines, _) = run(&[&["hunt"][..], &arguments].concat());
+    assert_eq!(code, 1);
+    let mut rules = Vec::new();
+    for line in lines.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        if let Some(finding) = value.get("finding") {
+            let keys = [
+                "subject",
+                "rule",
+                "op",
+                "ops",
+                "trace",
+                "execs",
+                "elapsed_ms",
+            ];
+            assert!(keys.iter().all(|key| finding.get(key).is_some()), "{line}");
+            assert!(finding["ops"].as_u64().unwrap() <= 5, "{line}");
+            rules.push(finding["rule"].as_str().unwrap().to_owned());
+        } else {
+            let summary = &value["summary"];
+            assert_eq!(summary["execs"], 300);
+            assert_eq!(summary["findings"], rules.len());
+        }
+    }
+    for rule in ["misaligned", "unmerged", "impossible-success"] {
+        assert!(
+            rules.iter().any(|found| found == rule),
+            "{rule} among {rules:?}"
+        );
+    }
+}
+
+#[test]
+fn artifacts_become_regressions_and_known_ones_are_recognised() {
+    let folder = tempfile::tempdir().unwrap();
+    let artifacts = folder.path().join("kmem_2019");
+    fs::create_dir(&artifacts).unwrap();
+    let noisy = "# kmem-rig trace v1\nheap 192 bytes\na0 = alloc 3\na1 = alloc 7 align 64\n\
+                 a2 = alloc 9\nfree a1\nfree a0\n";
+    let noisy = file(folder.path(), "noisy.trace", noisy.as_bytes());
+    for name in ["crash-1", "crash-2"] {
+        let artifact = artifacts.join(name);
+        assert_eq!(
+            run(&["encode", &noisy, "-o", artifact.to_str().unwrap()]).0,
+            0
+        );
+    }
+    let path = |path: PathBuf| path.to_str().unwrap().to_owned();
+    let (artifacts, out) = (path(artifacts), path(folder.path().join("out")));
+    let triage = |known: &str| run(&["triage", &artifacts, "--out", &out, "--known", known]);
+    let (code, table, errors) = triage(&out);
+    assert_eq!(code, 1, "{table}{errors}");
+    let line = table.lines().nth(1).unwrap();
+    let cells: Vec<_> = line
+        .split("  ")
+        .filter(|cell| !cell.is_empty())
+        .map(str::trim)
+        .collect();
+    assert_eq!(
+        cells[..8],
+        [
+            "kmem-2019",
+            "misaligned",
+            "op 0 (alloc)",
+            "1",
+            "2",
+            "diverge",
+            "diverge (reproduces in guest)",
+            "NEW",
+        ]
+    );
+    let written = fs::read_to_string(Path::new(&out).join("kmem-2019-misaligned-alloc.trace"));
+    let written = written.unwrap();
+    assert!(
+        written.ends_with("heap 64 pages\na0 = alloc 8 align 16\n"),
+        "{written}"
+    );
+    assert!(written.contains("\nexpect kmem agree\n"), "{written}");
+    let (code, table, _) = triage(&out);
+    assert_eq!(code, 0, "{table}");
+    assert!(table.contains("all of them known"), "{table}");
+}
+
+#[test]
+fn an_unwritable_place_is_told_and_nothing_half_written_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = "qemu-tests/regressions/kmem-2019-misaligned-alloc.trace";
+    for place in ["/proc/no/such.trace", "/dev/null/such.trace"] {
+        let (code, _, errors) = run(&["encode", trace, "-o", place]);
+        assert_eq!(code, 2);
+        assert!(
+            errors.contains(&format!("cannot write {place}")),
+            "{errors}"
+        );
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
