@@ -74,7 +74,9 @@ impl Guest {
     /// # Errors
     /// If the process cannot be watched.
     pub fn cpu_time(&self) -> Result<Duration> {
-        self.booted.as_ref().map_or(Ok(Duration::ZERO), Booted::cpu_time)
+        self.booted
+            .as_ref()
+            .map_or(Ok(Duration::ZERO), Booted::cpu_time)
     }
 
     fn booted(&mut self) -> Result<&mut Booted> {
@@ -228,5 +230,59 @@ fn words(end: &RunEnd) -> &str {
         RunEnd::Lost => "the heap was lost",
         RunEnd::Hung => "hung",
         RunEnd::Panicked(text) | RunEnd::Faulted(text) => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use harness::execute::{Completion, Sink};
+    use harness::observation::{Observation, Outcome};
+    use harness::transcript::Recorder;
+
+    use super::*;
+    use crate::host::shared::Shared;
+
+    /// What is doubted about a record of so many ops begun and observed, of `ops` asked for.
+    fn doubted(begun: usize, observed: usize, ops: usize, end: End) -> Option<String> {
+        let transcript = Shared::<Transcript>::new().unwrap();
+        let mut recorder = Recorder::new(&transcript);
+        for op in 0..begun {
+            recorder.begin(op);
+        }
+        for _ in 0..observed {
+            assert!(
+                recorder
+                    .observe(&Observation::of(Outcome::Done))
+                    .is_continue()
+            );
+        }
+        recorder.finish(Completion::Completed);
+        transcript.set_end(end);
+        let run = Run::read(&transcript, || RunEnd::Hung, |_| String::new());
+        doubt(&run, &transcript, ops)
+    }
+
+    #[test]
+    fn a_record_that_lacks_something_is_not_believed() {
+        assert_eq!(doubted(3, 3, 3, End::Completed), None);
+        assert_eq!(doubted(0, 0, 0, End::Completed), None);
+        let doubt = "2 of 3 ops observed, 3 begun, completed";
+        assert_eq!(doubted(3, 2, 3, End::Completed).as_deref(), Some(doubt));
+        assert!(doubted(2, 2, 3, End::Completed).is_some());
+        assert!(doubted(4, 4, 3, End::Completed).is_some());
+
+        assert_eq!(doubted(2, 2, 3, End::Lost), None);
+        assert!(doubted(0, 0, 3, End::Lost).is_some());
+        assert!(doubted(2, 1, 3, End::Lost).is_some());
+
+        for end in [End::Panicked, End::Faulted, End::Hung] {
+            assert_eq!(doubted(2, 1, 3, end), None);
+            // Before the first op, or after the last.
+            assert_eq!(doubted(0, 0, 3, end), None);
+            assert_eq!(doubted(3, 3, 3, end), None);
+            assert!(doubted(3, 1, 3, end).is_some());
+            assert!(doubted(1, 2, 3, end).is_some());
+            assert!(doubted(4, 3, 3, end).is_some());
+        }
     }
 }

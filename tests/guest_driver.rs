@@ -1,11 +1,15 @@
 //! The guest against the host: the same trace, the same record; and a batch that outlives whatever
 //! its traces do to the guest.
 
+use std::time::Duration;
+
 use harness::geometry::Geometry;
 use harness::heap::Strength;
+use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, RAM_ADDRESS};
+use harness::op::Op;
 use harness::subjects::{self, Entry};
 use harness::text::Document;
-use harness::trace::Trace;
+use harness::trace::{OPS_MAX, Trace};
 use kmem_rig::executor::Executor;
 use kmem_rig::guest::{Guest, find_image};
 use kmem_rig::host::Host;
@@ -48,7 +52,9 @@ fn entry(name: &str) -> &'static Entry {
 }
 
 fn trace(text: &str) -> Trace {
-    Document::parse(&format!("# kmem-rig trace v1\n{text}")).unwrap().trace()
+    Document::parse(&format!("# kmem-rig trace v1\n{text}"))
+        .unwrap()
+        .trace()
 }
 
 fn run(executor: &mut dyn Executor, name: &str, text: &str, options: RunOptions) -> Run {
@@ -59,8 +65,11 @@ fn run(executor: &mut dyn Executor, name: &str, text: &str, options: RunOptions)
 fn every_subject_runs_in_the_guest() {
     let (mut guest, mut host) = (guest(), Host::new().unwrap());
     for entry in subjects::all() {
-        let [in_guest, on_host] = [&mut guest as &mut dyn Executor, &mut host]
-            .map(|executor| executor.run(entry, &trace(SHORT), RunOptions::STRICT).unwrap());
+        let [in_guest, on_host] = [&mut guest as &mut dyn Executor, &mut host].map(|executor| {
+            executor
+                .run(entry, &trace(SHORT), RunOptions::STRICT)
+                .unwrap()
+        });
         assert_eq!(in_guest, on_host, "{}", entry.name());
         assert!(!in_guest.observations.is_empty(), "{}", entry.name());
     }
@@ -128,7 +137,11 @@ fn a_batch_goes_on_after_every_culprit() {
         ("kmem", EVERY_OP, RunEnd::Completed),
         ("panic", PANICS, RunEnd::Panicked(String::new())),
         ("kmem", EVERY_OP, RunEnd::Completed),
-        ("store-outside", STORES_OUTSIDE, RunEnd::Faulted(String::new())),
+        (
+            "store-outside",
+            STORES_OUTSIDE,
+            RunEnd::Faulted(String::new()),
+        ),
         ("page", EVERY_OP, RunEnd::Completed),
         ("endless-loop", LOOPS, RunEnd::Hung),
         ("kmem", EVERY_OP, RunEnd::Completed),
@@ -138,7 +151,11 @@ fn a_batch_goes_on_after_every_culprit() {
     let mut undisturbed = Host::new().unwrap();
     for (name, text, end) in batch {
         let run = run(&mut guest, name, text, RunOptions::STRICT);
-        assert_eq!(std::mem::discriminant(&run.end), std::mem::discriminant(&end), "{run:?}");
+        assert_eq!(
+            std::mem::discriminant(&run.end),
+            std::mem::discriminant(&end),
+            "{run:?}"
+        );
         match run.end {
             RunEnd::Completed => {
                 let expected = undisturbed.run(entry(name), &trace(text), RunOptions::STRICT);
@@ -149,4 +166,121 @@ fn a_batch_goes_on_after_every_culprit() {
     }
     // A panic and a fault are survived. The hang costs a boot, and its confirmation another.
     assert_eq!(guest.boots(), 3);
+}
+
+/// How `kmem-2019`, which trusts any pointer, ends when it is given the one that makes it look for
+/// a header at this address of the guest.
+fn end_of_free_at(guest: &mut Guest, header: u64) -> RunEnd {
+    let offset = header.wrapping_add(8).wrapping_sub(HEAP_ADDRESS);
+    let mut trace = Trace::new(Geometry::published());
+    trace.ops.push(Op::FreeWild { offset });
+    guest
+        .run(entry("kmem-2019"), &trace, RunOptions::STRICT)
+        .unwrap()
+        .end
+}
+
+#[test]
+fn stray_accesses_trap_at_their_instruction() {
+    let mut guest = guest();
+    // A header is loaded byte by byte, its top byte first.
+    for (header, expected) in [
+        (0, "load access fault at null+0x7, at kmem/src/"),
+        (0x10, "load access fault at null+0x17, at kmem/src/"),
+        // The code can be read, not written.
+        (
+            RAM_ADDRESS,
+            "store access fault in the guest's own memory, or its stack is full, at kmem/",
+        ),
+        (
+            MAILBOX_ADDRESS,
+            "load access fault in the mailbox, at kmem/src/",
+        ),
+        // The test device, which would end the machine, and the UART.
+        (
+            0x10_0000,
+            "load access fault far outside the heap, at kmem/src/",
+        ),
+        (
+            0x1000_0000,
+            "load access fault far outside the heap, at kmem/src/",
+        ),
+        (
+            HEAP_ADDRESS - 8,
+            "load access fault at heap-0x1, at kmem/src/",
+        ),
+        (
+            HEAP_ADDRESS + 0x4_0000,
+            "load access fault at heap+0x40007, at kmem/src/",
+        ),
+    ] {
+        match end_of_free_at(&mut guest, header) {
+            RunEnd::Faulted(text) => assert!(text.starts_with(expected), "{header:#x}: {text}"),
+            end => panic!("{header:#x}: {end:?}"),
+        }
+    }
+    assert_eq!(guest.boots(), 1);
+}
+
+#[test]
+fn the_heap_is_guarded_to_the_byte() {
+    let mut guest = guest();
+    let text = "heap 192 bytes\na0 = alloc 184\nfree a0\n";
+    let run = run(&mut guest, "store-outside", text, RunOptions::STRICT);
+    match run.end {
+        RunEnd::Faulted(text) => {
+            assert!(
+                text.starts_with("store access fault at heap+0xc0, at kmem/src/"),
+                "{text}"
+            );
+        }
+        end => panic!("{end:?}"),
+    }
+}
+
+#[test]
+fn a_panic_is_told_with_its_place_and_without_a_folder() {
+    let run = run(&mut guest(), "panic", PANICS, RunOptions::STRICT);
+    match run.end {
+        RunEnd::Panicked(text) => assert!(text.contains(", at kmem/src/first_fit.rs:"), "{text}"),
+        end => panic!("{end:?}"),
+    }
+}
+
+#[test]
+fn the_largest_heap_and_the_longest_trace_fit() {
+    let (mut guest, mut host) = (guest(), Host::new().unwrap());
+    let mut trace = Trace::new(Geometry::from_bytes(Geometry::BYTES_MAX).unwrap());
+    trace.ops = vec![
+        Op::Alloc {
+            size: 8,
+            align: None,
+            zeroed: false
+        };
+        OPS_MAX - 3
+    ];
+    trace.ops.extend([Op::FreeAll, Op::Capacity, Op::Table]);
+    let fast = RunOptions {
+        strength: Strength::Fast,
+        ..RunOptions::STRICT
+    };
+    for name in ["kmem", "page"] {
+        let run = guest.run(entry(name), &trace, fast).unwrap();
+        assert_eq!(run, host.run(entry(name), &trace, fast).unwrap(), "{name}");
+        assert_eq!(run.end, RunEnd::Completed);
+    }
+    trace.ops.push(Op::Table);
+    assert!(guest.run(entry("kmem"), &trace, fast).is_err());
+}
+
+#[test]
+fn an_idle_guest_costs_next_to_nothing() {
+    let guest = guest();
+    let second = Duration::from_secs(1);
+    // The sleeps have grown to their longest by then.
+    std::thread::sleep(second / 10);
+    let before = guest.cpu_time().unwrap();
+    std::thread::sleep(second);
+    let used = guest.cpu_time().unwrap() - before;
+    assert!(used < second / 10, "{used:?} of CPU time in a second");
 }

@@ -7,8 +7,6 @@ mod page_allocator;
 pub use kernel_heap::{FirstFitHeap, PublishedHeap};
 pub use page_allocator::{CompletePages, PublishedPages};
 
-use kmem::defect;
-
 use crate::declaration::Declaration;
 use crate::execute::{self, Completion, Plan, Sink};
 use crate::heap::Workspace;
@@ -43,54 +41,28 @@ impl Entry {
     }
 }
 
-/// Something that stands between the harness and every subject, such as the guest's switch of
-/// privilege. It declares what its subject declares.
-pub trait Layer {
-    /// The subject as the harness sees it then.
-    type Around<S: Subject>: Subject;
-}
-
-/// Nothing between.
-pub struct Bare;
-
-impl Layer for Bare {
-    type Around<S: Subject> = S;
-}
-
 /// Both generations of both allocators.
-pub const SUBJECTS: [Entry; 4] = subjects_within::<Bare>();
-
-/// [`SUBJECTS`], each within a layer.
-#[must_use]
-pub const fn subjects_within<L: Layer>() -> [Entry; 4] {
-    [
-        Entry::of::<L::Around<PublishedHeap>>(),
-        Entry::of::<L::Around<FirstFitHeap<{ defect::NONE }>>>(),
-        Entry::of::<L::Around<PublishedPages>>(),
-        Entry::of::<L::Around<CompletePages>>(),
-    ]
-}
+pub const SUBJECTS: [Entry; 4] = [
+    Entry::of::<PublishedHeap>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::NONE }>>(),
+    Entry::of::<PublishedPages>(),
+    Entry::of::<CompletePages>(),
+];
 
 /// `kmem` with one planted defect each: what the oracles are tested on.
-pub const CANARIES: [Entry; 10] = canaries_within::<Bare>();
-
-/// [`CANARIES`], each within a layer.
-#[must_use]
-pub const fn canaries_within<L: Layer>() -> [Entry; 10] {
-    [
-        Entry::of::<L::Around<FirstFitHeap<{ defect::OFF_BY_8_SPLIT }>>>(),
-        Entry::of::<L::Around<FirstFitHeap<{ defect::MISSING_MERGE }>>>(),
-        Entry::of::<L::Around<FirstFitHeap<{ defect::ALIGNMENT_IGNORED }>>>(),
-        Entry::of::<L::Around<FirstFitHeap<{ defect::NOT_ZEROED }>>>(),
-        Entry::of::<L::Around<FirstFitHeap<{ defect::REALLOC_COPIES_TOO_LITTLE }>>>(),
-        Entry::of::<L::Around<FirstFitHeap<{ defect::WRONG_REMAINDER_TEST }>>>(),
-        Entry::of::<L::Around<FirstFitHeap<{ defect::HEADER_OVERWRITTEN }>>>(),
-        Entry::of::<L::Around<FirstFitHeap<{ defect::PANIC }>>>(),
-        Entry::of::<L::Around<FirstFitHeap<{ defect::ENDLESS_LOOP }>>>(),
-        Entry::of::<L::Around<FirstFitHeap<{ defect::STORE_OUTSIDE }>>>(),
-    ]
-}
-const _: () = assert!(CANARIES.len() == defect::ALL.len());
+pub const CANARIES: [Entry; 10] = [
+    Entry::of::<FirstFitHeap<{ kmem::defect::OFF_BY_8_SPLIT }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::MISSING_MERGE }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::ALIGNMENT_IGNORED }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::NOT_ZEROED }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::REALLOC_COPIES_TOO_LITTLE }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::WRONG_REMAINDER_TEST }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::HEADER_OVERWRITTEN }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::PANIC }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::ENDLESS_LOOP }>>(),
+    Entry::of::<FirstFitHeap<{ kmem::defect::STORE_OUTSIDE }>>(),
+];
+const _: () = assert!(CANARIES.len() == kmem::defect::ALL.len());
 
 /// Every subject there is, canaries last.
 pub fn all() -> impl Iterator<Item = &'static Entry> {

@@ -207,3 +207,120 @@ fn names(mailbox: &Mailbox) -> Vec<String> {
         .take_while(|name| !name.is_empty())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process;
+
+    use harness::mailbox::{Command, MAILBOX_ADDRESS};
+    use harness::subjects;
+    use harness::trace::Trace;
+    use harness::transcript::End;
+
+    use super::*;
+    use crate::executor::Executor;
+    use crate::guest::{Guest, find_image};
+    use crate::run::{RunEnd, RunOptions};
+
+    fn guest() -> Guest {
+        Guest::start(&find_image(None).unwrap()).unwrap()
+    }
+
+    /// An image that stores `ready` to the mailbox's first word, then sleeps.
+    fn image_that_says(ready: u64) -> tempfile::NamedTempFile {
+        // auipc t0, 0; ld t1, 24(t0); ld t2, 32(t0); sd t2, 0(t1); wfi; j -4
+        let code = [
+            0x0000_0297,
+            0x0182_b303,
+            0x0202_b383,
+            0x0073_3023,
+            0x1050_0073,
+            0xffdf_f06f,
+        ];
+        let mut bytes: Vec<u8> = code.into_iter().flat_map(u32::to_le_bytes).collect();
+        bytes.extend(
+            [MAILBOX_ADDRESS, ready]
+                .into_iter()
+                .flat_map(u64::to_le_bytes),
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, bytes).unwrap();
+        file
+    }
+
+    fn refusal(ready: u64) -> String {
+        Booted::start(image_that_says(ready).path())
+            .err()
+            .unwrap()
+            .to_string()
+    }
+
+    #[test]
+    fn an_image_of_another_version_is_an_error_that_names_both() {
+        let error = refusal(0x6b6d_656d_0000_0063);
+        let versions = format!("speaks protocol version 99, this program speaks {PROTOCOL}");
+        assert!(
+            error.contains(&versions) && error.contains("`make build`"),
+            "{error}"
+        );
+        let error = refusal(0x6b6d_656d_0000_0000 | u64::from(PROTOCOL));
+        assert!(error.contains("names no subject"), "{error}");
+    }
+
+    #[test]
+    fn a_subject_that_the_image_lacks_is_an_error() {
+        let error = guest()
+            .booted()
+            .unwrap()
+            .subject("no-such")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("holds no `no-such`, only kmem-2019, kmem, "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_guest_that_dies_costs_a_boot() {
+        let (mut guest, trace) = (guest(), Trace::new(Geometry::published()));
+        let entry = subjects::by_name("kmem").unwrap();
+        let id = guest.booted().unwrap().qemu.id().to_string();
+        assert!(
+            process::Command::new("kill")
+                .args(["-KILL", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let run = guest.run(entry, &trace, RunOptions::STRICT).unwrap();
+        let died = "the guest died: QEMU killed by signal 9, and nothing was printed".to_owned();
+        assert_eq!(
+            (run.end, run.observations.len()),
+            (RunEnd::Faulted(died), 0)
+        );
+        let run = guest.run(entry, &trace, RunOptions::STRICT).unwrap();
+        assert_eq!((run.end, guest.boots()), (RunEnd::Completed, 2));
+    }
+
+    /// Also shows that the guest's own panics are told from a subject's.
+    #[test]
+    fn a_request_for_no_subject_spoils_the_guest() {
+        let mut guest = guest();
+        let booted = guest.booted().unwrap();
+        let request = Request {
+            subject: u32::MAX,
+            ..crate::guest::request(Command::Execute, Geometry::published())
+        };
+        let answer = booted.ask(request, &[], Duration::from_secs(1)).unwrap();
+        assert!(matches!(answer, Answer::Replied), "{answer:?}");
+        let mailbox = booted.mailbox();
+        assert_eq!(mailbox.transcript.end(), End::Panicked);
+        assert!(mailbox.is_spoiled());
+        let message = String::from_utf8(mailbox.transcript.message().collect()).unwrap();
+        assert!(
+            message.starts_with("a request for no subject, at src/serve.rs:"),
+            "{message}"
+        );
+    }
+}

@@ -14,8 +14,9 @@ use crate::memory::mailbox;
 const SPINS: u32 = 4096;
 /// The first sleep, in ticks of `virt`'s 10 MHz clock: 20 us.
 const SLEEP_MIN: u64 = 200;
-/// The longest sleep: 1 ms. It bounds how late a request is seen.
-const SLEEP_MAX: u64 = 10_000;
+/// The longest sleep: 10 ms. A request is seen late by no more than this, nor by more than the time
+/// that the guest was idle before.
+const SLEEP_MAX: u64 = 100_000;
 /// The timer's compare register of hart 0, in the CLINT of `virt`.
 const MTIMECMP: *mut u64 = 0x0200_4000 as *mut u64;
 

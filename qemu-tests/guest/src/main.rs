@@ -11,7 +11,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`layout`], [`protection`] | where code, data and heap lie, and who may touch them |
-//! | [`user`] | the switch to user mode around every call of a subject |
+//! | [`user`] | the switch to user mode and back, once a trace |
 //! | [`serve`], [`idle`] | the requests, and the time between them |
 //! | [`trap`], [`panic`], [`recovery`] | what becomes of a subject that panics or goes astray |
 //! | [`memory`], [`checksum`] | the shared mailbox, the buffers, and whether they are still whole |

@@ -10,15 +10,16 @@ use crate::{recovery, user};
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    // A subject's panic comes here in user mode, from where the mailbox is out of reach.
-    let own = user::leave();
+    // A subject's panic comes here in user mode, from where the reply is out of reach.
+    user::leave();
+    let own = user::trapped_in_machine_mode();
     let transcript = &mailbox().transcript;
     let mut message = MessageWriter::new(transcript);
     let _ = write!(message, "{}", info.message());
     if let Some(place) = info.location() {
         let _ = write!(
             message,
-            " at {}:{}",
+            ", at {}:{}",
             within_crate(place.file()),
             place.line()
         );

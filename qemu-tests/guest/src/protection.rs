@@ -7,23 +7,42 @@
 //! | 2 | constants | read | read |
 //! | 3, 4 | stack, data, bss | everything | read, write |
 //! | 5, 6 | the heap, to the byte | everything | read, write |
-//! | none | mailbox, devices, the rest | everything | nothing |
+//! | 7, 8 | the transcript | everything | read, write |
+//! | none | the rest of the mailbox, devices, all else | everything | nothing |
 //!
 //! The first three are locked: they hold for machine mode too, and until the next boot.
 
-use harness::mailbox::HEAP_ADDRESS;
+use core::mem::offset_of;
+
+use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox};
 use riscv::register::{
     Permission::{NONE, R, RW, RX},
     Range::{self, NAPOT, TOR},
-    pmpaddr0, pmpaddr1, pmpaddr2, pmpaddr3, pmpaddr4, pmpaddr5, pmpaddr6, pmpcfg0,
+    pmpaddr0, pmpaddr1, pmpaddr2, pmpaddr3, pmpaddr4, pmpaddr5, pmpaddr6, pmpaddr7, pmpaddr8,
+    pmpcfg0, pmpcfg2,
 };
 
 use crate::layout::{Part, RODATA, STACK, TEXT, WRITABLE};
 
+const PAGE_BYTES: usize = 4096;
 const NULL_PAGE: Part = Part {
     start: 0,
-    bytes: 4096,
+    bytes: PAGE_BYTES,
 };
+
+/// From the page in which it starts: accesses to a page with two rights would be slow. What
+/// lies before it in that page is the end of the ops, which the guest has copied by then.
+const TRANSCRIPT: Part = {
+    let mailbox = MAILBOX_ADDRESS as usize;
+    let start = (mailbox + offset_of!(Mailbox, transcript)) / PAGE_BYTES * PAGE_BYTES;
+    let end = (mailbox + size_of::<Mailbox>()).next_multiple_of(PAGE_BYTES);
+    Part {
+        start,
+        bytes: end - start,
+    }
+};
+const _: () = assert!(TRANSCRIPT.start >= MAILBOX_ADDRESS as usize + 2 * PAGE_BYTES);
+const _: () = assert!(TRANSCRIPT.end() <= HEAP_ADDRESS as usize);
 
 /// PMP addresses count in words of 4 bytes.
 const fn word(address: usize) -> usize {
@@ -50,6 +69,8 @@ pub fn protect() {
         pmpaddr4::write(word(WRITABLE.end()));
         pmpaddr5::write(word(HEAP_ADDRESS as usize));
         pmpaddr6::write(word(HEAP_ADDRESS as usize));
+        pmpaddr7::write(word(TRANSCRIPT.start));
+        pmpaddr8::write(word(TRANSCRIPT.end()));
         pmpcfg0::set_pmp(0, NAPOT, NONE, true);
         pmpcfg0::set_pmp(1, NAPOT, RX, true);
         pmpcfg0::set_pmp(2, NAPOT, R, true);
@@ -57,15 +78,20 @@ pub fn protect() {
         pmpcfg0::set_pmp(4, TOR, RW, false);
         pmpcfg0::set_pmp(5, Range::OFF, NONE, false);
         pmpcfg0::set_pmp(6, TOR, RW, false);
+        pmpcfg0::set_pmp(7, Range::OFF, NONE, false);
+        pmpcfg2::set_pmp(0, TOR, RW, false);
     }
 }
 
 /// Lets user mode reach a heap of `bytes` bytes, a multiple of 4, and nothing behind it.
 pub fn open_heap(bytes: usize) {
     let end = word(HEAP_ADDRESS as usize + bytes);
-    // Writing a guard costs QEMU its whole TLB, and most requests have the last one's geometry.
+    // Most requests have the last one's geometry, and forgetting translations is not free.
     if pmpaddr6::read() != end {
         // SAFETY: machine mode, which the guest itself runs in, is not affected.
         unsafe { pmpaddr6::write(end) };
+        // What was allowed on a page may be cached; QEMU 7.2 keeps it over a write of pmpaddr, so
+        // that a heap after a larger one would have no guard within its last page.
+        riscv::asm::sfence_vma_all();
     }
 }

@@ -3,23 +3,16 @@
 use harness::execute::Plan;
 use harness::heap::Strength;
 use harness::mailbox::{Command, Request};
-use harness::subjects::{Entry, canaries_within, subjects_within};
+use harness::subjects;
 use harness::transcript::Recorder;
 
 use crate::memory::{self, Buffers, mailbox};
-use crate::user::UserMode;
+use crate::user::in_user_mode;
 use crate::{idle, protection};
-
-static SUBJECTS: [Entry; 4] = subjects_within::<UserMode>();
-static CANARIES: [Entry; 10] = canaries_within::<UserMode>();
-
-fn subjects() -> impl Iterator<Item = &'static Entry> {
-    SUBJECTS.iter().chain(&CANARIES)
-}
 
 /// Tells the host which subjects there are, and that requests will be served.
 pub fn introduce() {
-    for (index, entry) in subjects().enumerate() {
+    for (index, entry) in subjects::all().enumerate() {
         mailbox().set_name(index, entry.name());
     }
     mailbox().set_ready();
@@ -39,17 +32,17 @@ pub extern "C" fn serve() -> ! {
 }
 
 fn answer(request: Request, buffers: &mut Buffers) {
-    let entry = subjects()
-        .nth(request.subject as usize)
-        .expect("a request for a subject unknown");
+    let subject = subjects::all().nth(request.subject as usize);
+    let entry = subject.expect("a request for no subject");
     let heap_bytes = request.heap_bytes as usize;
     protection::open_heap(heap_bytes);
     let region = memory::heap(heap_bytes);
+    let workspace = &mut buffers.workspace;
     match request.command {
         Command::FreshCapacity => {
             // SAFETY: nothing but the subject uses the heap's memory until the reply, and the host
             // asks only for geometries that the subject accepts.
-            let bytes = unsafe { (entry.fresh_capacity)(region, &mut buffers.workspace) };
+            let bytes = in_user_mode(|| unsafe { (entry.fresh_capacity)(region, workspace) });
             mailbox().set_answer(bytes);
         }
         Command::Execute => {
@@ -67,7 +60,7 @@ fn answer(request: Request, buffers: &mut Buffers) {
             let mut recorder = Recorder::new(&mailbox().transcript);
             // SAFETY: as above, and the host has prepared the heap before it posted the request.
             let completion =
-                unsafe { (entry.execute)(plan, region, &mut buffers.workspace, &mut recorder) };
+                in_user_mode(|| unsafe { (entry.execute)(plan, region, workspace, &mut recorder) });
             recorder.finish(completion);
         }
     }

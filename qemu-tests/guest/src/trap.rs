@@ -1,13 +1,12 @@
-//! Traps: a subject's way back from user mode, and the end of one that went astray.
+//! Traps: the way back from user mode, and the end of one that went astray.
 
 use core::arch::global_asm;
 
 use harness::transcript::End;
-use riscv::register::mstatus::{self, MPP};
 
 use crate::layout::STACK;
 use crate::memory::mailbox;
-use crate::recovery;
+use crate::{recovery, user};
 
 // The trap vector; `riscv-rt` sets it up under this name. Its own would save all registers on a
 // stack that may be the very thing that is broken. This one needs no stack: an `ecall` (causes 8 to
@@ -40,7 +39,7 @@ global_asm!(
 
 /// Records the trap and recovers. One that was not taken in user mode is the guest's own fault.
 extern "C" fn fault(mcause: u64, mepc: u64, mtval: u64) -> ! {
-    let own = mstatus::read().mpp() == MPP::Machine;
+    let own = user::trapped_in_machine_mode();
     let transcript = &mailbox().transcript;
     transcript.set_fault([mcause, mepc, mtval]);
     transcript.set_end(End::Faulted);

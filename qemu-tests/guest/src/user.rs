@@ -1,100 +1,41 @@
-//! Runs subjects in user mode, where the guards of `protection` hold for them.
+//! User mode, in which subjects run, and in which the guards of `protection` hold for them.
 //!
-//! In machine mode only locked guards would count, and a lock cannot follow the heap's size. So
-//! each call of a subject drops to user mode and comes back by `ecall`, on the same stack and with
-//! the same registers: the trap vector does nothing for an `ecall` but go on behind it. `mstatus.MPP`
-//! stays `User` all the time, since nothing but a failure enters the vector from machine mode, so
-//! no switch writes `mstatus` (each such write would cost QEMU its whole TLB).
+//! In machine mode only locked guards would count, and a lock cannot follow the heap's size. So a
+//! trace is run in user mode, from its first op to its last, on the same stack and with the same
+//! registers. The way back is an `ecall`: the trap vector does nothing for it but go on behind it.
+//!
+//! The harness's part of a run is in user mode as well, because to switch around each call of the
+//! subject costs more than the call: so user mode reaches the transcript too.
 
-use core::alloc::Layout;
 use core::arch::asm;
-use core::fmt;
-use core::mem::{ManuallyDrop, needs_drop};
-use core::ops::{ControlFlow, Range};
 
-use harness::declaration::Declaration;
-use harness::subject::{Chunk, Freed, Region, Request, Subject};
-use harness::subjects::Layer;
 use riscv::register::mstatus::{self, MPP};
 
-/// The layer of [`InUserMode`].
-pub struct UserMode;
-
-impl Layer for UserMode {
-    type Around<S: Subject> = InUserMode<S>;
-}
-
-/// A subject whose every call runs in user mode.
-pub struct InUserMode<S>(ManuallyDrop<S>);
-
-/// Makes [`enter`] lead to user mode. Called at boot and after each failure.
+/// Makes [`in_user_mode`] lead to user mode. Called at boot and after each failure; nothing else
+/// changes it, as every trap but an own failure comes from user mode.
 pub fn prepare() {
-    // SAFETY: it decides where the next `mret` leads, and `enter` is the only one.
+    // SAFETY: it decides where the next `mret` leads, and `in_user_mode` has the only one.
     unsafe { mstatus::set_mpp(MPP::User) };
 }
 
-/// Continues in machine mode, and says whether that was so before. Harmless in both modes.
-pub fn leave() -> bool {
-    // SAFETY: the vector goes on behind the `ecall` and uses t0 alone.
-    unsafe { asm!("ecall", out("t0") _) };
-    mstatus::read().mpp() == MPP::Machine
-}
-
-/// Continues in user mode.
-fn enter() {
-    // SAFETY: `mret` goes on at the label, on the same stack. User mode may execute all code and
-    // use the stack and all data, and no caller touches the mailbox before `leave`.
+/// Runs `call` in user mode.
+#[inline(never)]
+pub fn in_user_mode<T>(call: impl FnOnce() -> T) -> T {
+    // SAFETY: `mret` goes on at the label, on the same stack: user mode may execute all code, and
+    // read and write all data.
     unsafe { asm!("lla {0}, 2f", "csrw mepc, {0}", "mret", "2:", out(reg) _) };
-}
-
-#[inline(always)]
-fn in_user_mode<T>(call: impl FnOnce() -> T) -> T {
-    enter();
     let answer = call();
-    // SAFETY: as in `leave`, whose answer only a failure needs.
-    unsafe { asm!("ecall", out("t0") _) };
+    leave();
     answer
 }
 
-impl<S: Subject> Subject for InUserMode<S> {
-    const DECLARATION: Declaration = S::DECLARATION;
-
-    unsafe fn new(region: Region) -> Self {
-        // SAFETY: exactly the caller's promise.
-        Self(ManuallyDrop::new(in_user_mode(|| unsafe {
-            S::new(region)
-        })))
-    }
-
-    unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
-        // SAFETY: exactly the caller's promise.
-        in_user_mode(|| unsafe { self.0.alloc(request) })
-    }
-
-    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: exactly the caller's promise.
-        in_user_mode(|| unsafe { self.0.realloc(block, layout, new_size) })
-    }
-
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
-        // SAFETY: exactly the caller's promise.
-        in_user_mode(|| unsafe { self.0.free(block, layout) })
-    }
-
-    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
-        in_user_mode(|| self.0.walk(visit))
-    }
-
-    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        in_user_mode(|| self.0.print_table(out))
-    }
+/// Continues in machine mode. Harmless if it was so before.
+pub fn leave() {
+    // SAFETY: the vector goes on behind the `ecall` and uses t0 alone.
+    unsafe { asm!("ecall", out("t0") _) };
 }
 
-impl<S> Drop for InUserMode<S> {
-    fn drop(&mut self) {
-        if needs_drop::<S>() {
-            // SAFETY: it is dropped once, and not used afterwards.
-            in_user_mode(|| unsafe { ManuallyDrop::drop(&mut self.0) });
-        }
-    }
+/// Whether the last trap, an `ecall` or a failure, came from machine mode.
+pub fn trapped_in_machine_mode() -> bool {
+    mstatus::read().mpp() == MPP::Machine
 }
