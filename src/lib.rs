@@ -1,4 +1,21 @@
-//! placeholder
+//! The rig: draws traces, runs them on two sides, judges what was observed, and makes finds small.
+//!
+//! ```text
+//! bytes --generate--> Trace --execute(subject)--> observations --judge(model)--> verdict
+//!   ^ libFuzzer         |                                                          |
+//!                       `-- the same Trace, in the guest --> the same judge        `- minimize
+//! ```
+//!
+//! | to | read |
+//! |---|---|
+//! | draw and mutate traces | [`generate`], [`mutate`] |
+//! | run them | [`executor`] (the interface), [`host`], [`guest`], [`in_process`] |
+//! | judge them | [`rules`], [`model`], [`judge`], [`compare`] (host against guest) |
+//! | make finds small and keep them | [`minimize`], [`regression`], [`triage`] |
+//! | the commands | [`cli`] over [`hunt`], [`replay`], [`triage`], [`listing`], [`report`], [`input`] |
+//! | the libFuzzer targets | [`fuzz`] |
+//!
+//! What runs on both sides is in the crate `harness`; the allocators are in `kmem`.
 pub mod cli;
 pub mod compare;
 pub mod executor;

@@ -329,7 +329,10 @@ mod tests {
                 t.ops[..at].iter().any(sixty_four) && t.ops[at..].iter().any(sixty_four)
             })
         };
-        assert_eq!(left(ops, reuses), "heap 64 pages; a0 = alloc 64; free a0; a1 = alloc 64");
+        assert_eq!(
+            left(ops, reuses),
+            "heap 64 pages; a0 = alloc 64; free a0; a1 = alloc 64"
+        );
     }
 
     #[test]
