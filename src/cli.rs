@@ -15,6 +15,9 @@ mod triage;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use harness::subjects::Entry;
+
+use crate::registry;
 
 /// What a command came to; its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +53,10 @@ enum Command {
     Doctor(doctor::Arguments),
 }
 
-/// Runs the command line of this process.
+/// Runs the command line of this process over a list of subjects.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(subjects: &'static [Entry]) -> ExitCode {
+    registry::install(subjects);
     let outcome = match Arguments::parse().command {
         Command::Subjects(arguments) => arguments.run(),
         Command::Show(arguments) => arguments.run(),

@@ -15,7 +15,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use harness::bytes;
 use harness::declaration::Misuse;
 use harness::op::OpKind;
-use harness::subjects::{self, Entry};
+use harness::subjects::Entry;
 use harness::text::Document;
 use harness::trace::Trace;
 use harness::transcript::Transcript;
@@ -27,6 +27,7 @@ use crate::host::watch::{self, Watch};
 use crate::in_process::InProcess;
 use crate::judge::Finding;
 use crate::mutate;
+use crate::registry;
 use crate::regression::Regression;
 use crate::report;
 use crate::rules::{Rule, Rules};
@@ -70,7 +71,7 @@ thread_local! {
 /// # Panics
 /// When a rule is broken, with the trace and what broke it; and when there is no such subject.
 pub fn check(subject: &str, input: Input) {
-    let Some(entry) = subjects::by_name(subject) else {
+    let Ok(entry) = registry::by_name(subject) else {
         panic!("no subject `{subject}`")
     };
     let trace = judged_part(entry, input.0);
@@ -114,12 +115,12 @@ pub fn check_text(text: &str) {
 
 /// Mutates an input for a subject op by op: the body of a `fuzz_mutator!`.
 pub fn mutate(subject: &str, data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
-    match subjects::by_name(subject) {
-        Some(entry) => {
+    match registry::by_name(subject) {
+        Ok(entry) => {
             let limits = Limits::of(&entry.declaration, OPS_MAX);
             mutate::mutate(data, size, max_size, seed, &limits)
         }
-        None => size,
+        Err(_) => size,
     }
 }
 

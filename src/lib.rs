@@ -8,6 +8,7 @@
 //!
 //! | to | read |
 //! |---|---|
+//! | know the subjects by name | [`registry`] |
 //! | draw and mutate traces | [`generate`], [`mutate`] |
 //! | run them | [`executor`] (the interface), [`host`], [`guest`], [`in_process`] |
 //! | judge them | [`rules`], [`model`], [`judge`], [`compare`] (host against guest) |
@@ -31,6 +32,7 @@ pub mod listing;
 pub mod minimize;
 pub mod model;
 pub mod mutate;
+pub mod registry;
 pub mod regression;
 pub mod replay;
 pub mod report;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use harness::subjects::{self, Entry};
+use harness::subjects::Entry;
 use serde::Serialize;
 
 use crate::compare;
@@ -11,6 +11,7 @@ use crate::executor::Executor;
 use crate::guest::Guest;
 use crate::host::Host;
 use crate::judge::Verdict;
+use crate::registry;
 use crate::regression::Regression;
 use crate::rules::Rules;
 use crate::run::Run;
@@ -117,30 +118,15 @@ fn subjects_of(regression: &Regression, chosen: &[&'static Entry]) -> Result<Vec
     }
     if regression.expectations.is_empty() {
         let geometry = regression.trace.geometry;
-        return Ok(subjects::SUBJECTS
-            .iter()
+        return Ok(registry::sound()
             .filter(|e| e.declaration.accepts(geometry))
             .collect());
     }
     regression
         .expectations
         .iter()
-        .map(|expected| by_name(&expected.subject))
+        .map(|expected| registry::by_name(&expected.subject))
         .collect()
-}
-
-/// The subject of a name.
-///
-/// # Errors
-/// When there is none; names those there are.
-pub fn by_name(name: &str) -> Result<&'static Entry> {
-    subjects::by_name(name).ok_or_else(|| {
-        let names: Vec<_> = subjects::all().map(Entry::name).collect();
-        anyhow::anyhow!(
-            "no subject is called `{name}`; there are: {}",
-            names.join(", ")
-        )
-    })
 }
 
 /// Runs a trace on each side; where both take part and differ, `host-guest` replaces the guest's

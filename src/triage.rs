@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use harness::op::OpKind;
-use harness::subjects::{self, Entry};
+use harness::subjects::Entry;
 use harness::text::{Document, Line};
 use harness::trace::Trace;
 use serde::Serialize;
@@ -22,7 +22,7 @@ use crate::hunt;
 use crate::input;
 use crate::judge::Verdict;
 use crate::regression::{Expectation, Regression, write_whole};
-use crate::replay::by_name;
+use crate::registry;
 use crate::rules::{Rule, Rules};
 
 /// What tells one find from another.
@@ -175,7 +175,7 @@ fn subjects_of(path: &Path, settings: &Settings<'_>) -> Result<Vec<&'static Entr
         .and_then(Path::file_name)
         .unwrap_or_default()
         .to_string_lossy();
-    by_name(&folder.replace('_', "-"))
+    registry::by_name(&folder.replace('_', "-"))
         .map(|entry| vec![entry])
         .map_err(|_| {
             let path = path.display();
@@ -185,7 +185,7 @@ fn subjects_of(path: &Path, settings: &Settings<'_>) -> Result<Vec<&'static Entr
 
 /// Writes a minimised trace as a regression: with the verdicts of every subject of the family.
 fn write(
-    entry: &Entry,
+    entry: &'static Entry,
     trace: &Trace,
     verdict: &Verdict,
     kind: OpKind,
@@ -213,14 +213,8 @@ fn write(
         headers.push(Line::header("rules", &settings.rules.to_string()));
     }
     let family = |other: &&Entry| other.declaration.family == entry.declaration.family;
-    let canary = !subjects::SUBJECTS
-        .iter()
-        .any(|other| other.name() == entry.name());
-    for other in subjects::SUBJECTS
-        .iter()
-        .filter(family)
-        .chain(canary.then_some(entry))
-    {
+    let others = registry::sound().filter(|other| other.name() != entry.name() && family(other));
+    for other in std::iter::once(entry).chain(others) {
         let (_, verdict) = host.verdict(other, trace, settings.rules)?;
         let expectation = Expectation::of(other.name(), &verdict);
         headers.push(Line::header("expect", &expectation.to_string()));

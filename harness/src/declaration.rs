@@ -10,6 +10,8 @@ pub struct Declaration {
     pub name: &'static str,
     /// Subjects of one family are generations of one design: a regression of one is expected of all.
     pub family: &'static str,
+    /// Whether it is wrong on purpose: then nobody tests it who does not name it.
+    pub planted: bool,
     /// Bytes in the unit its offsets and chunks are shown in: 1, or a page.
     pub unit: u64,
     /// Whether it has entries that take any size without a layout (`kmalloc`, `kzmalloc`, `kfree`).

@@ -65,8 +65,22 @@ pub const CANARIES: [Entry; 10] = [
 const _: () = assert!(CANARIES.len() == kmem::defect::ALL.len());
 
 /// Every subject there is, canaries last.
+pub static ALL: [Entry; SUBJECTS.len() + CANARIES.len()] = {
+    let mut all = [SUBJECTS[0]; SUBJECTS.len() + CANARIES.len()];
+    let mut index = 0;
+    while index < all.len() {
+        all[index] = match index.checked_sub(SUBJECTS.len()) {
+            Some(canary) => CANARIES[canary],
+            None => SUBJECTS[index],
+        };
+        index += 1;
+    }
+    all
+};
+
+/// Every subject there is, canaries last.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
-    SUBJECTS.iter().chain(&CANARIES)
+    ALL.iter()
 }
 
 /// The subject of a name.

@@ -7,7 +7,7 @@ use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
 use kmem_rig::listing;
 use kmem_rig::regression::{Expectation, Regression};
-use kmem_rig::replay::by_name;
+use kmem_rig::registry::by_name;
 use kmem_rig::run::RunOptions;
 use qemu_tests::{assert_snapshot, boot, regressions};
 

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use harness::subjects;
+use harness::subjects::Entry;
 use harness::text::Document;
 
 use super::Outcome;
 use super::options::{Named, RuleOptions};
 use crate::executor::Executor;
 use crate::host::Host;
+use crate::registry;
 use crate::regression::{Regression, write_whole};
 use crate::{hunt, report};
 
@@ -40,8 +41,8 @@ impl Arguments {
         let tried = match self.subject {
             Some(Named(entry)) => vec![entry],
             None => {
-                let accepts = |e: &&subjects::Entry| e.declaration.accepts(trace.geometry);
-                subjects::SUBJECTS.iter().filter(accepts).collect()
+                let accepts = |e: &&'static Entry| e.declaration.accepts(trace.geometry);
+                registry::sound().filter(accepts).collect()
             }
         };
         for entry in tried {

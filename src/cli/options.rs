@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use harness::subjects::Entry;
 
 use crate::guest::Guest;
-use crate::replay;
+use crate::registry;
 use crate::rules::Rules;
 
 /// How results are printed.
@@ -37,7 +37,7 @@ impl FromStr for Named {
     type Err = anyhow::Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        replay::by_name(name).map(Self)
+        registry::by_name(name).map(Self)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::executor::Executor;
 use crate::host::Host;
 use crate::regression::Regression;
 use crate::run::RunOptions;
-use crate::{listing, replay, report};
+use crate::{listing, registry, report};
 
 /// Print an artifact, a corpus entry or a trace as text, ops numbered
 ///
@@ -45,7 +45,7 @@ impl Arguments {
         let expected = regression.expectations.first().map(|e| e.subject.as_str());
         let entry = match self.subject {
             Some(Named(entry)) => entry,
-            None => replay::by_name(expected.unwrap_or("kmem"))?,
+            None => registry::by_name(expected.unwrap_or("kmem"))?,
         };
         let mut host = Host::new()?;
         let run = host.run(

@@ -5,9 +5,10 @@ use std::io::Write;
 use anyhow::Result;
 use clap::Args;
 use harness::declaration::{Misuse, Policy};
-use harness::subjects;
+use harness::subjects::Entry;
 
 use super::{Outcome, table::table};
+use crate::registry;
 
 /// List the allocators this binary can test
 ///
@@ -21,12 +22,8 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        let canaries = if self.canaries {
-            &subjects::CANARIES[..]
-        } else {
-            &[]
-        };
-        let rows: Vec<_> = subjects::SUBJECTS.iter().chain(canaries).map(row).collect();
+        let shown = registry::all().iter().filter(|e| self.canaries || !e.declaration.planted);
+        let rows: Vec<_> = shown.map(row).collect();
         let text = table(
             ["SUBJECT", "FAMILY", "PLACEMENT", "MISUSE", "ALIGN AT MOST"],
             &rows,
@@ -36,7 +33,7 @@ impl Arguments {
     }
 }
 
-fn row(entry: &subjects::Entry) -> [String; 5] {
+fn row(entry: &Entry) -> [String; 5] {
     let declaration = &entry.declaration;
     let placement = match declaration.policy {
         Some(Policy::FirstFit) => "address-ordered first fit",

@@ -22,6 +22,7 @@ const OVERHEAD: Overhead = Overhead {
 const COMMON: Declaration = Declaration {
     name: "",
     family: "kernel-heap",
+    planted: false,
     unit: 1,
     native: true,
     region: RegionNeeds {
@@ -143,11 +144,7 @@ const fn name_of(id: u8) -> &'static str {
 impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
     const DECLARATION: Declaration = Declaration {
         name: name_of(DEFECT),
-        family: if DEFECT == defect::NONE {
-            COMMON.family
-        } else {
-            "canary"
-        },
+        planted: DEFECT != defect::NONE,
         overhead: Some(Overhead {
             chunk_min: 16,
             ..OVERHEAD

@@ -22,6 +22,7 @@ const OVERHEAD: Overhead = Overhead {
 const COMMON: Declaration = Declaration {
     name: "",
     family: "page-allocator",
+    planted: false,
     unit: PAGE_BYTES,
     native: false,
     // A page of descriptors and a page to hand out.
