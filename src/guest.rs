@@ -33,6 +33,7 @@ use crate::executor::{self, Executor};
 use crate::host::{CONFIRM_FACTOR, OP_LIMIT, ensure_accepts};
 use crate::run::{Run, RunEnd, RunOptions};
 use booted::{Answer, Booted};
+use fault::SourceLines;
 
 pub use image::find_image;
 
@@ -41,6 +42,8 @@ pub struct Guest {
     image: PathBuf,
     /// `None` after the last boot was given up; the next request boots.
     booted: Option<Booted>,
+    /// Of the image that was booted last.
+    lines: SourceLines,
     boots: u32,
     capacities: HashMap<(&'static str, Geometry), u64>,
     confirms_hangs: bool,
@@ -55,11 +58,12 @@ impl Guest {
         let mut guest = Self {
             image: image.to_path_buf(),
             booted: None,
+            lines: SourceLines::of(image),
             boots: 0,
             capacities: HashMap::new(),
             confirms_hangs: true,
         };
-        guest.booted()?;
+        guest.booted = Some(guest.take_booted()?);
         Ok(guest)
     }
 
@@ -79,13 +83,16 @@ impl Guest {
             .map_or(Ok(Duration::ZERO), Booted::cpu_time)
     }
 
-    fn booted(&mut self) -> Result<&mut Booted> {
-        if self.booted.is_none() {
-            let booted = Booted::start(&self.image).context("booting the guest")?;
-            self.boots += 1;
-            self.booted = Some(booted);
+    /// Takes the guest that is up, or boots one. Whoever takes it gives it back if, and only if,
+    /// it can serve the next request.
+    fn take_booted(&mut self) -> Result<Booted> {
+        if let Some(booted) = self.booted.take() {
+            return Ok(booted);
         }
-        Ok(self.booted.as_mut().expect("it was booted just above"))
+        let booted = Booted::start(&self.image).context("booting the guest")?;
+        self.boots += 1;
+        self.lines = SourceLines::of(&self.image);
+        Ok(booted)
     }
 
     fn run_once(
@@ -95,7 +102,7 @@ impl Guest {
         request: Request,
         op_limit: Duration,
     ) -> Result<Run> {
-        let booted = self.booted()?;
+        let mut booted = self.take_booted()?;
         let request = Request {
             subject: booted.subject(entry.name())?,
             ..request
@@ -113,7 +120,7 @@ impl Guest {
             transcript.set_end(End::Hung);
         }
         let silent = || RunEnd::Faulted("the guest replied without a record".to_owned());
-        let in_words = |words| fault::describe(words, trace.geometry, booted.image());
+        let in_words = |words| fault::describe(words, trace.geometry, &mut self.lines);
         let mut run = Run::read(transcript, silent, in_words);
         let mut spent = !matches!(answer, Answer::Replied);
         if let Answer::Died(evidence) = answer {
@@ -125,15 +132,15 @@ impl Guest {
             run.end = RunEnd::Faulted(format!("the guest itself was damaged: {}", words(&run.end)));
             spent = true;
         }
-        if spent {
-            self.booted = None;
+        if !spent {
+            self.booted = Some(booted);
         }
         Ok(run)
     }
 
     /// The guest's own measurement; `None` if the subject did not live through it.
     fn measure(&mut self, entry: &Entry, geometry: Geometry) -> Result<Option<u64>> {
-        let booted = self.booted()?;
+        let mut booted = self.take_booted()?;
         let subject = booted.subject(entry.name())?;
         let request = Request {
             subject,
@@ -142,10 +149,11 @@ impl Guest {
         let answer = booted.ask(request, &[], OP_LIMIT * CONFIRM_FACTOR)?;
         let mailbox = booted.mailbox();
         let replied = matches!(answer, Answer::Replied);
-        let measured = replied && mailbox.transcript.end() == End::None && !mailbox.is_spoiled();
+        let whole = replied && !mailbox.is_spoiled();
+        let measured = whole && mailbox.transcript.end() == End::None;
         let bytes = measured.then(|| mailbox.answer());
-        if !replied || mailbox.is_spoiled() {
-            self.booted = None;
+        if whole {
+            self.booted = Some(booted);
         }
         Ok(bytes.filter(|&bytes| bytes <= geometry.bytes()))
     }

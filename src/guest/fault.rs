@@ -1,6 +1,7 @@
 //! A trap in words: the cause, the address as an offset, the source line.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use addr2line::Loader;
 use harness::geometry::Geometry;
@@ -9,19 +10,43 @@ use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, RAM_ADDRESS};
 /// The null page, which the guest closes.
 const NULL_PAGE_BYTES: u64 = 4096;
 
-/// Describes the fault words of a run over `geometry`. `image` is the guest that wrote them; one
-/// that cannot be read costs the source line only. No address and no path of this machine appears.
-pub fn describe([mcause, mepc, mtval]: [u64; 3], geometry: Geometry, image: &Path) -> String {
+/// The source lines of an image, each looked up once: reading the debug information takes
+/// milliseconds, and many runs end at the same instruction.
+pub struct SourceLines {
+    image: PathBuf,
+    known: HashMap<u64, Option<String>>,
+}
+
+impl SourceLines {
+    /// Of an image, which is not read yet.
+    pub fn of(image: &Path) -> Self {
+        Self {
+            image: image.to_path_buf(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// The line at an address; `None` if there is none, or the image cannot be read.
+    fn at(&mut self, address: u64) -> Option<&str> {
+        let look = || source_line(&Loader::new(&self.image).ok()?, address);
+        self.known.entry(address).or_insert_with(look).as_deref()
+    }
+}
+
+/// Describes the fault words of a run over `geometry`. `lines` are those of the guest that wrote
+/// them. No address and no path of this machine appears.
+pub fn describe(
+    [mcause, mepc, mtval]: [u64; 3],
+    geometry: Geometry,
+    lines: &mut SourceLines,
+) -> String {
     let mut text = cause(mcause).map_or_else(|| format!("trap {mcause:#x}"), str::to_owned);
     if names_address(mcause) {
         text.push_str(&place(mtval, geometry));
     }
-    if let Some(line) = Loader::new(image)
-        .ok()
-        .and_then(|loader| source_line(&loader, mepc))
-    {
+    if let Some(line) = lines.at(mepc) {
         text.push_str(", at ");
-        text.push_str(&line);
+        text.push_str(line);
     }
     text
 }
@@ -101,11 +126,8 @@ mod tests {
     use super::*;
 
     fn described(mcause: u64, mtval: u64) -> String {
-        describe(
-            [mcause, 0, mtval],
-            Geometry::published(),
-            Path::new("no/such/image"),
-        )
+        let mut lines = SourceLines::of(Path::new("no/such/image"));
+        describe([mcause, 0, mtval], Geometry::published(), &mut lines)
     }
 
     #[test]

@@ -22,7 +22,14 @@ pub fn mailbox(memory: &SharedMemory) -> &Mailbox {
 }
 
 /// Gives the heap the bytes that every run starts from.
+///
+/// # Panics
+/// If a request is under way.
 pub fn prepare_heap(memory: &SharedMemory, geometry: Geometry, zeroed: bool) {
+    assert!(
+        mailbox(memory).replied(),
+        "the guest is still using the heap"
+    );
     let bytes = geometry.bytes() as usize;
     let start = memory.at(HEAP_ADDRESS, bytes).expect(OUTSIDE).as_ptr();
     let region = Region {
@@ -31,7 +38,6 @@ pub fn prepare_heap(memory: &SharedMemory, geometry: Geometry, zeroed: bool) {
         slack: 0,
     };
     // SAFETY: `at` vouches for the bytes. The guest touches them only between a request and its
-    // reply, and no request is under way: whoever posts one waits for the reply, or for the
-    // guest's end, before this is called again.
+    // reply, and the last request was replied to by the assertion above.
     unsafe { region.prepare(zeroed) };
 }

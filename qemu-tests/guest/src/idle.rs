@@ -10,23 +10,31 @@ use riscv::register::{mie, time};
 
 use crate::memory::mailbox;
 
-/// Looks before the first sleep: some tens of microseconds.
-const SPINS: u32 = 4096;
-/// The first sleep, in ticks of `virt`'s 10 MHz clock: 20 us.
-const SLEEP_MIN: u64 = 200;
+/// `virt`'s clock has 10 MHz.
+const TICKS_PER_US: u64 = 10;
+/// Looks between two looks at the clock, which QEMU emulates slowly.
+const SPINS: u32 = 64;
+/// How long the guest looks for a request without a pause: longer than the host takes between two.
+/// A pause costs QEMU more time than a short trace does.
+const SPIN: u64 = 50 * TICKS_PER_US;
+/// The first sleep.
+const SLEEP_MIN: u64 = 50 * TICKS_PER_US;
 /// The longest sleep: 10 ms. A request is seen late by no more than this, nor by more than the time
 /// that the guest was idle before.
-const SLEEP_MAX: u64 = 100_000;
+const SLEEP_MAX: u64 = 10_000 * TICKS_PER_US;
 /// The timer's compare register of hart 0, in the CLINT of `virt`.
 const MTIMECMP: *mut u64 = 0x0200_4000 as *mut u64;
 
 /// Returns once a request waits.
 pub fn wait_for_request() {
-    for _ in 0..SPINS {
-        if mailbox().waits() {
-            return;
+    let start = time::read64();
+    while time::read64() - start < SPIN {
+        for _ in 0..SPINS {
+            if mailbox().waits() {
+                return;
+            }
+            core::hint::spin_loop();
         }
-        core::hint::spin_loop();
     }
     let mut ticks = SLEEP_MIN;
     while !mailbox().waits() {
