@@ -68,7 +68,7 @@ lint: setup ## Check formatting, lints and documentation in all three workspaces
 	cargo clippy --all-targets --all-features --locked $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
-soak: build ## The long runs: five seeds for each correct allocator, some 10^8 operations in all
+soak: build ## The long runs: five seeds and 10^8 ops for each correct allocator
 	@scripts/soak.sh
 
 ci: ## What CI runs

@@ -3,11 +3,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-execs=600000 # With some 16 operations a trace, ten campaigns come to 10^8 operations.
+execs=600000 # At some 33 ops a case, the five campaigns of a subject come to 10^8 ops.
 for subject in kmem page; do
     for seed in 1 2 3 4 5; do
         echo "soak: $subject, seed $seed"
         target/release/kmem-rig hunt --subject "$subject" --seed "$seed" --execs "$execs"
     done
 done
-target/release/kmem-rig hunt --on qemu --subject kmem --seed 1 --execs 1000000
+target/release/kmem-rig hunt --on qemu --subject kmem --seed 1 --execs 300000
