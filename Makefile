@@ -48,7 +48,8 @@ test: guest ## Run every test: host, guest, snapshots, documentation, fuzz smoke
 fuzz: setup ## Fuzz one target until its first find (TARGET=kmem SECONDS=60)
 	@mkdir -p fuzz/corpus/$(TARGET)
 	cargo +nightly fuzz run -O $(TARGET) fuzz/corpus/$(TARGET) fuzz/seeds/$(TARGET) -- \
-		-dict=$(firstword $(wildcard fuzz/$(TARGET).dict) fuzz/kmem.dict) -timeout=10 -max_total_time=$(SECONDS)
+		-dict=$(firstword $(wildcard fuzz/$(TARGET).dict) fuzz/kmem.dict) \
+		-timeout=10 -max_total_time=$(SECONDS)
 
 replay: build ## Replay all regressions on the host and in the guest
 	$(RIG) replay qemu-tests/regressions --on host,qemu
