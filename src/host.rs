@@ -28,6 +28,8 @@ use worker::Worker;
 
 /// The CPU time one op may take. Ops on the largest heaps take milliseconds.
 pub const OP_LIMIT: Duration = Duration::from_millis(100);
+/// The same while a search asks for thousands of runs and confirms its result in the end.
+pub const SEARCH_LIMIT: Duration = Duration::from_millis(20);
 /// A hang is reported only after one run in which the op had this many times the limit.
 pub const CONFIRM_FACTOR: u32 = 10;
 
@@ -120,7 +122,12 @@ impl Executor for Host {
             undefined: options.undefined,
             fresh_capacity: self.capacity_for(entry, trace)?,
         };
-        let run = self.run_once(entry, trace, plan, OP_LIMIT)?;
+        let limit = if self.confirms_hangs {
+            OP_LIMIT
+        } else {
+            SEARCH_LIMIT
+        };
+        let run = self.run_once(entry, trace, plan, limit)?;
         if run.end == RunEnd::Hung && self.confirms_hangs {
             return self.run_once(entry, trace, plan, OP_LIMIT * CONFIRM_FACTOR);
         }
