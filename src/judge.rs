@@ -26,15 +26,17 @@ mod structure;
 #[cfg(test)]
 mod tests;
 
-use harness::declaration::{Declaration, Misuse};
+use harness::declaration::{Declaration, Misuse, Reuse};
 use harness::geometry::Geometry;
 use harness::observation::{Observation, Outcome, WalkDigest};
 use harness::op::{Op, OpKind};
 use harness::trace::Trace;
 
 use crate::model::contract::Contract;
+use crate::model::cycles::Cycles;
 use crate::model::exact::Exact;
 use crate::model::gaps::Gaps;
+use crate::model::grants::Grants;
 use crate::rules::{Rule, RuleSet, Rules};
 use crate::run::{Run, RunEnd};
 
@@ -150,6 +152,9 @@ pub struct Judge<'a> {
     contract: Contract,
     /// Set iff the subject declares its overhead.
     gaps: Option<Gaps>,
+    /// Set iff the subject does not declare its overhead, and reuses all memory.
+    grants: Option<Grants>,
+    cycles: Cycles,
     /// Set iff the subject declares a policy and policy is judged.
     exact: Option<Exact>,
     scope: Scope,
@@ -176,6 +181,7 @@ impl<'a> Judge<'a> {
         fresh_capacity: u64,
     ) -> Self {
         let bytes = geometry.bytes();
+        let by_grants = declaration.overhead.is_none() && declaration.reuse == Reuse::Whole;
         let policy = declaration.policy.filter(|_| rules.judges(RuleSet::Policy));
         Self {
             declaration,
@@ -186,6 +192,8 @@ impl<'a> Judge<'a> {
             gaps: declaration
                 .overhead
                 .map(|overhead| Gaps::new(overhead, bytes)),
+            grants: by_grants.then(|| Grants::new(fresh_capacity)),
+            cycles: Cycles::new(fresh_capacity),
             exact: policy.map(|policy| Exact::new(policy, bytes)),
             scope: Scope::Everything,
             found: false,
@@ -276,6 +284,13 @@ impl<'a> Judge<'a> {
             self.walk = observation.walk;
         }
         self.corrupted |= observation.contents.corrupted.is_some();
+        match observation.outcome {
+            Outcome::Placed(_) if self.contract.live().is_empty() => {
+                self.grants.iter_mut().for_each(|grants| grants.note(op));
+            }
+            Outcome::Capacity(bytes) => self.cycles = self.cycles.with(bytes),
+            _ => {}
+        }
         self.contract.apply(op, observation.outcome);
     }
 

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! contract   which blocks are live: all that any allocator's client may rely on
+//! grants     what the empty heap granted, and so must again: where the overhead is unknown
+//! cycles     what an empty heap grants from cycle to cycle, where caches are kept
 //! gaps       where a request must fit between live blocks, for a known overhead
 //! exact      where a declared policy places blocks, and the chunk list it leaves
 //!   first_fit, lowest_run      the two policies, each over one `chunk_list`
@@ -15,7 +17,9 @@
 pub mod area;
 pub mod chunk_list;
 pub mod contract;
+pub mod cycles;
 pub mod exact;
 pub mod first_fit;
 pub mod gaps;
+pub mod grants;
 pub mod lowest_run;

@@ -147,7 +147,8 @@ fn verdicts(
     }
     if let Some(guest) = &mut sides.guest {
         let (run, verdict) = guest.verdict(entry, trace, rules)?;
-        let differs = host_run.and_then(|host| compare::compare(trace, &host, &run));
+        let differs =
+            host_run.and_then(|host| compare::compare(&entry.declaration, trace, &host, &run));
         verdicts.push((Side::Qemu, differs.map_or(verdict, Verdict::Diverge)));
     }
     Ok(verdicts)

@@ -20,6 +20,11 @@ pub struct Declaration {
     pub region: RegionNeeds,
     /// The strictest alignment it grants, in bytes.
     pub align_max: u64,
+    /// What becomes of memory that is given back.
+    pub reuse: Reuse,
+    /// Whether where it places blocks depends on the region's address beyond
+    /// [`Geometry::region_align`]: then host and guest are compared without offsets.
+    pub placement_absolute: bool,
     /// How it spends memory, where that is known: makes `spurious-oom` exact.
     pub overhead: Option<Overhead>,
     /// Where exactly it places blocks, where it promises that.
@@ -31,11 +36,36 @@ pub struct Declaration {
 }
 
 impl Declaration {
+    /// What may be said of an allocator of which nothing is known but its name: it takes any region
+    /// and reuses all memory; of its bookkeeping, its placement and misuse it says nothing.
+    #[must_use]
+    pub const fn foreign(name: &'static str) -> Self {
+        Self {
+            name,
+            family: name,
+            planted: false,
+            unit: 1,
+            native: false,
+            region: RegionNeeds {
+                bytes_min: Geometry::BYTES_MIN,
+                bytes_multiple: 8,
+                zeroed: false,
+            },
+            align_max: Geometry::ALIGN,
+            reuse: Reuse::Whole,
+            placement_absolute: false,
+            overhead: None,
+            policy: None,
+            table: TableForm::Nothing,
+            misuse: Misuse::Undefined,
+        }
+    }
+
     /// Whether the subject can be given a heap of this geometry.
     #[must_use]
     pub const fn accepts(&self, geometry: Geometry) -> bool {
         geometry.bytes() >= self.region.bytes_min
-            && geometry.bytes() % self.region.bytes_multiple == 0
+            && geometry.bytes().is_multiple_of(self.region.bytes_multiple)
     }
 }
 
@@ -48,6 +78,19 @@ pub struct RegionNeeds {
     pub bytes_multiple: u64,
     /// Whether the region must come zeroed; otherwise it comes filled with [`crate::heap::DIRT`].
     pub zeroed: bool,
+}
+
+/// What becomes of memory that is given back: what an empty heap must grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// All of it is as good as new: an empty heap grants what the fresh one did, and what it
+    /// granted when it was empty before.
+    Whole,
+    /// Some of it is kept for requests of the same size. That is no leak unless more is kept with
+    /// every cycle.
+    Cached,
+    /// None of it is used again.
+    Never,
 }
 
 /// How a subject spends memory besides payload, in bytes.
@@ -90,6 +133,8 @@ pub enum TableForm {
     Chunks,
     /// A line an allocation: first and last byte, pages; with totals.
     Pages,
+    /// It prints none, and lists no chunks.
+    Nothing,
 }
 
 /// What a subject promises when its client breaks the contract.

@@ -6,7 +6,7 @@
 
 use core::ops::ControlFlow;
 
-use crate::declaration::Misuse;
+use crate::declaration::{Misuse, TableForm};
 use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::{Contents, Observation, Outcome};
 use crate::op::Op;
@@ -63,6 +63,7 @@ pub unsafe fn execute<S: Subject>(
     sink: &mut dyn Sink,
 ) -> Completion {
     let misuse = plan.undefined || S::DECLARATION.misuse != Misuse::Undefined;
+    let prints = S::DECLARATION.table != TableForm::Nothing;
     // SAFETY: exactly the caller's promise.
     let mut heap = unsafe { Heap::<S>::new(region, workspace, plan.strength, misuse) };
     for (index, op) in plan.ops.iter().enumerate() {
@@ -83,7 +84,7 @@ pub unsafe fn execute<S: Subject>(
                 contents.corrupted = contents.corrupted.or_else(|| heap.verify());
                 contents.stray_store = heap.stray_store();
             }
-            if plan.tables || *op == Op::Table {
+            if prints && (plan.tables || *op == Op::Table) {
                 let (text, wrong) = heap.print_table();
                 sink.table(text);
                 observation.table_line_wrong = wrong;

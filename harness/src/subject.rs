@@ -54,6 +54,10 @@ pub struct Chunk {
 }
 
 /// An allocator over one region.
+///
+/// From its first call on, an instance stays where it is: it may be moved between [`Self::new`] and
+/// the first `alloc`, `realloc` or `free`, and never after. An allocator that keeps pointers into
+/// itself is therefore initialised at its first call.
 pub trait Subject: Sized {
     /// What its users are told.
     const DECLARATION: Declaration;

@@ -225,6 +225,7 @@ fn lists_a_chunk(form: TableForm, line: &str) -> bool {
     match form {
         TableForm::Chunks => true,
         TableForm::Pages => line.contains(" => "),
+        TableForm::Nothing => false,
     }
 }
 
@@ -242,6 +243,7 @@ fn matches(form: TableForm, line: &str, chunk: Chunk) -> bool {
             let (last, pages) = (offset + size - 1, size / crate::geometry::PAGE_BYTES);
             write!(rest, "{offset:#x} => {last:#x}: {pages:>3} page(s).")
         }
+        TableForm::Nothing => Ok(()),
     };
     written.is_ok() && rest.rest.is_empty()
 }

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
 use kmem_rig::listing;
-use kmem_rig::regression::{Expectation, Regression};
 use kmem_rig::registry::by_name;
+use kmem_rig::regression::{Expectation, Regression};
 use kmem_rig::run::RunOptions;
 use qemu_tests::{assert_snapshot, boot, regressions};
 
@@ -74,7 +74,8 @@ fn verdicts_are_as_expected_and_op_by_op_equal_on_both_sides() {
                 expected.is_met_by(&guests),
                 "{name} in the guest: {guests:?}"
             );
-            let differs = kmem_rig::compare::compare(trace, &on_host, &in_guest);
+            let differs =
+                kmem_rig::compare::compare(&entry.declaration, trace, &on_host, &in_guest);
             assert_eq!(differs, None, "{name} on {expected}");
         }
     }

@@ -1,10 +1,12 @@
 //! The contract rules: what every client of any allocator relies on.
 
+use harness::declaration::Reuse;
 use harness::observation::{Contents, Observation, Outcome};
 use harness::op::Op;
 
 use crate::judge::{Broken, Judge, evidence};
 use crate::model::contract::Request;
+use crate::model::cycles::FALLS_MIN;
 use crate::rules::Rule;
 
 impl Judge<'_> {
@@ -20,7 +22,7 @@ impl Judge<'_> {
         placed
             .or_else(|| self.lost_contents(op, request, contents))
             .or_else(|| match (request, *outcome) {
-                (Some(request), Outcome::Null) => self.spurious_null(request),
+                (Some(request), Outcome::Null) => self.spurious_null(op, request),
                 _ => None,
             })
             .or_else(|| self.leaked(op, *outcome))
@@ -112,18 +114,25 @@ impl Judge<'_> {
 
     /// Null although the request must fit. The block a realloc would resize stays live meanwhile:
     /// only success elsewhere is demanded, success in place is a matter of policy.
-    fn spurious_null(&self, request: Request) -> Option<Broken> {
+    fn spurious_null(&self, op: &Op, request: Request) -> Option<Broken> {
         let Request { size, align, .. } = request;
-        let gaps = self.gaps.as_ref()?;
-        let at = gaps.fit(self.contract.live(), size, align)?;
-        let at = evidence::offset(self.declaration.unit, at.cast_signed());
         let aligned = match align {
             8 => String::new(),
             _ => format!(" aligned to {align}"),
         };
+        let expected = if let Some(gaps) = &self.gaps {
+            let at = gaps.fit(self.contract.live(), size, align)?;
+            let at = evidence::offset(self.declaration.unit, at.cast_signed());
+            format!("a block, since {size} bytes{aligned} fit at {at}")
+        } else {
+            let empty = self.contract.live().is_empty();
+            let granted = self.grants.as_ref().filter(|grants| grants.hold(op));
+            granted.filter(|_| empty)?;
+            format!("a block, since the empty heap granted {size} bytes{aligned} before")
+        };
         Some(Broken {
             rule: Rule::SpuriousOom,
-            expected: format!("a block, since {size} bytes{aligned} fit at {at}"),
+            expected,
             observed: "null".to_owned(),
         })
     }
@@ -132,10 +141,9 @@ impl Judge<'_> {
     /// live block is not taken back at all.
     fn leaked(&self, op: &Op, outcome: Outcome) -> Option<Broken> {
         let (expected, observed) = match (op, outcome) {
-            (Op::Capacity, Outcome::Capacity(bytes)) if bytes < self.fresh_capacity => (
-                format!("{} bytes, as the fresh heap granted", self.fresh_capacity),
-                format!("{bytes} bytes at most"),
-            ),
+            (Op::Capacity, Outcome::Capacity(bytes)) => {
+                (self.missing(bytes)?, format!("{bytes} bytes at most"))
+            }
             (Op::Free { handle }, Outcome::Refused) => {
                 let at = self.contract.block(*handle)?.offset.cast_signed();
                 let block = evidence::block(self.declaration.unit, *handle, at);
@@ -152,5 +160,19 @@ impl Judge<'_> {
             expected,
             observed,
         })
+    }
+
+    /// What an empty heap that grants `capacity` bytes at most owes its client, if it owes more.
+    fn missing(&self, capacity: u64) -> Option<String> {
+        let fresh = self.fresh_capacity;
+        match self.declaration.reuse {
+            Reuse::Whole if capacity < fresh => {
+                Some(format!("{fresh} bytes, as the fresh heap granted"))
+            }
+            Reuse::Cached if self.cycles.with(capacity).leak() => Some(format!(
+                "a capacity that does not fall {FALLS_MIN} times in a row, from {fresh} bytes"
+            )),
+            _ => None,
+        }
     }
 }

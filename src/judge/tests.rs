@@ -2,6 +2,7 @@
 
 mod contract;
 mod ends;
+mod foreign;
 mod lists;
 mod misuse;
 mod precedence;

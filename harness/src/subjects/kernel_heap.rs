@@ -6,7 +6,9 @@ use core::ops::{ControlFlow, Range};
 
 use kmem::{Chunks, FirstFit, Kmem2019, defect};
 
-use crate::declaration::{Declaration, Misuse, Overhead, Policy, RegionNeeds, Reserved, TableForm};
+use crate::declaration::{
+    Declaration, Misuse, Overhead, Policy, RegionNeeds, Reserved, Reuse, TableForm,
+};
 use crate::geometry::Geometry;
 use crate::subject::{Chunk, Freed, Region, Request, Subject};
 
@@ -31,6 +33,8 @@ const COMMON: Declaration = Declaration {
         zeroed: false,
     },
     align_max: Geometry::ALIGN,
+    reuse: Reuse::Whole,
+    placement_absolute: false,
     overhead: Some(OVERHEAD),
     policy: None,
     table: TableForm::Chunks,

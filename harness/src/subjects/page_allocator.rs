@@ -6,7 +6,9 @@ use core::ops::{ControlFlow, Range};
 
 use kmem::{PAGE_SIZE, Pages, Pages2019};
 
-use crate::declaration::{Declaration, Misuse, Overhead, Policy, RegionNeeds, Reserved, TableForm};
+use crate::declaration::{
+    Declaration, Misuse, Overhead, Policy, RegionNeeds, Reserved, Reuse, TableForm,
+};
 use crate::geometry::PAGE_BYTES;
 use crate::subject::{Chunk, Freed, Region, Request, Subject};
 
@@ -32,6 +34,8 @@ const COMMON: Declaration = Declaration {
         zeroed: false,
     },
     align_max: PAGE_BYTES,
+    reuse: Reuse::Whole,
+    placement_absolute: false,
     overhead: Some(OVERHEAD),
     policy: None,
     table: TableForm::Pages,
