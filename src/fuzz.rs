@@ -14,7 +14,6 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Unstructured};
 use harness::bytes;
 use harness::declaration::Misuse;
-use harness::op::OpKind;
 use harness::subjects::Entry;
 use harness::text::Document;
 use harness::trace::Trace;
@@ -22,6 +21,7 @@ use harness::transcript::Transcript;
 
 use crate::executor::Executor;
 use crate::generate::Limits;
+use crate::host::Host;
 use crate::host::shared::Shared;
 use crate::host::watch::{self, Watch};
 use crate::in_process::InProcess;
@@ -31,7 +31,8 @@ use crate::registry;
 use crate::regression::Regression;
 use crate::report;
 use crate::rules::{Rule, Rules};
-use crate::run::RunEnd;
+use crate::run::{RunEnd, RunOptions};
+use crate::triage::Key;
 
 include!(concat!(env!("OUT_DIR"), "/regressions.rs"));
 
@@ -64,6 +65,7 @@ static PROGRESS: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static HEAPS: RefCell<InProcess> = RefCell::default();
+    static HOST: RefCell<Option<Host>> = const { RefCell::new(None) };
 }
 
 /// Runs an input on a subject and judges it.
@@ -76,6 +78,9 @@ pub fn check(subject: &str, input: Input) {
     };
     let trace = judged_part(entry, input.0);
     if !entry.declaration.accepts(trace.geometry) {
+        return;
+    }
+    if crashes_as_known(entry, &trace) {
         return;
     }
     watch_this_process();
@@ -147,21 +152,51 @@ pub fn judged_part(entry: &Entry, trace: Trace) -> Trace {
     }
 }
 
+/// Whether the input runs into a crash that a committed regression shows. Such a crash cannot be
+/// passed over where it happens, so subjects that have one run in a worker first.
+fn crashes_as_known(entry: &Entry, trace: &Trace) -> bool {
+    let crash = |rule| matches!(rule, Rule::Panic | Rule::Fault | Rule::Hang);
+    if all_are_reported() || !known().iter().any(|k| k.0 == entry.name() && crash(k.1)) {
+        return false;
+    }
+    HOST.with_borrow_mut(|host| {
+        let host = host.get_or_insert_with(|| Host::new().expect("memory can be mapped"));
+        host.confirm_hangs(false);
+        let run = host
+            .run(entry, trace, RunOptions::FAST)
+            .expect("a worker can be forked");
+        let verdict = host
+            .judge(entry, trace, &run, Rules::ALL)
+            .expect("a worker can be forked");
+        verdict
+            .finding()
+            .is_some_and(|finding| crash(finding.rule) && !reports(entry, finding))
+    })
+}
+
 /// Whether a find is to be reported: always if it is new.
 fn reports(entry: &Entry, finding: &Finding) -> bool {
-    static KNOWN: OnceLock<BTreeSet<(String, Rule, OpKind)>> = OnceLock::new();
+    let key = (entry.name().to_owned(), finding.rule, finding.kind);
+    all_are_reported() || !known().contains(&key)
+}
+
+/// Whether known finds are reported too.
+fn all_are_reported() -> bool {
     static ALL: OnceLock<bool> = OnceLock::new();
-    let known = KNOWN.get_or_init(|| {
-        let parsed = REGRESSIONS.iter().map(|(name, text)| {
+    *ALL.get_or_init(|| std::env::var_os("KMEM_RIG_KNOWN").is_some_and(|v| v == "report"))
+}
+
+/// The finds of the committed regressions.
+fn known() -> &'static BTreeSet<Key> {
+    static KNOWN: OnceLock<BTreeSet<Key>> = OnceLock::new();
+    KNOWN.get_or_init(|| {
+        let regressions = REGRESSIONS.iter().map(|(name, text)| {
             Regression::parse(name, text).expect("committed regressions parse")
         });
-        parsed
+        regressions
             .flat_map(|regression| regression.keys().collect::<Vec<_>>())
             .collect()
-    });
-    let all =
-        *ALL.get_or_init(|| std::env::var_os("KMEM_RIG_KNOWN").is_some_and(|v| v == "report"));
-    all || !known.contains(&(entry.name().to_owned(), finding.rule, finding.kind))
+    })
 }
 
 fn watch_this_process() {

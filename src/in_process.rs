@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use anyhow::{Context, Result};
 use harness::execute::{Completion, Plan, Sink};
 use harness::geometry::Geometry;
-use harness::heap::{Strength, Workspace};
+use harness::heap::Workspace;
 use harness::observation::Observation;
 use harness::op::Op;
 use harness::subjects::Entry;
@@ -62,12 +62,7 @@ impl InProcess {
             progress,
             found: None,
         };
-        let options = RunOptions {
-            strength: Strength::Fast,
-            tables: false,
-            undefined: false,
-        };
-        self.execute(entry, trace, options, &mut sink)?;
+        self.execute(entry, trace, RunOptions::FAST, &mut sink)?;
         Ok(sink.found)
     }
 

@@ -216,7 +216,7 @@ mod tests {
             let size = mutate(&mut [0; 40], 0, max_size, 3, &limits());
             assert!(size <= max_size);
             assert!(
-                size < HEADER_BYTES || (size - HEADER_BYTES) % OP_BYTES == 0,
+                size < HEADER_BYTES || (size - HEADER_BYTES).is_multiple_of(OP_BYTES),
                 "{size}"
             );
         }

@@ -32,8 +32,14 @@ pub fn sound() -> impl Iterator<Item = &'static Entry> {
 /// # Errors
 /// When there is none; names those there are.
 pub fn by_name(name: &str) -> Result<&'static Entry> {
-    all().iter().find(|entry| entry.name() == name).ok_or_else(|| {
-        let names: Vec<_> = all().iter().map(Entry::name).collect();
-        anyhow!("no subject is called `{name}`; there are: {}", names.join(", "))
-    })
+    all()
+        .iter()
+        .find(|entry| entry.name() == name)
+        .ok_or_else(|| {
+            let names: Vec<_> = all().iter().map(Entry::name).collect();
+            anyhow!(
+                "no subject is called `{name}`; there are: {}",
+                names.join(", ")
+            )
+        })
 }

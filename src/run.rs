@@ -22,6 +22,14 @@ impl RunOptions {
         tables: false,
         undefined: true,
     };
+
+    /// What a search needs: both ends of blocks at their free, walks now and then, no misuse of a
+    /// subject that promises nothing about it.
+    pub const FAST: Self = Self {
+        strength: Strength::Fast,
+        tables: false,
+        undefined: false,
+    };
 }
 
 /// The record of one trace on one subject.

@@ -21,8 +21,8 @@ use crate::host::Host;
 use crate::hunt;
 use crate::input;
 use crate::judge::Verdict;
-use crate::regression::{Expectation, Regression, write_whole};
 use crate::registry;
+use crate::regression::{Expectation, Regression, write_whole};
 use crate::rules::{Rule, Rules};
 
 /// What tells one find from another.

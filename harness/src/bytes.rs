@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Decoding is total: every byte string is a trace. A record's handle is an index: below
-//! [`ABSOLUTE`] among the blocks live at that point, so that mutated ops keep hitting live blocks;
+//! 2^31 among the blocks live at that point, so that mutated ops keep hitting live blocks;
 //! with that bit, among all handles issued, so that every trace can be written down. *Live* is
 //! judged by the ops alone, as if every request were granted. An op that needs a handle where
 //! none was issued becomes an alloc of its size. Ops beyond [`OPS_MAX`] are not read.

@@ -21,7 +21,7 @@ impl Geometry {
     /// A heap of `bytes`; `None` unless it is a multiple of 8 within the bounds.
     #[must_use]
     pub const fn from_bytes(bytes: u64) -> Option<Self> {
-        if bytes % 8 == 0 && bytes >= Self::BYTES_MIN && bytes <= Self::BYTES_MAX {
+        if bytes.is_multiple_of(8) && bytes >= Self::BYTES_MIN && bytes <= Self::BYTES_MAX {
             Some(Self {
                 bytes: bytes as u32,
             })

@@ -35,7 +35,7 @@ pub const HEAP_ADDRESS: u64 = 0x8200_0000;
 pub const RAM_BYTES: u64 = 0x0420_0000;
 
 const HEAP_MAX: u64 = crate::geometry::Geometry::BYTES_MAX;
-const _: () = assert!(HEAP_ADDRESS % HEAP_MAX == 0);
+const _: () = assert!(HEAP_ADDRESS.is_multiple_of(HEAP_MAX));
 const _: () = assert!(MAILBOX_ADDRESS + (size_of::<Mailbox>() as u64) < HEAP_ADDRESS);
 const _: () = assert!(HEAP_ADDRESS + HEAP_MAX < RAM_ADDRESS + RAM_BYTES);
 

@@ -2,20 +2,23 @@
 //! [`Transcript`] before the process ends.
 //!
 //! Time is the process's own CPU time, so that a busy machine makes nothing look like a hang: a
-//! timer ticks a few times per limit, and an op that is still the same at the last tick hangs.
+//! timer ticks a few times per limit, and an op that is still the same at the last tick hangs. A
+//! subject that sleeps uses no CPU time; for it a second timer ticks by the clock, far apart.
 
 use std::fmt::Write;
 use std::panic::PanicHookInfo;
 use std::ptr::null_mut;
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize};
+use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 use harness::transcript::{End, MessageWriter, Transcript};
 
 /// Ticks in an op's time limit: a hang is noticed at most a tick late.
 const TICKS: u32 = 4;
+/// An op that has slept for so long, by the clock, hangs too.
+const ASLEEP_LIMIT: Duration = Duration::from_secs(60);
 /// The signal stack of the fault handler: a subject may have overrun the ordinary one.
 const SIGNAL_STACK_BYTES: usize = 64 << 10;
 
@@ -36,38 +39,83 @@ pub struct Watch<'a> {
 static TRANSCRIPT: AtomicPtr<Transcript> = AtomicPtr::new(null_mut());
 static PROGRESS: AtomicPtr<AtomicU32> = AtomicPtr::new(null_mut());
 static HEAP_START: AtomicUsize = AtomicUsize::new(0);
-static LAST_PROGRESS: AtomicU32 = AtomicU32::new(0);
-static TICKS_SAME: AtomicU32 = AtomicU32::new(0);
-/// Set where the process must die of what happened, after telling it; else it just leaves.
+static BY_CPU: Still = Still::new();
+static BY_CLOCK: Still = Still::new();
+/// Whether this process is a worker: it leaves without a word.
+static LEAVES: AtomicBool = AtomicBool::new(false);
+/// What a process that is not a worker does before it dies as if it had not been watched.
 static TELL: OnceLock<fn()> = OnceLock::new();
+/// Kept here, and not just leaked, so that a leak checker sees who owns it.
+static SIGNAL_STACK: OnceLock<Box<[u8]>> = OnceLock::new();
 
-/// Watches a worker: after a panic, a fault or a hang it leaves without a word.
+/// Counts ticks at which the same op was running.
+struct Still {
+    progress: AtomicU32,
+    ticks: AtomicU32,
+}
+
+impl Still {
+    const fn new() -> Self {
+        Self {
+            progress: AtomicU32::new(0),
+            ticks: AtomicU32::new(0),
+        }
+    }
+
+    /// Counts a tick; returns for how many the op has been the same.
+    fn tick(&self, progress: u32) -> u32 {
+        if self.progress.swap(progress, Relaxed) != progress {
+            self.ticks.store(0, Relaxed);
+            return 0;
+        }
+        self.ticks.fetch_add(1, Relaxed) + 1
+    }
+}
+
+/// Makes panics of watched processes be recorded. Called before a process forks or is watched: in
+/// a child the hook's lock may be held by a thread that the child does not have.
+pub fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if TRANSCRIPT.load(Relaxed).is_null() {
+                return previous(info);
+            }
+            record_panic(info);
+            tell_or_leave();
+            previous(info);
+        }));
+    });
+}
+
+/// Watches a worker, forked behind [`prepare`]: after a panic, a fault or a hang it leaves.
 ///
 /// # Safety
 /// What `watch` refers to lives until the process has ended.
 pub unsafe fn and_leave(watch: &Watch<'_>) {
-    std::panic::set_hook(Box::new(|info| {
-        record_panic(info);
-        leave()
-    }));
+    LEAVES.store(true, Relaxed);
     // SAFETY: exactly the caller's promise.
     unsafe { start(watch) };
+    handle(libc::SIGALRM, on_clock_tick as *const () as usize);
+    set_timer(libc::ITIMER_REAL, ASLEEP_LIMIT / TICKS);
 }
 
 /// Watches a process that someone else watches too: after a panic, a fault or a hang it calls
-/// `tell`, and then dies of it as if it had not been watched.
+/// `tell`, and then dies of it as if it had not been watched. Only the first call counts.
 pub fn and_tell(watch: &Watch<'static>, tell: fn()) {
-    if TELL.set(tell).is_err() {
-        return;
+    if TELL.set(tell).is_ok() {
+        prepare();
+        // SAFETY: what `watch` refers to is static.
+        unsafe { start(watch) };
     }
-    let previous = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        record_panic(info);
-        tell();
-        previous(info);
-    }));
-    // SAFETY: what `watch` refers to is static.
-    unsafe { start(watch) };
+}
+
+fn tell_or_leave() {
+    match TELL.get() {
+        Some(tell) if !LEAVES.load(Relaxed) => tell(),
+        _ => leave(),
+    }
 }
 
 /// Where the heap starts from now on.
@@ -87,29 +135,32 @@ unsafe fn start(watch: &Watch<'_>) {
     TRANSCRIPT.store(std::ptr::from_ref(watch.transcript).cast_mut(), Relaxed);
     PROGRESS.store(std::ptr::from_ref(watch.progress).cast_mut(), Relaxed);
     HEAP_START.store(watch.heap_start, Relaxed);
-    let stack = Box::leak(vec![0_u8; SIGNAL_STACK_BYTES].into_boxed_slice());
+    let stack = SIGNAL_STACK.get_or_init(|| vec![0; SIGNAL_STACK_BYTES].into_boxed_slice());
     let stack = libc::stack_t {
-        ss_sp: stack.as_mut_ptr().cast(),
+        ss_sp: stack.as_ptr().cast_mut().cast(),
         ss_flags: 0,
         ss_size: SIGNAL_STACK_BYTES,
     };
-    // SAFETY: the stack was leaked, so it lives as long as the process.
+    // SAFETY: the stack lies in a static that is never dropped, and nobody else reads or writes it.
     unsafe { libc::sigaltstack(&raw const stack, null_mut()) };
     let faults = FAULTS.map(|signal| (signal, handle(signal, on_fault as *const () as usize)));
     // Set once: a process is watched for one reason only.
     let _ = PREVIOUS.set(faults);
     handle(libc::SIGPROF, on_tick as *const () as usize);
-    let tick = watch.op_limit / TICKS;
+    set_timer(libc::ITIMER_PROF, watch.op_limit / TICKS);
+}
+
+fn set_timer(which: libc::c_int, tick: Duration) {
     let tick = libc::timeval {
         tv_sec: tick.as_secs() as libc::time_t,
-        tv_usec: libc::suseconds_t::from(tick.subsec_micros() as i32),
+        tv_usec: libc::suseconds_t::from(tick.subsec_micros()),
     };
     let timer = libc::itimerval {
         it_interval: tick,
         it_value: tick,
     };
     // SAFETY: the structure is valid for the call, and no old value is asked for.
-    unsafe { libc::setitimer(libc::ITIMER_PROF, &raw const timer, null_mut()) };
+    unsafe { libc::setitimer(which, &raw const timer, null_mut()) };
 }
 
 /// Signals that a subject's own instruction raises.
@@ -143,8 +194,7 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_
         transcript.set_fault([signal as u64, 0, offset as u64]);
         transcript.set_end(End::Faulted);
     }
-    let Some(tell) = TELL.get() else { leave() };
-    tell();
+    tell_or_leave();
     // Whoever watched before does the rest: the instruction is run again, with its handler.
     if let Some(previous) = PREVIOUS
         .get()
@@ -156,19 +206,23 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_
 }
 
 extern "C" fn on_tick(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    end_if_still(&BY_CPU);
+}
+
+extern "C" fn on_clock_tick(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    end_if_still(&BY_CLOCK);
+}
+
+fn end_if_still(still: &Still) {
     // SAFETY: set before the timer, to a count that lives as long as the process.
     let Some(progress) = (unsafe { PROGRESS.load(Relaxed).as_ref() }) else {
         return;
     };
-    let progress = progress.load(Relaxed);
-    if LAST_PROGRESS.swap(progress, Relaxed) != progress {
-        TICKS_SAME.store(0, Relaxed);
-    } else if TICKS_SAME.fetch_add(1, Relaxed) + 1 >= TICKS {
+    if still.tick(progress.load(Relaxed)) >= TICKS {
         if let Some(transcript) = transcript() {
             transcript.set_end(End::Hung);
         }
-        let Some(tell) = TELL.get() else { leave() };
-        tell();
+        tell_or_leave();
         std::process::abort();
     }
 }

@@ -21,6 +21,7 @@ impl Worker {
     /// # Errors
     /// The kernel's, when it forks no process.
     pub fn start(watch: &Watch<'_>, body: impl FnOnce()) -> io::Result<Self> {
+        watch::prepare();
         // SAFETY: the child runs `child` alone and leaves by `_exit`. It uses the allocator only,
         // which the C library makes usable after a fork; no lock of ours is held across it.
         match unsafe { libc::fork() } {

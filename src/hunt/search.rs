@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use harness::heap::Strength;
 use harness::op::{Op, OpKind};
 use harness::trace::Trace;
 use harness::transcript::{End, Transcript};
@@ -214,23 +213,18 @@ pub(super) fn on_guest(
     suspect: Suspect<'_, Guest>,
 ) -> Result<(u64, u64)> {
     let stop = Stop::of(settings.bound);
-    let options = RunOptions {
-        strength: Strength::Fast,
-        tables: false,
-        undefined: false,
-    };
     let mut suspects = Suspects::default();
     let (mut case, mut ops) = (0, 0);
     while !stop.is_due(case) {
         let trace = draw(settings.seed, case, limits);
         guest.confirm_hangs(false);
-        let run = guest.run(settings.entry, &trace, options)?;
+        let run = guest.run(settings.entry, &trace, RunOptions::FAST)?;
         guest.confirm_hangs(true);
         let verdict = guest.judge(settings.entry, &trace, &run, settings.rules)?;
-        if let Some(finding) = verdict.finding() {
-            if suspects.are_worth((finding.rule, finding.kind)) {
-                suspect(guest, case, case + 1)?;
-            }
+        if let Some(finding) = verdict.finding()
+            && suspects.are_worth((finding.rule, finding.kind))
+        {
+            suspect(guest, case, case + 1)?;
         }
         ops += trace.ops.len() as u64;
         case += 1;

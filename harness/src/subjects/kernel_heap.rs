@@ -81,10 +81,8 @@ impl Subject for PublishedHeap {
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region; its geometry is a multiple of 8 and >= 16.
-        Self {
-            heap: unsafe { Kmem2019::new(region.start, region.bytes) },
-            region,
-        }
+        let heap = unsafe { Kmem2019::new(region.start, region.bytes) };
+        Self { heap, region }
     }
 
     unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
@@ -160,10 +158,8 @@ impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region; its geometry is a multiple of 8 and >= 16.
-        Self {
-            heap: unsafe { FirstFit::new(region.start, region.bytes) },
-            region,
-        }
+        let heap = unsafe { FirstFit::new(region.start, region.bytes) };
+        Self { heap, region }
     }
 
     unsafe fn alloc(&mut self, request: Request) -> *mut u8 {

@@ -92,10 +92,8 @@ impl Subject for PublishedPages {
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region, which has at least two pages.
-        Self {
-            pages: unsafe { Pages2019::new(region.start, region.bytes) },
-            region,
-        }
+        let pages = unsafe { Pages2019::new(region.start, region.bytes) };
+        Self { pages, region }
     }
 
     unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
@@ -149,10 +147,8 @@ impl Subject for CompletePages {
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region, which has at least two pages.
-        Self {
-            pages: unsafe { Pages::new(region.start, region.bytes) },
-            region,
-        }
+        let pages = unsafe { Pages::new(region.start, region.bytes) };
+        Self { pages, region }
     }
 
     unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
