@@ -82,8 +82,8 @@ pub unsafe fn execute<S: Subject>(
             if thorough {
                 let contents = &mut observation.contents;
                 contents.corrupted = contents.corrupted.or_else(|| heap.verify());
-                contents.stray_store = heap.stray_store();
             }
+            observation.contents.stray_store = heap.stray_store(thorough);
             if prints && (plan.tables || *op == Op::Table) {
                 let (text, wrong) = heap.print_table();
                 sink.table(text);

@@ -90,12 +90,11 @@ impl Region {
         }
     }
 
-    /// The first byte of the slack that was written to, from the region's start.
-    fn stray_store(self) -> Option<u64> {
-        let slack = self.bytes..self.bytes + self.slack;
+    /// The first of the slack's first `watched` bytes that was written to, from the region's start.
+    fn stray_store(self, watched: usize) -> Option<u64> {
+        let mut slack = self.bytes..self.bytes + self.slack.min(watched);
         // SAFETY: the slack is readable while the region is in use; `Heap` exists only then.
         slack
-            .into_iter()
             .find(|&at| unsafe { *self.start.add(at) } != DIRT)
             .map(|at| at as u64)
     }
@@ -356,9 +355,14 @@ impl<'w, S: Subject> Heap<'w, S> {
             .find_map(|handle| self.damage(handle))
     }
 
-    /// The first byte behind the heap that was written.
-    pub fn stray_store(&self) -> Option<u64> {
-        self.region.stray_store()
+    /// The first byte behind the heap that was written; unless `thorough`, of the nearest few.
+    pub fn stray_store(&self, thorough: bool) -> Option<u64> {
+        let watched = if thorough {
+            usize::MAX
+        } else {
+            END_BYTES as usize
+        };
+        self.region.stray_store(watched)
     }
 
     /// The digest of the subject's chunks.

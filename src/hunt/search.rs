@@ -21,7 +21,7 @@ use crate::guest::Guest;
 use crate::host::shared::{Shareable, Shared};
 use crate::host::watch::Watch;
 use crate::host::worker::Worker;
-use crate::host::{Host, OP_LIMIT};
+use crate::host::{Host, SEARCH_LIMIT};
 use crate::in_process::InProcess;
 use crate::rules::Rule;
 use crate::run::RunOptions;
@@ -141,7 +141,7 @@ pub(super) fn on_host(
         let watch = Watch {
             transcript: &progress.transcript,
             progress: &progress.op,
-            op_limit: OP_LIMIT,
+            op_limit: SEARCH_LIMIT,
             heap_start: 0,
         };
         let mut worker = Worker::start(&watch, || {
