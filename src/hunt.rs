@@ -159,20 +159,29 @@ impl<'a> Hunt<'a> {
             entry, rules, seed, ..
         } = *self.settings;
         let trace = draw(seed, case, self.limits);
-        let (_, verdict) = executor.verdict(entry, &trace, rules)?;
+        executor.confirm_hangs(false);
+        let looked = executor.verdict(entry, &trace, rules);
+        executor.confirm_hangs(true);
+        let (_, verdict) = looked?;
         let Some(finding) = verdict.finding() else {
             self.unconfirmed += 1;
             return Ok(());
         };
-        if !self.known.insert((finding.rule, finding.kind)) {
+        let broken = (finding.rule, finding.kind);
+        if self.known.contains(&broken) {
             return Ok(());
         }
-        let (trace, finding) = shrink(executor, entry, &trace, rules, finding)?;
+        let Some((trace, finding)) = shrink(executor, entry, &trace, rules, broken)? else {
+            self.unconfirmed += 1;
+            return Ok(());
+        };
+        self.known.insert(broken);
+        let elapsed = self.started.elapsed();
         report(&Find {
             finding,
             trace,
             execs,
-            elapsed: self.started.elapsed(),
+            elapsed,
         });
         Ok(())
     }
@@ -188,7 +197,8 @@ impl<'a> Hunt<'a> {
     }
 }
 
-/// The smallest trace that breaks the same rule with the same kind of op, and how it does.
+/// The smallest trace that breaks the same rule with the same kind of op, and how it does; `None`
+/// if it does not when it has all the time that a confirmation gives.
 ///
 /// # Errors
 /// When the rig itself cannot do its work.
@@ -197,14 +207,14 @@ pub fn shrink(
     entry: &Entry,
     trace: &Trace,
     rules: Rules,
-    finding: &Finding,
-) -> Result<(Trace, Finding)> {
+    broken: (Rule, OpKind),
+) -> Result<Option<(Trace, Finding)>> {
     let breaks_the_same = |executor: &mut dyn Executor, trace: &Trace| -> Result<Option<Finding>> {
         if !entry.declaration.accepts(trace.geometry) {
             return Ok(None);
         }
         let (_, verdict) = executor.verdict(entry, trace, rules)?;
-        let same = |found: &&Finding| (found.rule, found.kind) == (finding.rule, finding.kind);
+        let same = |found: &&Finding| (found.rule, found.kind) == broken;
         Ok(verdict.finding().filter(same).cloned())
     };
     executor.confirm_hangs(false);
@@ -213,9 +223,10 @@ pub fn shrink(
     });
     executor.confirm_hangs(true);
     let small = small?;
-    // A hang that was only seen unconfirmed may be none.
-    Ok(match breaks_the_same(executor, &small)? {
-        Some(found) => (small, found),
-        None => (trace.clone(), finding.clone()),
-    })
+    if let Some(found) = breaks_the_same(executor, &small)? {
+        return Ok(Some((small, found)));
+    }
+    // The search took a slow op for a hang; the trace it began with may still be one.
+    let found = breaks_the_same(executor, trace)?;
+    Ok(found.map(|found| (trace.clone(), found)))
 }

@@ -97,13 +97,12 @@ pub fn triage(
     report: &mut dyn FnMut(&Class),
 ) -> Result<()> {
     for ((_, rule, kind), (entry, trace, artifacts)) in classes(paths, settings, host)? {
-        let (_, verdict) = host.verdict(entry, &trace, settings.rules)?;
-        // An unconfirmed hang may be no find at all.
-        let same = verdict
-            .finding()
-            .filter(|f| (f.rule, f.kind) == (rule, kind));
-        let Some(finding) = same else { continue };
-        let (trace, finding) = hunt::shrink(host, entry, &trace, settings.rules, finding)?;
+        let broken = (rule, kind);
+        let shrunk = hunt::shrink(host, entry, &trace, settings.rules, broken)?;
+        // What does not repeat itself, a slow op taken for a hang, is no find.
+        let Some((trace, finding)) = shrunk else {
+            continue;
+        };
         let (_, verdict) = host.verdict(entry, &trace, settings.rules)?;
         let (_, in_guest) = guest.verdict(entry, &trace, settings.rules)?;
         let reproduces = in_guest.finding().is_some_and(|found| found.rule == rule);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use harness::subjects::Entry;
 use harness::text::Document;
@@ -48,7 +48,9 @@ impl Arguments {
         for entry in tried {
             let (_, verdict) = host.verdict(entry, trace, rules)?;
             if let Some(finding) = verdict.finding() {
-                let (small, finding) = hunt::shrink(&mut host, entry, trace, rules, finding)?;
+                let small =
+                    hunt::shrink(&mut host, entry, trace, rules, (finding.rule, finding.kind))?;
+                let (small, finding) = small.context("the finding does not repeat itself")?;
                 write_whole(&self.output, Document::of(&small).to_string().as_bytes())?;
                 println!("{}", report::finding(entry.name(), &small, &finding));
                 println!("written to {}", self.output.display());
