@@ -24,7 +24,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use harness::geometry::Geometry;
 use harness::heap::Strength;
-use harness::mailbox::{Command, Request};
+use harness::mailbox::Request;
 use harness::subjects::Entry;
 use harness::trace::{OPS_MAX, Trace};
 use harness::transcript::{End, Transcript};
@@ -137,26 +137,6 @@ impl Guest {
         }
         Ok(run)
     }
-
-    /// The guest's own measurement; `None` if the subject did not live through it.
-    fn measure(&mut self, entry: &Entry, geometry: Geometry) -> Result<Option<u64>> {
-        let mut booted = self.take_booted()?;
-        let subject = booted.subject(entry.name())?;
-        let request = Request {
-            subject,
-            ..request(Command::FreshCapacity, geometry)
-        };
-        let answer = booted.ask(request, &[], OP_LIMIT * CONFIRM_FACTOR)?;
-        let mailbox = booted.mailbox();
-        let replied = matches!(answer, Answer::Replied);
-        let whole = replied && !mailbox.is_spoiled();
-        let measured = whole && mailbox.transcript.end() == End::None;
-        let bytes = measured.then(|| mailbox.answer());
-        if whole {
-            self.booted = Some(booted);
-        }
-        Ok(bytes.filter(|&bytes| bytes <= geometry.bytes()))
-    }
 }
 
 impl Executor for Guest {
@@ -172,7 +152,7 @@ impl Executor for Guest {
             tables: options.tables,
             undefined: options.undefined,
             fresh_capacity: self.capacity_for(entry, trace)?,
-            ..request(Command::Execute, trace.geometry)
+            ..request(trace.geometry)
         };
         let limit = if self.confirms_hangs {
             OP_LIMIT
@@ -196,19 +176,14 @@ impl Executor for Guest {
         if let Some(&bytes) = self.capacities.get(&key) {
             return Ok(bytes);
         }
-        let granted = match self.measure(entry, geometry)? {
-            Some(bytes) => bytes,
-            // A try that crashes or hangs is one that was not granted; the others still count.
-            None => executor::measure_capacity(self, entry, geometry)?,
-        };
+        let granted = executor::measure_capacity(self, entry, geometry)?;
         self.capacities.insert(key, granted);
         Ok(granted)
     }
 }
 
-const fn request(command: Command, geometry: Geometry) -> Request {
+const fn request(geometry: Geometry) -> Request {
     Request {
-        command,
         subject: 0,
         heap_bytes: geometry.bytes() as u32,
         strict: false,

@@ -127,27 +127,3 @@ fn step<S: Subject>(heap: &mut Heap<'_, S>, op: &Op, plan: Plan<'_>) -> (Outcome
     };
     (outcome, Contents::HELD)
 }
-
-/// The largest request that a fresh `S` over this region grants, in bytes; 0 if none. Each try is
-/// made on an instance of its own, so that no free of the subject's can spoil the figure.
-///
-/// # Safety
-/// As for [`execute`], except that the region need not be prepared.
-pub unsafe fn fresh_capacity<S: Subject>(region: Region, workspace: &mut Workspace) -> u64 {
-    let mut grants = |size| {
-        // SAFETY: the caller vouches for the region; no subject uses it between two tries.
-        unsafe { region.prepare(S::DECLARATION.region.zeroed) };
-        // SAFETY: as above, and it was just prepared.
-        unsafe { Heap::<S>::new(region, workspace, Strength::Fast, false) }.grants(size)
-    };
-    let (mut granted, mut refused) = (0, region.bytes as u64 + 1);
-    while granted + 1 < refused {
-        let middle = granted + (refused - granted) / 2;
-        if grants(middle) {
-            granted = middle
-        } else {
-            refused = middle
-        }
-    }
-    granted
-}

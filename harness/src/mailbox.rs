@@ -44,21 +44,9 @@ pub const SUBJECTS_MAX: usize = 128;
 /// Bytes of a subject's name.
 pub const NAME_BYTES: usize = 32;
 
-/// What a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Command {
-    /// Run the ops and write the transcript. The heap was prepared by the host.
-    Execute = 1,
-    /// Measure the fresh heap's largest request. The guest prepares the heap itself.
-    FreshCapacity = 2,
-}
-
 /// The fixed part of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What to do.
-    pub command: Command,
     /// The subject's place among the guest's names.
     pub subject: u32,
     /// The heap, in bytes.
@@ -69,7 +57,7 @@ pub struct Request {
     pub tables: bool,
     /// Whether to show misuse to a subject that promises nothing.
     pub undefined: bool,
-    /// For `capacity` ops: what [`Command::FreshCapacity`] answered.
+    /// For `capacity` ops: the largest request the fresh heap grants.
     pub fresh_capacity: u64,
 }
 
@@ -79,13 +67,10 @@ pub struct Mailbox {
     ready: AtomicU64,
     request: AtomicU32,
     reply: AtomicU32,
-    command: AtomicU32,
     subject: AtomicU32,
     heap_bytes: AtomicU32,
     flags: AtomicU32,
     fresh_capacity: AtomicU64,
-    /// The answer to [`Command::FreshCapacity`].
-    answer: AtomicU64,
     ops_length: AtomicU32,
     /// Not 0 once the guest has found its own data changed: it must be booted anew.
     spoiled: AtomicU32,
@@ -133,7 +118,6 @@ impl Mailbox {
             flags |= if set { flag } else { 0 };
         }
         self.ops_length.store(ops.len() as u32, Relaxed);
-        self.command.store(request.command as u32, Relaxed);
         self.subject.store(request.subject, Relaxed);
         self.heap_bytes.store(request.heap_bytes, Relaxed);
         self.flags.store(flags, Relaxed);
@@ -147,12 +131,6 @@ impl Mailbox {
     #[must_use]
     pub fn replied(&self) -> bool {
         self.reply.load(Acquire) == self.request.load(Relaxed)
-    }
-
-    /// The answer to [`Command::FreshCapacity`], in bytes.
-    #[must_use]
-    pub fn answer(&self) -> u64 {
-        self.answer.load(Relaxed)
     }
 
     /// Whether the guest has found its own data changed.
@@ -182,24 +160,18 @@ impl Mailbox {
         self.request.load(Acquire) != self.reply.load(Relaxed)
     }
 
-    /// The request that waits; `None` if its command is unknown.
+    /// The request that waits.
     #[must_use]
-    pub fn request(&self) -> Option<Request> {
+    pub fn request(&self) -> Request {
         let flags = self.flags.load(Relaxed);
-        let command = match self.command.load(Relaxed) {
-            1 => Command::Execute,
-            2 => Command::FreshCapacity,
-            _ => return None,
-        };
-        Some(Request {
-            command,
+        Request {
             subject: self.subject.load(Relaxed),
             heap_bytes: self.heap_bytes.load(Relaxed),
             strict: flags & FLAG_STRICT != 0,
             tables: flags & FLAG_TABLES != 0,
             undefined: flags & FLAG_UNDEFINED != 0,
             fresh_capacity: self.fresh_capacity.load(Relaxed),
-        })
+        }
     }
 
     /// Copies the request's ops into `ops` and returns those.
@@ -210,11 +182,6 @@ impl Mailbox {
             *op = decode_op(&(high << 64 | low).to_le_bytes());
         }
         &ops[..length]
-    }
-
-    /// Answers [`Command::FreshCapacity`], in bytes.
-    pub fn set_answer(&self, bytes: u64) {
-        self.answer.store(bytes, Relaxed);
     }
 
     /// Says that the guest's own data have changed.

@@ -19,8 +19,6 @@ pub struct Entry {
     pub declaration: Declaration,
     /// [`execute::execute`] of this subject.
     pub execute: unsafe fn(Plan<'_>, Region, &mut Workspace, &mut dyn Sink) -> Completion,
-    /// [`execute::fresh_capacity`] of this subject.
-    pub fresh_capacity: unsafe fn(Region, &mut Workspace) -> u64,
 }
 
 impl Entry {
@@ -30,7 +28,6 @@ impl Entry {
         Self {
             declaration: S::DECLARATION,
             execute: execute::execute::<S>,
-            fresh_capacity: execute::fresh_capacity::<S>,
         }
     }
 

@@ -211,7 +211,7 @@ fn names(mailbox: &Mailbox) -> Vec<String> {
 mod tests {
     use std::process;
 
-    use harness::mailbox::{Command, MAILBOX_ADDRESS};
+    use harness::mailbox::MAILBOX_ADDRESS;
     use harness::subjects;
     use harness::trace::Trace;
     use harness::transcript::End;
@@ -309,7 +309,7 @@ mod tests {
         let mut booted = guest.take_booted().unwrap();
         let request = Request {
             subject: u32::MAX,
-            ..crate::guest::request(Command::Execute, Geometry::published())
+            ..crate::guest::request(Geometry::published())
         };
         let answer = booted.ask(request, &[], Duration::from_secs(1)).unwrap();
         assert!(matches!(answer, Answer::Replied), "{answer:?}");

@@ -2,7 +2,7 @@
 
 use harness::execute::Plan;
 use harness::heap::Strength;
-use harness::mailbox::{Command, Request};
+use harness::mailbox::Request;
 use harness::subjects;
 use harness::transcript::Recorder;
 
@@ -24,9 +24,7 @@ pub extern "C" fn serve() -> ! {
     let buffers = unsafe { memory::buffers() };
     loop {
         idle::wait_for_request();
-        if let Some(request) = mailbox().request() {
-            answer(request, buffers);
-        }
+        answer(mailbox().request(), buffers);
         mailbox().set_replied();
     }
 }
@@ -36,32 +34,21 @@ fn answer(request: Request, buffers: &mut Buffers) {
     let entry = subject.expect("a request for no subject");
     let heap_bytes = request.heap_bytes as usize;
     protection::open_heap(heap_bytes);
-    let region = memory::heap(heap_bytes);
-    let workspace = &mut buffers.workspace;
-    match request.command {
-        Command::FreshCapacity => {
-            // SAFETY: nothing but the subject uses the heap's memory until the reply, and the host
-            // asks only for geometries that the subject accepts.
-            let bytes = in_user_mode(|| unsafe { (entry.fresh_capacity)(region, workspace) });
-            mailbox().set_answer(bytes);
-        }
-        Command::Execute => {
-            let plan = Plan {
-                ops: mailbox().ops(&mut buffers.ops),
-                strength: if request.strict {
-                    Strength::Strict
-                } else {
-                    Strength::Fast
-                },
-                tables: request.tables,
-                undefined: request.undefined,
-                fresh_capacity: request.fresh_capacity,
-            };
-            let mut recorder = Recorder::new(&mailbox().transcript);
-            // SAFETY: as above, and the host has prepared the heap before it posted the request.
-            let completion =
-                in_user_mode(|| unsafe { (entry.execute)(plan, region, workspace, &mut recorder) });
-            recorder.finish(completion);
-        }
-    }
+    let plan = Plan {
+        ops: mailbox().ops(&mut buffers.ops),
+        strength: match request.strict {
+            true => Strength::Strict,
+            false => Strength::Fast,
+        },
+        tables: request.tables,
+        undefined: request.undefined,
+        fresh_capacity: request.fresh_capacity,
+    };
+    let (region, workspace) = (memory::heap(heap_bytes), &mut buffers.workspace);
+    let mut recorder = Recorder::new(&mailbox().transcript);
+    // SAFETY: nothing but the subject uses the heap's memory until the reply; the host asks only
+    // for geometries that the subject accepts, and has prepared the heap before it posted.
+    let completion =
+        in_user_mode(|| unsafe { (entry.execute)(plan, region, workspace, &mut recorder) });
+    recorder.finish(completion);
 }
