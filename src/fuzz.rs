@@ -135,11 +135,16 @@ fn judge(heaps: &mut InProcess, entry: &Entry, trace: &Trace) -> Option<Finding>
     let fresh = heaps.capacity_for(entry, trace).expect(map);
     heaps.add(entry, trace.geometry, fresh).expect(map);
     watch::set_heap_start(heaps.heap_start(trace.geometry));
-    heaps
-        .judge_fast(entry, trace, Rules::ALL, &PROGRESS)
-        .expect(map)?;
-    let (_, verdict) = heaps.verdict(entry, trace, Rules::ALL).expect(map);
-    verdict.finding().cloned()
+    let mut judge = |options| {
+        heaps
+            .judge_as_it_runs(entry, trace, Rules::ALL, options, &PROGRESS)
+            .expect(map)
+    };
+    judge(RunOptions::FAST)?;
+    judge(RunOptions {
+        undefined: false,
+        ..RunOptions::STRICT
+    })
 }
 
 /// The trace as this subject is fuzzed with it: one that promises nothing about misuse is spared it.

@@ -41,16 +41,17 @@ impl InProcess {
         self.map(geometry)
     }
 
-    /// Runs a trace in fast strength and judges it op by op, up to the first broken rule. Moves
-    /// `progress` before each op.
+    /// Runs a trace and judges it op by op, up to the first broken rule: what comes behind it is
+    /// not run. Moves `progress` before each op.
     ///
     /// # Errors
     /// When the kernel grants no memory.
-    pub fn judge_fast(
+    pub fn judge_as_it_runs(
         &mut self,
         entry: &Entry,
         trace: &Trace,
         rules: Rules,
+        options: RunOptions,
         progress: &AtomicU32,
     ) -> Result<Option<Finding>> {
         let fresh = self.capacity_for(entry, trace)?;
@@ -62,7 +63,7 @@ impl InProcess {
             progress,
             found: None,
         };
-        self.execute(entry, trace, RunOptions::FAST, &mut sink)?;
+        self.execute(entry, trace, options, &mut sink)?;
         Ok(sink.found)
     }
 

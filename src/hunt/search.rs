@@ -191,7 +191,13 @@ fn search(
         progress
             .op_at_start
             .store(progress.op.load(Relaxed), Relaxed);
-        let found = heaps.judge_fast(settings.entry, &trace, settings.rules, &progress.op);
+        let found = heaps.judge_as_it_runs(
+            settings.entry,
+            &trace,
+            settings.rules,
+            RunOptions::FAST,
+            &progress.op,
+        );
         if let Ok(Some(finding)) = found {
             let at = progress.suspects_length.load(Relaxed) as usize;
             if suspects.are_worth((finding.rule, finding.kind)) && at < SUSPECTS_MAX {
