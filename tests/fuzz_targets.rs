@@ -1,0 +1,92 @@
+//! What the libFuzzer targets call, without libFuzzer: a short smoke run each, on stable.
+
+use std::panic::catch_unwind;
+
+use arbitrary::{Arbitrary, Unstructured};
+use kmem_rig::fuzz::{Input, check, check_text, mutate};
+use qemu_tests::{regressions, root};
+
+/// Mutants of mutants, as an engine without feedback would make them.
+fn fuzz(subject: &str, runs: u32) {
+    let mut data = vec![0; 2048];
+    let mut size = 0;
+    for seed in 0..runs {
+        // Starting afresh now and then keeps inputs from growing into one long trace.
+        size = if seed % 50 == 0 { 0 } else { size };
+        let max_size = data.len();
+        size = mutate(subject, &mut data, size, max_size, seed);
+        check(subject, input(&data[..size]));
+    }
+}
+
+fn input(bytes: &[u8]) -> Input {
+    Input::arbitrary(&mut Unstructured::new(bytes)).unwrap()
+}
+
+#[test]
+fn kmem() {
+    fuzz("kmem", 20_000);
+}
+
+#[test]
+fn page() {
+    fuzz("page", 5_000);
+}
+
+#[test]
+fn kmem_2019_passes_over_what_is_known_crashes_included() {
+    fuzz("kmem-2019", 1_000);
+    for regression in regressions() {
+        if regression
+            .expectations
+            .iter()
+            .any(|expected| expected.subject == "kmem-2019")
+        {
+            check(
+                "kmem-2019",
+                input(&harness::bytes::encode(&regression.trace)),
+            );
+        }
+    }
+}
+
+#[test]
+fn a_new_find_panics_with_the_trace_and_the_rule() {
+    let panic = catch_unwind(|| fuzz("missing-merge", 5_000)).unwrap_err();
+    let report = panic.downcast_ref::<String>().unwrap();
+    assert!(
+        report.starts_with("missing-merge breaks `unmerged` at op "),
+        "{report}"
+    );
+    for part in [
+        "\n  expected: ",
+        "\n  observed: ",
+        "\n    heap ",
+        " = alloc",
+    ] {
+        assert!(report.contains(part), "no {part:?} in {report}");
+    }
+}
+
+#[test]
+fn the_parser_survives_damaged_text() {
+    let mut noise = 1_u32;
+    let mut next = |bound: usize| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (noise >> 8) as usize % bound
+    };
+    for entry in std::fs::read_dir(root().join("fuzz/seeds/trace_text")).unwrap() {
+        let text = std::fs::read(entry.unwrap().path()).unwrap();
+        check_text(std::str::from_utf8(&text).unwrap());
+        for _ in 0..500 {
+            let mut damaged = text.clone();
+            for _ in 0..=next(4) {
+                let at = next(damaged.len());
+                damaged[at] = b" \n#a0x=+19-z\xff"[next(13)];
+            }
+            if let Ok(text) = std::str::from_utf8(&damaged) {
+                check_text(text);
+            }
+        }
+    }
+}
