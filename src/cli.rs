@@ -2,6 +2,7 @@
 
 mod doctor;
 mod encode;
+mod explore;
 mod fmt;
 mod hunt;
 mod minimize;
@@ -47,6 +48,7 @@ enum Command {
     Fmt(fmt::Arguments),
     Encode(encode::Arguments),
     Hunt(hunt::Arguments),
+    Explore(explore::Arguments),
     Replay(replay::Arguments),
     Minimize(minimize::Arguments),
     Triage(triage::Arguments),
@@ -63,6 +65,7 @@ pub fn main(subjects: &'static [Entry]) -> ExitCode {
         Command::Fmt(arguments) => arguments.run(),
         Command::Encode(arguments) => arguments.run(),
         Command::Hunt(arguments) => arguments.run(),
+        Command::Explore(arguments) => arguments.run(),
         Command::Replay(arguments) => arguments.run(),
         Command::Minimize(arguments) => arguments.run(),
         Command::Triage(arguments) => arguments.run(),

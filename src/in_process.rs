@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::{Context, Result};
+use harness::branch::Branches;
 use harness::execute::{Completion, Plan, Sink};
 use harness::geometry::Geometry;
 use harness::heap::Workspace;
@@ -65,6 +66,43 @@ impl InProcess {
         };
         self.execute(entry, trace, options, &mut sink)?;
         Ok(sink.found)
+    }
+
+    /// Tries ops from the state to which `path`'s ops lead; see [`harness::branch`]. `watched` bytes
+    /// behind the heap are restored and checked each time; `saved` is memory for a copy of the heap.
+    ///
+    /// # Errors
+    /// When the kernel grants no memory, or the subject's table is not its state.
+    pub fn branch(
+        &mut self,
+        entry: &Entry,
+        path: &Trace,
+        watched: usize,
+        saved: &mut Vec<u8>,
+        branches: &mut dyn Branches,
+    ) -> Result<()> {
+        ensure_accepts(entry, path.geometry)?;
+        let branch = entry
+            .branch
+            .with_context(|| format!("the table of {} is not its whole state", entry.name()))?;
+        let fresh = self.fresh_capacity(entry, path.geometry)?;
+        self.map(path.geometry)?;
+        let mut region = self.regions[&path.geometry].region();
+        region.slack = region.slack.min(watched);
+        saved.resize(region.bytes + region.slack, 0);
+        // SAFETY: as in `execute`; less of the slack is promised than there is.
+        unsafe {
+            region.prepare(entry.declaration.region.zeroed);
+            branch(
+                &path.ops,
+                fresh,
+                region,
+                &mut self.workspace,
+                saved,
+                branches,
+            );
+        }
+        Ok(())
     }
 
     /// Where the heap of a geometry starts, once it is mapped.

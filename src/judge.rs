@@ -32,7 +32,7 @@ use harness::observation::{Observation, Outcome, WalkDigest};
 use harness::op::{Op, OpKind};
 use harness::trace::Trace;
 
-use crate::model::contract::Contract;
+use crate::model::contract::{Block, Contract};
 use crate::model::cycles::Cycles;
 use crate::model::exact::Exact;
 use crate::model::gaps::Gaps;
@@ -223,6 +223,12 @@ impl<'a> Judge<'a> {
         };
         self.take_note(op, observation);
         broken.map(|broken| self.finding(broken, index, op.kind()))
+    }
+
+    /// The blocks that are live after the ops judged so far, lowest handle first.
+    #[must_use]
+    pub fn live(&self) -> &[Block] {
+        self.contract.live()
     }
 
     /// Judges how the run ended, after the last observation. `ops` are all ops of the trace.

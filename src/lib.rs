@@ -20,6 +20,7 @@
 pub mod cli;
 pub mod compare;
 pub mod executor;
+pub mod explore;
 pub mod fuzz;
 pub mod generate;
 pub mod guest;

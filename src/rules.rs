@@ -177,6 +177,17 @@ impl Rules {
         misuse: false,
     };
 
+    /// One set, and machine rules.
+    #[must_use]
+    pub fn only(set: RuleSet) -> Self {
+        Self {
+            contract: set == RuleSet::Contract,
+            structure: set == RuleSet::Structure,
+            policy: set == RuleSet::Policy,
+            misuse: set == RuleSet::Misuse,
+        }
+    }
+
     /// Whether a set is judged.
     #[must_use]
     pub const fn judges(self, set: RuleSet) -> bool {

@@ -103,7 +103,12 @@ pub unsafe fn execute<S: Subject>(
     Completion::Completed
 }
 
-fn step<S: Subject>(heap: &mut Heap<'_, S>, op: &Op, plan: Plan<'_>) -> (Outcome, Contents) {
+/// Calls the subject as `op` says.
+pub(crate) fn step<S: Subject>(
+    heap: &mut Heap<'_, S>,
+    op: &Op,
+    plan: Plan<'_>,
+) -> (Outcome, Contents) {
     let outcome = match *op {
         Op::Alloc {
             size,

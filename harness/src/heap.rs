@@ -7,6 +7,8 @@
 //! Invariant: a slot is live iff the subject granted its block, the block lies inside the heap,
 //! and it was not freed since.
 
+mod rewind;
+
 use core::alloc::Layout;
 
 use crate::geometry::Geometry;
@@ -367,7 +369,12 @@ impl<'w, S: Subject> Heap<'w, S> {
 
     /// The digest of the subject's chunks.
     pub fn digest(&self) -> Option<WalkDigest> {
-        table::digest(&self.subject)
+        table::digest(&self.subject, |_| {})
+    }
+
+    /// The subject itself.
+    pub(crate) const fn subject(&self) -> &S {
+        &self.subject
     }
 
     /// The subject's printed table in offsets, and the first line that contradicts the walk.

@@ -12,6 +12,7 @@
 //! | `text` (with `parse`), `bytes`, [`record`] | traces for people, for libFuzzer, on the wire |
 //! | [`declaration`], [`subject`], [`subjects`] | the allocator under test, and ours |
 //! | [`execute`], [`heap`], [`pattern`], [`table`] | running a trace and checking memory |
+//! | [`branch`] | trying many ops from one state |
 //! | [`observation`], [`transcript`], [`mailbox`] | what one op did, and how it reaches the host |
 //!
 //! Nothing here judges: there is no model in this crate, and no address leaves it.
@@ -22,6 +23,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod branch;
 #[cfg(feature = "alloc")]
 pub mod bytes;
 pub mod declaration;

@@ -62,6 +62,11 @@ pub trait Subject: Sized {
     /// What its users are told.
     const DECLARATION: Declaration;
 
+    /// Whether its table is its state: the instance itself never changes, all it knows of its
+    /// blocks lies in the region, and what a call does depends on the call's own arguments and on
+    /// the chunks that [`Self::walk`] shows, alone. What `explore` relies on.
+    const TABLE_IS_STATE: bool = false;
+
     /// An allocator over a fresh region.
     ///
     /// # Safety

@@ -7,9 +7,11 @@ mod page_allocator;
 pub use kernel_heap::{FirstFitHeap, PublishedHeap};
 pub use page_allocator::{CompletePages, PublishedPages};
 
+use crate::branch::{self, Branches};
 use crate::declaration::Declaration;
 use crate::execute::{self, Completion, Plan, Sink};
 use crate::heap::Workspace;
+use crate::op::Op;
 use crate::subject::{Region, Subject};
 
 /// A subject with its type forgotten: what it declares, and its own copy of `execute`.
@@ -19,7 +21,12 @@ pub struct Entry {
     pub declaration: Declaration,
     /// [`execute::execute`] of this subject.
     pub execute: unsafe fn(Plan<'_>, Region, &mut Workspace, &mut dyn Sink) -> Completion,
+    /// [`branch::branch`] of this subject; set iff its table is its state.
+    pub branch: Option<Branch>,
 }
+
+/// The type of [`branch::branch`].
+pub type Branch = unsafe fn(&[Op], u64, Region, &mut Workspace, &mut [u8], &mut dyn Branches);
 
 impl Entry {
     /// The entry of a subject.
@@ -28,6 +35,11 @@ impl Entry {
         Self {
             declaration: S::DECLARATION,
             execute: execute::execute::<S>,
+            branch: if S::TABLE_IS_STATE {
+                Some(branch::branch::<S>)
+            } else {
+                None
+            },
         }
     }
 

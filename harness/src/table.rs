@@ -40,8 +40,8 @@ impl ChunkHash {
     }
 }
 
-/// Walks a subject's chunks; `None` if it lists none.
-pub fn digest<S: Subject>(subject: &S) -> Option<WalkDigest> {
+/// Walks a subject's chunks and shows each to `visit`; `None` if it lists none.
+pub fn digest<S: Subject>(subject: &S, mut visit: impl FnMut(Chunk)) -> Option<WalkDigest> {
     let mut walk = Walk {
         hash: ChunkHash::EMPTY,
         count: 0,
@@ -49,7 +49,10 @@ pub fn digest<S: Subject>(subject: &S) -> Option<WalkDigest> {
         unmerged_at: None,
         hole: None,
     };
-    let bounds = subject.walk(&mut |chunk| walk.step(chunk))?;
+    let bounds = subject.walk(&mut |chunk| {
+        visit(chunk);
+        walk.step(chunk)
+    })?;
     Some(walk.finish(bounds))
 }
 

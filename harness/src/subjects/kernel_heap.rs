@@ -78,6 +78,7 @@ impl Subject for PublishedHeap {
         },
         ..COMMON
     };
+    const TABLE_IS_STATE: bool = true;
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region; its geometry is a multiple of 8 and >= 16.
@@ -155,6 +156,7 @@ impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
         misuse: Misuse::Refuses,
         ..COMMON
     };
+    const TABLE_IS_STATE: bool = true;
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region; its geometry is a multiple of 8 and >= 16.

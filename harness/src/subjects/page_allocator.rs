@@ -89,6 +89,7 @@ impl Subject for PublishedPages {
         name: "page-2019",
         ..COMMON
     };
+    const TABLE_IS_STATE: bool = true;
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region, which has at least two pages.
@@ -144,6 +145,7 @@ impl Subject for CompletePages {
         misuse: Misuse::Refuses,
         ..COMMON
     };
+    const TABLE_IS_STATE: bool = true;
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region, which has at least two pages.

@@ -1,0 +1,89 @@
+//! Tries many ops from one state of a heap, each as if no other had been tried.
+//!
+//! The state is reached the honest way, by the calls that lead to it on a fresh heap; what is
+//! restored between two tries are the region's own bytes. Everything is checked after each try, as
+//! in strict strength. Like [`crate::execute`] it judges nothing.
+
+use crate::execute::{Plan, step};
+use crate::heap::{Heap, Strength, Workspace};
+use crate::observation::Observation;
+use crate::op::Op;
+use crate::subject::{Chunk, Region, Subject};
+use crate::table;
+
+/// Says what to try, and takes what happens.
+pub trait Branches {
+    /// What the next op of the path did; nothing was checked after it.
+    fn pass(&mut self, observation: &Observation);
+    /// The next op to try: one that concerns at most one block.
+    fn next(&mut self) -> Option<Op>;
+    /// A chunk of the subject's walk behind the op under way, in address order.
+    fn chunk(&mut self, chunk: Chunk);
+    /// What the op under way did. The next thing to happen is another try.
+    fn observe(&mut self, observation: &Observation);
+}
+
+/// Runs the ops of `path` on a fresh `S` over `region`, then tries what `branches` asks for from
+/// the state they lead to. `saved` is memory for the region's bytes and its slack.
+///
+/// # Safety
+/// As for [`crate::execute::execute`].
+///
+/// # Panics
+/// If `saved` is too short.
+pub unsafe fn branch<S: Subject>(
+    path: &[Op],
+    fresh_capacity: u64,
+    region: Region,
+    workspace: &mut Workspace,
+    saved: &mut [u8],
+    branches: &mut dyn Branches,
+) {
+    let plan = Plan {
+        ops: path,
+        strength: Strength::Strict,
+        tables: false,
+        undefined: false,
+        fresh_capacity,
+    };
+    // SAFETY: exactly the caller's promise.
+    let mut heap = unsafe { Heap::<S>::new(region, workspace, plan.strength, false) };
+    for op in path {
+        let (outcome, contents) = step(&mut heap, op, plan);
+        branches.pass(&Observation {
+            contents,
+            ..Observation::of(outcome)
+        });
+    }
+    heap.save(saved);
+    while let Some(op) = branches.next() {
+        let mark = heap.mark(&op);
+        let observation = attempt(&mut heap, &op, plan, branches);
+        branches.observe(&observation);
+        heap.rewind(mark, saved);
+    }
+}
+
+/// One op, and every check behind it.
+fn attempt<S: Subject>(
+    heap: &mut Heap<'_, S>,
+    op: &Op,
+    plan: Plan<'_>,
+    branches: &mut dyn Branches,
+) -> Observation {
+    let (outcome, contents) = step(heap, op, plan);
+    let mut observation = Observation {
+        contents,
+        ..Observation::of(outcome)
+    };
+    if !heap.is_lost() {
+        observation.walk = table::digest(heap.subject(), |chunk| branches.chunk(chunk));
+        let contents = &mut observation.contents;
+        contents.corrupted = contents.corrupted.or_else(|| heap.verify());
+        contents.stray_store = heap.stray_store(true);
+        if *op == Op::Table {
+            (_, observation.table_line_wrong) = heap.print_table();
+        }
+    }
+    observation
+}

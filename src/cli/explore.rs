@@ -1,0 +1,231 @@
+//! `kmem-rig explore`: every reachable state of a small heap.
+
+use std::io::{IsTerminal, Write};
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use harness::geometry::Geometry;
+use harness::op::Align;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::Outcome;
+use super::options::{Format, Named, RuleOptions};
+use crate::explore::menu::Sizes;
+use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
+use crate::host::Host;
+use crate::report;
+use crate::rules::Rules;
+
+/// MiB of memory that states may take unless told otherwise: some six million states.
+const MEMORY_MIB_DEFAULT: u64 = 1024;
+
+/// Reach every state of a small heap and try every call from each
+///
+/// Ends with "complete", or with the shortest trace that breaks each rule. Exits with 1 if a rule
+/// was broken, or if the search was not complete: because its memory was used up, or because a
+/// request that crashed the subject was not made again.
+///
+/// Example: kmem-rig explore --subject kmem --heap 160
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The subject
+    #[arg(long, value_name = "S", default_value = "kmem")]
+    subject: Named,
+    /// The heap's size
+    #[arg(long, value_name = "BYTES", value_parser = parse_heap)]
+    heap: Geometry,
+    /// The alignments asked for, in bytes; 8 is what a request has that names none
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "8",
+          value_parser = parse_align)]
+    aligns: Vec<Align>,
+    /// Ask for every number of bytes, and not for one of each class the subject rounds up to
+    #[arg(long)]
+    every_size: bool,
+    /// How many threads search [default: all cores]
+    #[arg(long, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..=explore::THREADS_MAX as u64))]
+    threads: Option<u64>,
+    /// MiB of memory that states may take, each at most 160 bytes
+    #[arg(long, value_name = "MIB", default_value_t = MEMORY_MIB_DEFAULT)]
+    memory_max: u64,
+    #[command(flatten)]
+    rules: RuleOptions,
+    /// How to print
+    #[arg(long, value_enum, default_value = "human")]
+    format: Format,
+}
+const _: () = assert!(explore::STATE_BYTES_MAX == 160);
+
+impl Arguments {
+    pub(super) fn run(&self) -> Result<Outcome> {
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        let mut aligns = self.aligns.clone();
+        aligns.sort_unstable();
+        aligns.dedup();
+        let settings = Settings {
+            entry: self.subject.0,
+            geometry: self.heap,
+            aligns,
+            sizes: if self.every_size {
+                Sizes::Every
+            } else {
+                Sizes::Classes
+            },
+            rules: self.judged(),
+            threads: self
+                .threads
+                .map_or(cores, |threads| threads as usize)
+                .min(explore::THREADS_MAX),
+            memory_max: self.memory_max.saturating_mul(1 << 20),
+        };
+        let bar = progress_bar(settings.entry.name());
+        let mut host = Host::new()?;
+        let summary = explore::run(&settings, &mut host, &mut |progress| show(&bar, progress))?;
+        bar.finish_and_clear();
+        let mut out = std::io::stdout().lock();
+        for example in &summary.counterexamples {
+            writeln!(out, "{}", self.example(example))?;
+        }
+        writeln!(out, "{}", self.summary(&summary))?;
+        let proven = summary.incomplete.is_none() && summary.counterexamples.is_empty();
+        Ok(if proven {
+            Outcome::AsExpected
+        } else {
+            Outcome::Finding
+        })
+    }
+
+    fn judged(&self) -> Rules {
+        self.rules.rules.unwrap_or(Rules::ALL)
+    }
+
+    fn example(&self, example: &Counterexample) -> String {
+        let subject = self.subject.0.name();
+        let Counterexample {
+            finding,
+            trace,
+            rules,
+        } = example;
+        match self.format {
+            Format::Human if *rules != self.judged() => {
+                let text = report::finding(subject, trace, finding);
+                text.replacen('\n', &format!(" judged by --rules {rules}\n"), 1)
+            }
+            Format::Human => report::finding(subject, trace, finding),
+            Format::Json => json(&Tagged::Finding(FindingLine {
+                subject,
+                rule: finding.rule.name(),
+                op: finding.op,
+                ops: trace.ops.len(),
+                trace: trace.to_string(),
+                rules: rules.to_string(),
+            })),
+        }
+    }
+
+    fn summary(&self, summary: &Summary) -> String {
+        let subject = self.subject.0.name();
+        let Progress {
+            states,
+            transitions,
+            ..
+        } = summary.progress;
+        let findings = summary.counterexamples.len();
+        match self.format {
+            Format::Human => {
+                let seconds = summary.elapsed.as_secs_f64();
+                let (heap, end) = (self.heap, ending(summary));
+                format!(
+                    "{subject}, heap of {heap}: {states} states, {transitions} transitions, {end}; \
+                     {findings} rules broken, {seconds:.1} s"
+                )
+            }
+            Format::Json => json(&Tagged::Summary(SummaryLine {
+                subject,
+                heap: self.heap.bytes(),
+                states,
+                transitions,
+                complete: summary.incomplete.is_none(),
+                findings,
+                elapsed_ms: summary.elapsed.as_millis() as u64,
+            })),
+        }
+    }
+}
+
+fn ending(summary: &Summary) -> &'static str {
+    match summary.incomplete {
+        None => "complete",
+        Some(Incomplete::Memory) => "not complete: no more memory for states (--memory-max)",
+        Some(Incomplete::Steps) => "not complete: a state is too many calls away",
+        Some(Incomplete::Crashes) => "not complete: what crashed it was not asked again",
+    }
+}
+
+/// On a terminal only.
+fn progress_bar(subject: &str) -> ProgressBar {
+    const TEMPLATE: &str = "{msg} {wide_bar} {pos}/{len} states, {per_sec}";
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    // Drawn by this thread alone: it forks while the bar is shown.
+    let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template(TEMPLATE).expect("the template is valid");
+    bar.with_style(style)
+        .with_message(format!("exploring {subject}"))
+}
+
+/// States reached are the length so far: it grows until the search comes to an end.
+fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_length(progress.states);
+    bar.set_position(progress.expanded);
+}
+
+#[derive(Serialize)]
+struct FindingLine<'a> {
+    subject: &'a str,
+    rule: &'a str,
+    op: usize,
+    ops: usize,
+    trace: String,
+    /// What the trace is to be judged by.
+    rules: String,
+}
+
+#[derive(Serialize)]
+struct SummaryLine<'a> {
+    subject: &'a str,
+    heap: u64,
+    states: u64,
+    transitions: u64,
+    complete: bool,
+    findings: usize,
+    elapsed_ms: u64,
+}
+
+/// A line of `--format json`: what it is, and its fields in their order.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Tagged<'a> {
+    Finding(FindingLine<'a>),
+    Summary(SummaryLine<'a>),
+}
+
+fn json(line: &Tagged<'_>) -> String {
+    serde_json::to_string(line).expect("strings and numbers are JSON")
+}
+
+fn parse_heap(text: &str) -> Result<Geometry> {
+    let bytes: u64 = text.parse().context("expected a number of bytes")?;
+    let (min, max) = (Geometry::BYTES_MIN, Geometry::BYTES_MAX);
+    Geometry::from_bytes(bytes)
+        .with_context(|| format!("expected a multiple of 8 from {min} to {max}"))
+}
+
+fn parse_align(text: &str) -> Result<Align> {
+    let bytes = text.parse().ok().and_then(Align::from_bytes);
+    bytes.context("expected powers of two")
+}

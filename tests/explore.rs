@@ -1,0 +1,223 @@
+//! Exhaustive exploration: that it reaches every state there is, judges every transition, and
+//! finds the shortest way to what is broken.
+
+use std::process::{Command, Output};
+
+use harness::geometry::Geometry;
+use harness::op::Align;
+use harness::subjects;
+use kmem_rig::explore::menu::Sizes;
+use kmem_rig::explore::{self, Incomplete, Settings, Summary};
+use kmem_rig::host::Host;
+use kmem_rig::rules::{Rule, Rules};
+
+fn settings(subject: &str, bytes: u64, aligns: &[u64]) -> Settings<'static> {
+    Settings {
+        entry: subjects::by_name(subject).unwrap(),
+        geometry: Geometry::from_bytes(bytes).unwrap(),
+        aligns: aligns
+            .iter()
+            .map(|&bytes| Align::from_bytes(bytes).unwrap())
+            .collect(),
+        sizes: Sizes::Classes,
+        rules: Rules::ALL,
+        threads: 2,
+        memory_max: 1 << 30,
+    }
+}
+
+fn run(settings: &Settings<'_>) -> Summary {
+    explore::run(settings, &mut Host::new().unwrap(), &mut |_| {}).unwrap()
+}
+
+/// The number of states of a search that reached them all and broke nothing.
+#[track_caller]
+fn proven(settings: &Settings<'_>) -> u64 {
+    let summary = run(settings);
+    assert!(
+        summary.counterexamples.is_empty(),
+        "{:?}",
+        summary.counterexamples
+    );
+    assert_eq!(summary.incomplete, None);
+    assert_eq!(summary.progress.states, summary.progress.expanded);
+    summary.progress.states
+}
+
+/// How many chunk lists there are for `kmem`: chunks are multiples of 8, none under 16, no two free
+/// ones are neighbours, and they fill the heap. Counted by what the last chunk is.
+fn legal_tables(bytes: u64) -> u64 {
+    let units = bytes as usize / 8;
+    // By the units filled so far; the empty list may be followed by either.
+    let (mut free, mut taken) = (vec![0; units + 1], vec![0; units + 1]);
+    taken[0] = 1;
+    for filled in 2..=units {
+        for before in 0..=filled - 2 {
+            free[filled] += taken[before];
+            taken[filled] += taken[before] + free[before];
+        }
+    }
+    free[units] + taken[units]
+}
+
+#[test]
+fn every_legal_table_is_reached_and_no_other() {
+    assert_eq!(legal_tables(16), 2);
+    assert_eq!(legal_tables(128), 8074);
+    for bytes in (16..=128).step_by(8) {
+        assert_eq!(
+            proven(&settings("kmem", bytes, &[8])),
+            legal_tables(bytes),
+            "{bytes} bytes"
+        );
+    }
+}
+
+#[test]
+fn kmem_is_its_model_in_every_state_of_160_bytes() {
+    assert_eq!(proven(&settings("kmem", 160, &[8])), legal_tables(160));
+    assert_eq!(legal_tables(160), 98_048);
+}
+
+#[test]
+fn sizes_of_a_class_lead_to_the_same_states() {
+    let classes = settings("kmem", 96, &[8]);
+    let every = Settings {
+        sizes: Sizes::Every,
+        ..classes.clone()
+    };
+    assert_eq!(proven(&every), proven(&classes));
+}
+
+#[test]
+fn alignments_tell_states_apart() {
+    let of = |aligns: &[u64]| proven(&settings("kmem", 96, aligns));
+    assert!(of(&[8, 16]) > of(&[8]) && of(&[8, 16, 32]) > of(&[8, 16]));
+}
+
+#[test]
+fn page_is_its_model_in_every_state_of_8_pages() {
+    // Seven pages behind one of descriptors, each free or of an allocation that may go on: the
+    // even Fibonacci numbers' recurrence.
+    let mut tables = [1, 2];
+    for _ in 1..7 {
+        tables = [tables[1], 3 * tables[1] - tables[0]];
+    }
+    assert_eq!(proven(&settings("page", 8 * 4096, &[8])), tables[1]);
+}
+
+#[test]
+fn threads_change_nothing() {
+    let told = |threads| {
+        let summary = run(&Settings {
+            threads,
+            ..settings("kmem-2019", 48, &[8, 16])
+        });
+        let examples = summary.counterexamples.iter();
+        let examples: Vec<_> = examples
+            .map(|e| (e.finding.clone(), e.trace.to_string()))
+            .collect();
+        (summary.progress, examples)
+    };
+    assert_eq!(told(1), told(5));
+}
+
+#[test]
+fn the_shortest_counterexample_of_each_rule_is_told() {
+    let summary = run(&settings("kmem-2019", 48, &[8, 16]));
+    let examples = summary.counterexamples.iter();
+    let ops: Vec<_> = examples
+        .map(|e| (e.finding.rule, e.trace.ops.len()))
+        .collect();
+    assert_eq!(
+        ops,
+        [
+            (Rule::ImpossibleSuccess, 1),
+            (Rule::Misaligned, 1),
+            (Rule::SpuriousOom, 4),
+            (Rule::Leak, 4),
+            (Rule::Unmerged, 3),
+            (Rule::Fault, 1),
+        ]
+    );
+    for example in &summary.counterexamples {
+        assert_eq!(
+            example.finding.op + 1,
+            example.trace.ops.len(),
+            "{example:?}"
+        );
+    }
+}
+
+#[test]
+fn what_crashes_or_hangs_is_left_out_and_said() {
+    for (name, rule, ops) in [("panic", Rule::Panic, 2), ("endless-loop", Rule::Hang, 4)] {
+        let summary = run(&settings(name, 48, &[8]));
+        let [example] = &summary.counterexamples[..] else {
+            panic!("{name}: {summary:?}")
+        };
+        assert_eq!(
+            (example.finding.rule, example.trace.ops.len()),
+            (rule, ops),
+            "{name}"
+        );
+        assert_eq!(summary.incomplete, Some(Incomplete::Crashes), "{name}");
+    }
+}
+
+#[test]
+fn a_search_that_is_out_of_memory_is_not_complete() {
+    let allowed = 100;
+    let memory_max = allowed * explore::STATE_BYTES_MAX;
+    let summary = run(&Settings {
+        memory_max,
+        ..settings("kmem", 128, &[8])
+    });
+    assert_eq!(summary.incomplete, Some(Incomplete::Memory));
+    assert_eq!(summary.progress.states, allowed);
+}
+
+fn kmem_rig(arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kmem-rig"))
+        .args(arguments.split_whitespace())
+        .output()
+        .expect("the rig runs")
+}
+
+#[test]
+fn the_last_line_and_the_exit_code_say_how_it_ended() {
+    for (arguments, expected, code) in [
+        (
+            "--heap 64",
+            r#""heap":64,"states":55,"transitions":2461,"complete":true,"findings":0"#,
+            0,
+        ),
+        (
+            "--heap 128 --memory-max 0",
+            r#""states":1,"transitions":"#,
+            1,
+        ),
+        (
+            "--heap 48 --subject kmem-2019",
+            r#""complete":false,"findings":5"#,
+            1,
+        ),
+    ] {
+        let output = kmem_rig(&format!("explore {arguments} --format json"));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let last = text.lines().last().unwrap();
+        assert!(last.starts_with(r#"{"summary":{"subject":""#), "{last}");
+        assert!(last.contains(expected), "{last}");
+        assert_eq!(output.status.code(), Some(code), "{arguments}");
+    }
+    for (wrong, said) in [
+        ("--heap 20", "a multiple of 8"),
+        ("--heap 64 --aligns 24", "powers of two"),
+        ("--heap 4096", "at most 512 bytes"),
+    ] {
+        let output = kmem_rig(&format!("explore {wrong}"));
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains(said), "{text}");
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+    }
+}
