@@ -15,6 +15,7 @@
 //! | [`serve`], [`idle`] | the requests, and the time between them |
 //! | [`trap`], [`panic`], [`recovery`] | what becomes of a subject that panics or goes astray |
 //! | [`memory`], [`checksum`] | the shared mailbox, the buffers, and whether they are still whole |
+//! | [`no_memory`] | the allocator that some subjects' crates want named, and the guest lacks |
 //!
 //! Machine mode, one hart, no interrupts, no allocator, no state that outlives a request except
 //! the heap's guard: whatever a subject does, the next trace starts like the first.
@@ -25,6 +26,7 @@ mod checksum;
 mod idle;
 mod layout;
 mod memory;
+mod no_memory;
 mod panic;
 mod protection;
 mod recovery;

@@ -3,8 +3,8 @@
 use harness::execute::Plan;
 use harness::heap::Strength;
 use harness::mailbox::Request;
-use harness::subjects;
 use harness::transcript::Recorder;
+use subjects::ALL;
 
 use crate::memory::{self, Buffers, mailbox};
 use crate::user::in_user_mode;
@@ -12,7 +12,7 @@ use crate::{idle, protection};
 
 /// Tells the host which subjects there are, and that requests will be served.
 pub fn introduce() {
-    for (index, entry) in subjects::all().enumerate() {
+    for (index, entry) in ALL.iter().enumerate() {
         mailbox().set_name(index, entry.name());
     }
     mailbox().set_ready();
@@ -30,8 +30,8 @@ pub extern "C" fn serve() -> ! {
 }
 
 fn answer(request: Request, buffers: &mut Buffers) {
-    let subject = subjects::all().nth(request.subject as usize);
-    let entry = subject.expect("a request for no subject");
+    let entry = ALL.get(request.subject as usize);
+    let entry = entry.expect("a request for no subject");
     let heap_bytes = request.heap_bytes as usize;
     protection::open_heap(heap_bytes);
     let plan = Plan {

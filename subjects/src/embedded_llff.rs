@@ -1,0 +1,49 @@
+//! `embedded-alloc`'s first-fit heap, as firmware makes it its global allocator.
+
+use core::alloc::{GlobalAlloc, Layout};
+
+use embedded_alloc::LlffHeap;
+use harness::declaration::{Declaration, RegionNeeds};
+use harness::subject::Region;
+
+use crate::adapter::Foreign;
+
+/// `LlffHeap` of `embedded-alloc`.
+pub struct EmbeddedLlff(LlffHeap);
+
+impl Foreign for EmbeddedLlff {
+    const DECLARATION: Declaration = Declaration {
+        region: RegionNeeds {
+            bytes_min: 24,
+            ..Declaration::foreign("").region
+        },
+        ..Declaration::foreign("embedded-llff")
+    };
+
+    unsafe fn new(region: Region) -> Self {
+        let heap = LlffHeap::empty();
+        // SAFETY: the caller vouches for the region, and the heap is initialised once.
+        unsafe { heap.init(region.start.addr(), region.bytes) };
+        Self(heap)
+    }
+
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { GlobalAlloc::alloc(&self.0, layout) }
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: exactly the caller's promise.
+        unsafe { GlobalAlloc::dealloc(&self.0, block, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { GlobalAlloc::alloc_zeroed(&self.0, layout) }
+    }
+
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { GlobalAlloc::realloc(&self.0, block, layout, new_size) }
+    }
+}

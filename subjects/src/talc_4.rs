@@ -1,0 +1,60 @@
+//! `talc` 4, which most of its users still have: another layout, other ways in. Its allocating
+//! calls are safe to move between, as its lists lie in the region.
+
+use core::alloc::Layout;
+use core::ptr::{NonNull, null_mut};
+
+use harness::declaration::{Declaration, RegionNeeds};
+use harness::subject::Region;
+use talc4::{ErrOnOom, Span, Talc};
+
+use crate::adapter::Foreign;
+
+/// `talc` 4.
+pub struct Talc4(Talc<ErrOnOom>);
+
+impl Foreign for Talc4 {
+    const DECLARATION: Declaration = Declaration {
+        // The lists take a little more than 1 KiB of the first region.
+        region: RegionNeeds {
+            bytes_min: 2048,
+            ..Declaration::foreign("").region
+        },
+        ..Declaration::foreign("talc-4")
+    };
+
+    unsafe fn new(region: Region) -> Self {
+        let mut heap = Talc::new(ErrOnOom);
+        let span = Span::from_base_size(region.start, region.bytes);
+        // SAFETY: the caller vouches for the region.
+        unsafe { heap.claim(span) }.expect("the region holds the lists");
+        Self(heap)
+    }
+
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller vouches that the size is not 0.
+        let granted = unsafe { self.0.malloc(layout) };
+        granted.map_or(null_mut(), NonNull::as_ptr)
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+        if let Some(block) = NonNull::new(block) {
+            // SAFETY: exactly the caller's promise.
+            unsafe { self.0.free(block, layout) };
+        }
+    }
+
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let Some(live) = NonNull::new(block) else {
+            return null_mut();
+        };
+        if new_size <= layout.size() {
+            // SAFETY: the block is live, and the size is neither 0 nor larger than it.
+            unsafe { self.0.shrink(live, layout, new_size) };
+            return block;
+        }
+        // SAFETY: the block is live, and the size is larger than it.
+        let granted = unsafe { self.0.grow(live, layout, new_size) };
+        granted.map_or(null_mut(), NonNull::as_ptr)
+    }
+}

@@ -1,0 +1,67 @@
+//! The controls: allocators that kernels use, under every rule, from fixed seeds. The rig is silent
+//! on all of them, on the host and in the guest, or it cries wolf.
+
+use harness::subjects::Entry;
+use kmem_rig::host::Host;
+use kmem_rig::hunt::{self, Bound, Find, Settings, Summary};
+use kmem_rig::rules::Rules;
+use qemu_tests::boot;
+use subjects::CONTROLS;
+
+/// Ops judged of each control on the host, and the cases that come to as many.
+const HOST_OPS: u64 = 2_000_000;
+const HOST_EXECS: u64 = 60_000;
+/// The same for the guest, where an op takes longer.
+const GUEST_OPS: u64 = 50_000;
+const GUEST_EXECS: u64 = 1_500;
+
+/// Hunts on every control of a share, and finds nothing.
+fn silent<'a>(
+    controls: impl Iterator<Item = &'a Entry>,
+    (ops, execs): (u64, u64),
+    mut hunt: impl FnMut(&Settings<'_>, &mut dyn FnMut(&Find)) -> Summary,
+) {
+    for entry in controls {
+        let settings = Settings {
+            entry,
+            rules: Rules::ALL,
+            seed: 1,
+            bound: Bound::Execs(execs),
+            ops_max: 64,
+        };
+        let name = entry.name();
+        let summary = hunt(&settings, &mut |find| panic!("{name}: {find:?}"));
+        assert_eq!((summary.findings, summary.unconfirmed), (0, 0), "{name}");
+        assert!(summary.ops >= ops, "{name}: {} ops", summary.ops);
+    }
+}
+
+fn silent_on_the_host<'a>(controls: impl Iterator<Item = &'a Entry>) {
+    let mut host = Host::new().unwrap();
+    silent(controls, (HOST_OPS, HOST_EXECS), |settings, report| {
+        hunt::on_host(settings, &mut host, report).unwrap()
+    });
+}
+
+// Two tests, so that two cores share the work.
+
+#[test]
+fn one_half_is_silent_on_the_host() {
+    silent_on_the_host(CONTROLS.iter().step_by(2));
+}
+
+#[test]
+fn the_other_half_is_silent_on_the_host() {
+    silent_on_the_host(CONTROLS.iter().skip(1).step_by(2));
+}
+
+#[test]
+fn all_are_silent_in_the_guest() {
+    let mut guest = boot();
+    silent(
+        CONTROLS.iter(),
+        (GUEST_OPS, GUEST_EXECS),
+        |settings, report| hunt::on_guest(settings, &mut guest, report).unwrap(),
+    );
+    assert_eq!(guest.boots(), 1);
+}
