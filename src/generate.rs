@@ -4,14 +4,23 @@
 //! libFuzzer's in a fuzz target. Each trace first draws its own mix of ops and of sizes, so that
 //! some traces only fill, some only churn, and some live at the edges (swarm testing: Groce et
 //! al., ISSTA 2012). Sizes cover all of usize, but small ones dominate: they are what makes an
-//! allocator reuse, split and merge.
+//! allocator reuse, split and merge. A few traces go on with cycles that fill and empty the heap.
+
+mod cycles;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use harness::bytes::Handles;
-use harness::declaration::Declaration;
+use harness::declaration::{Declaration, RegionNeeds};
 use harness::geometry::{Geometry, PAGE_BYTES};
 use harness::op::{Align, Op};
 use harness::trace::{OPS_MAX, Trace};
+
+/// Fewer heaps than these would leave what depends on their size unseen.
+const GEOMETRIES_MIN: usize = 3;
+
+/// One trace in so many goes on with cycles, which are some thirty times as long: a third of all
+/// ops are theirs.
+const CYCLES_RATIO: u16 = 64;
 
 /// What is drawn: the heaps to choose from, the unit sizes are counted in, and a trace's length.
 #[derive(Clone, Debug)]
@@ -22,7 +31,7 @@ pub struct Limits {
     pub unit: u64,
     /// The strictest alignment worth asking for, in bytes.
     pub align_max: u64,
-    /// The most ops of a trace; at most [`OPS_MAX`].
+    /// The most ops of a trace, but for one with cycles; at most [`OPS_MAX`].
     pub ops_max: usize,
 }
 
@@ -43,18 +52,30 @@ impl Limits {
         } else {
             &pages[1..]
         };
+        let common = heaps.iter().flatten().copied();
+        let mut geometries: Vec<_> = common.filter(|g| declaration.accepts(*g)).collect();
+        if geometries.len() < GEOMETRIES_MIN {
+            geometries.splice(0..0, smallest(declaration));
+        }
         Self {
-            geometries: heaps
-                .iter()
-                .flatten()
-                .copied()
-                .filter(|g| declaration.accepts(*g))
-                .collect(),
+            geometries,
             unit: declaration.unit,
             align_max: declaration.align_max.min(Geometry::ALIGN),
             ops_max: ops_max.min(OPS_MAX),
         }
     }
+}
+
+/// The smallest heaps that a subject takes, for one that takes few of the common ones.
+fn smallest(declaration: &Declaration) -> impl Iterator<Item = Geometry> {
+    let RegionNeeds {
+        bytes_min,
+        bytes_multiple,
+        ..
+    } = declaration.region;
+    let first = bytes_min.next_multiple_of(bytes_multiple);
+    let sizes = (0..GEOMETRIES_MIN as u64).map(move |more| first + more * bytes_multiple);
+    sizes.filter_map(Geometry::from_bytes)
 }
 
 /// A drawn trace of the published heap's kind, for whoever wants one from bytes alone.
@@ -100,6 +121,10 @@ pub fn trace(u: &mut Unstructured<'_>, limits: &Limits) -> Result<Trace> {
     if closes {
         trace.ops.truncate(OPS_MAX - 2);
         trace.ops.extend([Op::FreeAll, Op::Capacity]);
+    }
+    if !u.is_empty() && u.ratio(1, CYCLES_RATIO)? {
+        let issued = drawer.sizes.len();
+        cycles::append(u, limits, issued, &mut trace)?;
     }
     Ok(trace)
 }
@@ -325,9 +350,29 @@ mod tests {
         for name in ["kmem", "page"] {
             for trace in drawn(name, 2000) {
                 trace.check_invariants();
-                assert!(!trace.ops.is_empty() && trace.ops.len() <= 34);
+                let ops_max = 32 * cycles::OPS_FACTOR;
+                assert!(!trace.ops.is_empty() && trace.ops.len() <= ops_max);
             }
         }
+    }
+
+    #[test]
+    fn some_traces_go_on_with_cycles() {
+        let long = drawn("kmem", 2000).filter(|trace| trace.ops.len() > 34);
+        let share = 2000 / long.count();
+        assert!((32..128).contains(&share), "one in {share}");
+    }
+
+    #[test]
+    fn a_subject_with_needs_gets_heaps_that_meet_them() {
+        let mut declaration = Declaration::foreign("needy");
+        (
+            declaration.region.bytes_min,
+            declaration.region.bytes_multiple,
+        ) = (1, 65_536);
+        let geometries = Limits::of(&declaration, 32).geometries;
+        let bytes: Vec<_> = geometries.iter().map(|g| g.bytes()).collect();
+        assert_eq!(bytes, [65_536, 131_072, 196_608, 262_144]);
     }
 
     #[test]
