@@ -4,8 +4,10 @@
 //! instrumentation of generic code. A find that a committed regression shows already is passed
 //! over, so that fuzzing goes on to new ones; `KMEM_RIG_KNOWN=report` reports those too.
 
+mod screen;
+
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::AtomicU32;
 use std::sync::{OnceLock, PoisonError, RwLock};
@@ -21,7 +23,6 @@ use harness::transcript::Transcript;
 
 use crate::executor::Executor;
 use crate::generate::Limits;
-use crate::host::Host;
 use crate::host::shared::Shared;
 use crate::host::watch::{self, Watch};
 use crate::in_process::InProcess;
@@ -33,6 +34,7 @@ use crate::report;
 use crate::rules::{Rule, Rules};
 use crate::run::{RunEnd, RunOptions};
 use crate::triage::Key;
+use screen::Screen;
 
 include!(concat!(env!("OUT_DIR"), "/regressions.rs"));
 
@@ -65,7 +67,7 @@ static PROGRESS: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static HEAPS: RefCell<InProcess> = RefCell::default();
-    static HOST: RefCell<Option<Host>> = const { RefCell::new(None) };
+    static SCREENS: RefCell<BTreeMap<&'static str, Screen>> = RefCell::default();
 }
 
 /// Runs an input on a subject and judges it.
@@ -159,23 +161,17 @@ pub fn judged_part(entry: &Entry, trace: Trace) -> Trace {
 
 /// Whether the input runs into a crash that a committed regression shows. Such a crash cannot be
 /// passed over where it happens, so subjects that have one run in a worker first.
-fn crashes_as_known(entry: &Entry, trace: &Trace) -> bool {
+fn crashes_as_known(entry: &'static Entry, trace: &Trace) -> bool {
     let crash = |rule| matches!(rule, Rule::Panic | Rule::Fault | Rule::Hang);
     if all_are_reported() || !known().iter().any(|k| k.0 == entry.name() && crash(k.1)) {
         return false;
     }
-    HOST.with_borrow_mut(|host| {
-        let host = host.get_or_insert_with(|| Host::new().expect("memory can be mapped"));
-        host.confirm_hangs(false);
-        let run = host
-            .run(entry, trace, RunOptions::FAST)
-            .expect("a worker can be forked");
-        let verdict = host
-            .judge(entry, trace, &run, Rules::ALL)
-            .expect("a worker can be forked");
-        verdict
-            .finding()
-            .is_some_and(|finding| crash(finding.rule) && !reports(entry, finding))
+    SCREENS.with_borrow_mut(|screens| {
+        let screen = screens
+            .entry(entry.name())
+            .or_insert_with(|| Screen::new(entry).expect("memory can be mapped"));
+        let broken = screen.crash(trace).expect("a worker can be forked");
+        broken.is_some_and(|(rule, kind)| known().contains(&(entry.name().to_owned(), rule, kind)))
     })
 }
 
