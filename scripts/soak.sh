@@ -11,3 +11,6 @@ for subject in kmem page; do
     done
 done
 target/release/kmem-rig hunt --on qemu --subject kmem --seed 1 --execs 300000
+target/release/kmem-rig explore --subject kmem --heap 192
+target/release/kmem-rig explore --subject kmem --heap 160 --aligns 8,16
+target/release/kmem-rig explore --subject page --heap 49152

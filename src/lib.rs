@@ -13,6 +13,7 @@
 //! | run them | [`executor`] (the interface), [`host`], [`guest`], [`in_process`] |
 //! | judge them | [`rules`], [`model`], [`judge`], [`compare`] (host against guest) |
 //! | make finds small and keep them | [`minimize`], [`regression`], [`triage`] |
+//! | see every state of a small heap | [`explore`] |
 //! | the commands | [`cli`] over [`hunt`], [`replay`], [`triage`], [`listing`], [`report`], [`input`] |
 //! | the libFuzzer targets | [`fuzz`] |
 //!

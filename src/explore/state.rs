@@ -79,9 +79,8 @@ impl Form {
         let units_max = u64::from(State::BITS / digit_bits);
         ensure!(
             geometry.bytes() / unit <= units_max,
-            "a heap of {geometry} has too many states to tell apart: with {} alignments, explore \
+            "a heap of {geometry} has too many states to tell apart: with these alignments, explore \
              heaps of at most {} bytes",
-            aligns.len(),
             units_max * unit,
         );
         Ok(Self {
