@@ -195,7 +195,6 @@ impl<'a> Task<'a> {
             ..
         } = *settings;
         let declaration = &entry.declaration;
-        ensure_accepts(entry, geometry)?;
         let overhead = declaration.overhead.filter(|_| entry.branch.is_some());
         let overhead = overhead.with_context(|| {
             format!(
@@ -203,6 +202,7 @@ impl<'a> Task<'a> {
                 entry.name()
             )
         })?;
+        ensure_accepts(entry, geometry)?;
         let aligns: Vec<u64> = settings.aligns.iter().map(|align| align.bytes()).collect();
         Ok(Self {
             entry,

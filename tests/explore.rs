@@ -214,6 +214,10 @@ fn the_last_line_and_the_exit_code_say_how_it_ended() {
         ("--heap 20", "a multiple of 8"),
         ("--heap 64 --aligns 24", "powers of two"),
         ("--heap 4096", "at most 512 bytes"),
+        (
+            "--heap 64 --subject talc",
+            "its table is not its whole state",
+        ),
     ] {
         let output = kmem_rig(&format!("explore {wrong}"));
         let text = String::from_utf8(output.stderr).unwrap();
