@@ -3,14 +3,23 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-execs=600000 # At some 33 ops a case, the five campaigns of a subject come to 10^8 ops.
-for subject in kmem page; do
+controls=(
+    talc talc-4 linked-list buddy-system rlsf embedded-llff embedded-tlsf dlmalloc good-memory
+    buddy-alloc slab-rs ax-slab
+)
+
+execs=600000 # At some 38 ops a case, the five campaigns of a subject come to 10^8 ops and more.
+for subject in kmem page "${controls[@]}"; do
     for seed in 1 2 3 4 5; do
         echo "soak: $subject, seed $seed"
         target/release/kmem-rig hunt --subject "$subject" --seed "$seed" --execs "$execs"
     done
 done
 target/release/kmem-rig hunt --on qemu --subject kmem --seed 1 --execs 300000
+for subject in "${controls[@]}"; do
+    echo "soak: $subject in the guest"
+    target/release/kmem-rig hunt --on qemu --subject "$subject" --seed 1 --execs 30000
+done
 target/release/kmem-rig explore --subject kmem --heap 192
 target/release/kmem-rig explore --subject kmem --heap 160 --aligns 8,16
 target/release/kmem-rig explore --subject page --heap 49152

@@ -1,6 +1,6 @@
 //! `ax-allocator`'s slab heap: seven block sizes, each fed 64 blocks at a time by a buddy allocator
 //! to which they never return. As with `slab_allocator_rs`, from which it comes, small requests are
-//! aligned to 4096 bytes at most.
+//! aligned to 4096 bytes at most (`docs/finds/slab_allocator_rs.md`).
 
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};

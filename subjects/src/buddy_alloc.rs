@@ -20,7 +20,7 @@ pub struct BuddyAlloc(Buddies);
 impl Foreign for BuddyAlloc {
     const DECLARATION: Declaration = Declaration {
         region: RegionNeeds {
-            bytes_min: 528,
+            bytes_min: 520,
             ..Declaration::foreign("").region
         },
         align_max: LEAF_BYTES as u64,
