@@ -1,12 +1,17 @@
 //! The controls: allocators that kernels use, under every rule, from fixed seeds. The rig is silent
-//! on all of them, on the host and in the guest, or it cries wolf.
+//! on all of them, on the host and in the guest, or it cries wolf. One of them, made to lose memory,
+//! shows that it is not silent for want of hearing.
 
+use std::alloc::Layout;
+
+use harness::declaration::Declaration;
+use harness::subject::Region;
 use harness::subjects::Entry;
 use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings, Summary};
-use kmem_rig::rules::Rules;
+use kmem_rig::rules::{Rule, Rules};
 use qemu_tests::boot;
-use subjects::CONTROLS;
+use subjects::{Adapter, CONTROLS, Foreign, LinkedList};
 
 /// Ops judged of each control on the host, and the cases that come to as many.
 const HOST_OPS: u64 = 2_000_000;
@@ -64,4 +69,56 @@ fn all_are_silent_in_the_guest() {
         |settings, report| hunt::on_guest(settings, &mut guest, report).unwrap(),
     );
     assert_eq!(guest.boots(), 1);
+}
+
+/// A control that forgets every sixteenth free.
+struct Forgetful {
+    heap: LinkedList,
+    frees: u32,
+}
+
+impl Foreign for Forgetful {
+    const DECLARATION: Declaration = Declaration {
+        name: "forgetful",
+        ..LinkedList::DECLARATION
+    };
+
+    unsafe fn new(region: Region) -> Self {
+        Self {
+            // SAFETY: exactly the caller's promise.
+            heap: unsafe { LinkedList::new(region) },
+            frees: 0,
+        }
+    }
+
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.alloc(layout) }
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+        self.frees += 1;
+        if !self.frees.is_multiple_of(16) {
+            // SAFETY: exactly the caller's promise.
+            unsafe { self.heap.free(block, layout) };
+        }
+    }
+}
+
+#[test]
+fn a_control_that_loses_memory_is_found() {
+    let entry = Entry::of::<Adapter<Forgetful>>();
+    let settings = Settings {
+        entry: &entry,
+        rules: Rules::ALL,
+        seed: 1,
+        bound: Bound::Execs(2_000),
+        ops_max: 64,
+    };
+    let mut found = Vec::new();
+    let mut report = |find: &Find| found.push(find.finding.rule);
+    hunt::on_host(&settings, &mut Host::new().unwrap(), &mut report).unwrap();
+    for rule in [Rule::SpuriousOom, Rule::Leak] {
+        assert!(found.contains(&rule), "{rule} is not among {found:?}");
+    }
 }
