@@ -7,6 +7,7 @@
 //! allocator reuse, split and merge. A few traces go on with cycles that fill and empty the heap.
 
 mod cycles;
+mod misuse;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use harness::bytes::Handles;
@@ -33,6 +34,8 @@ pub struct Limits {
     pub align_max: u64,
     /// The most ops of a trace, but for one with cycles; at most [`OPS_MAX`].
     pub ops_max: usize,
+    /// Whether the client errs now and then.
+    pub misuse: bool,
 }
 
 impl Limits {
@@ -62,6 +65,7 @@ impl Limits {
             unit: declaration.unit,
             align_max: declaration.align_max.min(Geometry::ALIGN),
             ops_max: ops_max.min(OPS_MAX),
+            misuse: false,
         }
     }
 }
@@ -89,6 +93,7 @@ impl<'a> Arbitrary<'a> for Case {
             unit: 1,
             align_max: Geometry::ALIGN,
             ops_max: 64,
+            misuse: false,
         };
         trace(u, &limits).map(Self)
     }
@@ -227,6 +232,11 @@ impl<'a> Drawer<'a> {
     /// # Errors
     /// `arbitrary`'s.
     pub fn op(&self, u: &mut Unstructured<'_>) -> Result<Op> {
+        if self.limits.misuse
+            && let Some(op) = self.misuse(u)?
+        {
+            return Ok(op);
+        }
         let live = self.handles.live();
         let kind = KINDS[weighted(u, &self.kinds)?].0;
         Ok(match kind {
@@ -420,6 +430,30 @@ mod tests {
         let geometries: BTreeSet<_> = traces.iter().map(|trace| trace.geometry).collect();
         let limits = Limits::of(&subjects::by_name("kmem").unwrap().declaration, 32);
         assert_eq!(geometries.len(), limits.geometries.len());
+    }
+
+    #[test]
+    fn the_misuse_lane_reaches_every_misuse_and_stays_inside_blocks() {
+        let declaration = &subjects::by_name("kmem").unwrap().declaration;
+        let limits = Limits {
+            misuse: true,
+            ..Limits::of(declaration, 32)
+        };
+        let mut kinds = BTreeSet::new();
+        for seed in 0..500 {
+            let mut bytes = [0; 2048];
+            fastrand::Rng::with_seed(seed).fill(&mut bytes);
+            let trace = trace(&mut Unstructured::new(&bytes), &limits).unwrap();
+            trace.check_invariants();
+            let legal = trace.clone().without_misuse();
+            kinds.extend(trace.ops.iter().map(|op| op.kind().name()));
+            if legal.ops.len() < trace.ops.len() {
+                kinds.insert("misuse");
+            }
+        }
+        for kind in ["free-interior", "free-wild", "write", "misuse"] {
+            assert!(kinds.contains(kind), "no {kind} among {kinds:?}");
+        }
     }
 
     #[test]

@@ -49,6 +49,18 @@ pub struct Settings<'a> {
     pub bound: Bound,
     /// The most ops of a case.
     pub ops_max: usize,
+    /// Whether the client errs now and then.
+    pub misuse: bool,
+}
+
+impl Settings<'_> {
+    fn limits(&self) -> Limits {
+        let limits = Limits::of(&self.entry.declaration, self.ops_max);
+        Limits {
+            misuse: self.misuse,
+            ..limits
+        }
+    }
 }
 
 /// A minimised find.
@@ -88,7 +100,7 @@ pub fn on_host(
     host: &mut Host,
     report: &mut dyn FnMut(&Find),
 ) -> Result<Summary> {
-    let limits = Limits::of(&settings.entry.declaration, settings.ops_max);
+    let limits = settings.limits();
     let mut hunt = Hunt::new(settings, &limits);
     search::on_host(settings, &limits, host, &mut |host, case, execs| {
         hunt.look_at(host, case, execs, report)
@@ -105,7 +117,7 @@ pub fn on_guest(
     guest: &mut Guest,
     report: &mut dyn FnMut(&Find),
 ) -> Result<Summary> {
-    let limits = Limits::of(&settings.entry.declaration, settings.ops_max);
+    let limits = settings.limits();
     let mut hunt = Hunt::new(settings, &limits);
     search::on_guest(settings, &limits, guest, &mut |guest, case, execs| {
         hunt.look_at(guest, case, execs, report)

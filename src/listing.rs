@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use harness::observation::Contents;
 use harness::text::write_op;
 use harness::trace::Trace;
 
@@ -47,10 +48,32 @@ fn list(trace: &Trace, run: Option<&Run>) -> String {
 /// What the op did; `None` if the run ended before it.
 fn did(run: &Run, index: usize) -> Option<String> {
     match run.observations.get(index) {
-        Some(observation) => Some(outcome(observation.outcome)),
+        Some(observation) => Some(outcome(observation.outcome) + &amiss(&observation.contents)),
         None if index == run.observations.len() => Some(ended(&run.end).to_owned()),
         None => None,
     }
+}
+
+/// What the checks of memory found, if anything.
+fn amiss(contents: &Contents) -> String {
+    let Contents {
+        corrupted,
+        not_zeroed,
+        realloc_lost,
+        stray_store,
+    } = *contents;
+    let mut text = String::new();
+    if let Some((handle, byte)) = corrupted {
+        let _ = write!(text, "; byte {byte} of {handle} changed");
+    }
+    for (byte, what) in [
+        (not_zeroed, "not zeroed"),
+        (realloc_lost, "not carried over"),
+    ] {
+        let _ = byte.map(|byte| write!(text, "; byte {byte} {what}"));
+    }
+    let _ = stray_store.map(|offset| write!(text, "; stored to heap+{offset:#x}"));
+    text
 }
 
 fn write_table(text: &mut String, table: &str) {

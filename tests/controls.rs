@@ -33,6 +33,7 @@ fn silent<'a>(
             seed: 1,
             bound: Bound::Execs(execs),
             ops_max: 64,
+            misuse: false,
         };
         let name = entry.name();
         let summary = hunt(&settings, &mut |find| panic!("{name}: {find:?}"));

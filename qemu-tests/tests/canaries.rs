@@ -19,6 +19,7 @@ fn settings(entry: &Entry, execs: u64) -> Settings<'_> {
         seed: 1,
         bound: Bound::Execs(execs),
         ops_max: 16,
+        misuse: false,
     }
 }
 
@@ -74,4 +75,22 @@ fn without_a_canary_nothing_is_found() {
         );
     }
     assert_eq!(guest.boots(), 1);
+}
+
+#[test]
+fn what_is_refused_is_refused_without_damage() {
+    let mut host = Host::new().unwrap();
+    let mut guest = boot();
+    for name in ["kmem", "page"] {
+        let entry = subjects::by_name(name).unwrap();
+        let misuse = |execs| Settings {
+            misuse: true,
+            ..settings(entry, execs)
+        };
+        let mut none = |find: &Find| panic!("{name}: {find:?}");
+        let on_host = hunt::on_host(&misuse(20_000), &mut host, &mut none).unwrap();
+        let in_guest = hunt::on_guest(&misuse(2_000), &mut guest, &mut none).unwrap();
+        assert_eq!((on_host.findings, on_host.unconfirmed), (0, 0));
+        assert_eq!((in_guest.findings, in_guest.unconfirmed), (0, 0));
+    }
 }

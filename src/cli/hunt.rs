@@ -3,8 +3,9 @@
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use clap::Args;
+use harness::declaration::Misuse;
 use serde::Serialize;
 
 use super::Outcome;
@@ -42,6 +43,10 @@ pub(super) struct Arguments {
     /// The most ops of a case
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=4000))]
     ops_max: u64,
+    /// Let the client err now and then: double, interior and wild frees, writes to its own blocks.
+    /// Only for a subject that promises something about misuse
+    #[arg(long)]
+    misuse: bool,
     #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
@@ -60,8 +65,13 @@ impl Arguments {
             seed: self.seed,
             bound: self.execs.map_or(Bound::Time(time), Bound::Execs),
             ops_max: self.ops_max as usize,
+            misuse: self.misuse,
         };
         let subject = settings.entry.name();
+        ensure!(
+            !self.misuse || settings.entry.declaration.misuse != Misuse::Undefined,
+            "{subject} promises nothing about misuse, so there is nothing to judge"
+        );
         let mut printed = Ok(());
         let mut report = |find: &Find| {
             let line = match self.format {
