@@ -7,6 +7,7 @@
 mod search;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -47,6 +48,8 @@ pub struct Settings<'a> {
     pub seed: u64,
     /// When to stop.
     pub bound: Bound,
+    /// Stop at the first find of this rule, too.
+    pub until: Option<Rule>,
     /// The most ops of a case.
     pub ops_max: usize,
     /// Whether the client errs now and then.
@@ -147,6 +150,9 @@ struct Hunt<'a> {
     unconfirmed: u64,
 }
 
+/// Whether the hunt goes on.
+type Next = ControlFlow<()>;
+
 impl<'a> Hunt<'a> {
     fn new(settings: &'a Settings<'a>, limits: &'a Limits) -> Self {
         let started = Instant::now();
@@ -166,9 +172,13 @@ impl<'a> Hunt<'a> {
         case: u64,
         execs: u64,
         report: &mut dyn FnMut(&Find),
-    ) -> Result<()> {
+    ) -> Result<Next> {
         let Settings {
-            entry, rules, seed, ..
+            entry,
+            rules,
+            seed,
+            until,
+            ..
         } = *self.settings;
         let trace = draw(seed, case, self.limits);
         executor.confirm_hangs(false);
@@ -177,15 +187,15 @@ impl<'a> Hunt<'a> {
         let (_, verdict) = looked?;
         let Some(finding) = verdict.finding() else {
             self.unconfirmed += 1;
-            return Ok(());
+            return Ok(Next::Continue(()));
         };
         let broken = (finding.rule, finding.kind);
         if self.known.contains(&broken) {
-            return Ok(());
+            return Ok(Next::Continue(()));
         }
         let Some((trace, finding)) = shrink(executor, entry, &trace, rules, broken)? else {
             self.unconfirmed += 1;
-            return Ok(());
+            return Ok(Next::Continue(()));
         };
         self.known.insert(broken);
         let elapsed = self.started.elapsed();
@@ -195,7 +205,10 @@ impl<'a> Hunt<'a> {
             execs,
             elapsed,
         });
-        Ok(())
+        Ok(match until == Some(broken.0) {
+            true => Next::Break(()),
+            false => Next::Continue(()),
+        })
     }
 
     fn summary(&self, execs: u64, ops: u64) -> Summary {

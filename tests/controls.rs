@@ -5,13 +5,14 @@
 use std::alloc::Layout;
 
 use harness::declaration::Declaration;
+use harness::foreign::{Adapter, Foreign};
 use harness::subject::Region;
 use harness::subjects::Entry;
 use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings, Summary};
 use kmem_rig::rules::{Rule, Rules};
 use qemu_tests::boot;
-use subjects::{Adapter, CONTROLS, Foreign, LinkedList};
+use subjects::{CONTROLS, LinkedList};
 
 /// Ops judged of each control on the host, and the cases that come to as many.
 const HOST_OPS: u64 = 2_000_000;
@@ -32,6 +33,7 @@ fn silent<'a>(
             rules: Rules::ALL,
             seed: 1,
             bound: Bound::Execs(execs),
+            until: None,
             ops_max: 64,
             misuse: false,
         };
@@ -114,7 +116,9 @@ fn a_control_that_loses_memory_is_found() {
         rules: Rules::ALL,
         seed: 1,
         bound: Bound::Execs(2_000),
+        until: None,
         ops_max: 64,
+        misuse: false,
     };
     let mut found = Vec::new();
     let mut report = |find: &Find| found.push(find.finding.rule);

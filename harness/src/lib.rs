@@ -11,6 +11,7 @@
 //! | [`op`], [`geometry`], `trace` | what is asked: one call, the heap, a sequence of calls |
 //! | `text` (with `parse`), `bytes`, [`record`] | traces for people, for libFuzzer, on the wire |
 //! | [`declaration`], [`subject`], [`subjects`] | the allocator under test, and ours |
+//! | [`foreign`] | somebody else's as a subject |
 //! | [`execute`], [`heap`], [`pattern`], [`table`] | running a trace and checking memory |
 //! | [`branch`] | trying many ops from one state |
 //! | [`observation`], [`transcript`], [`mailbox`] | what one op did, and how it reaches the host |
@@ -28,6 +29,7 @@ pub mod branch;
 pub mod bytes;
 pub mod declaration;
 pub mod execute;
+pub mod foreign;
 pub mod geometry;
 pub mod heap;
 pub mod mailbox;

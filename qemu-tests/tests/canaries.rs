@@ -18,6 +18,7 @@ fn settings(entry: &Entry, execs: u64) -> Settings<'_> {
         rules: Rules::ALL,
         seed: 1,
         bound: Bound::Execs(execs),
+        until: None,
         ops_max: 16,
         misuse: false,
     }

@@ -13,7 +13,7 @@ use super::options::{Format, GuestOptions, Named, On, RuleOptions};
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
 use crate::report;
-use crate::rules::Rules;
+use crate::rules::{Rule, Rules};
 
 /// How long a hunt lasts that is not told.
 const TIME_DEFAULT: Duration = Duration::from_secs(20);
@@ -40,6 +40,9 @@ pub(super) struct Arguments {
     /// How many cases
     #[arg(long, value_name = "N")]
     execs: Option<u64>,
+    /// Stop at the first find of this rule, too
+    #[arg(long, value_name = "RULE")]
+    until: Option<Rule>,
     /// The most ops of a case
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=4000))]
     ops_max: u64,
@@ -64,6 +67,7 @@ impl Arguments {
             rules: self.rules.rules.unwrap_or(Rules::ALL),
             seed: self.seed,
             bound: self.execs.map_or(Bound::Time(time), Bound::Execs),
+            until: self.until,
             ops_max: self.ops_max as usize,
             misuse: self.misuse,
         };

@@ -5,6 +5,7 @@
 //! few counters: a case is drawn from its number on either side.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
@@ -34,8 +35,9 @@ const SUSPECTS_MAX: usize = 1024;
 /// How often the parent looks for suspects.
 const POLL: Duration = Duration::from_millis(1);
 
-/// What is told of a suspect: the case's number, and how many cases had run by then.
-type Suspect<'a, E> = &'a mut dyn FnMut(&mut E, u64, u64) -> Result<()>;
+/// What is told of a suspect: the case's number, and how many cases had run by then; says whether
+/// to go on.
+type Suspect<'a, E> = &'a mut dyn FnMut(&mut E, u64, u64) -> Result<ControlFlow<()>>;
 
 /// What the worker and its parent share.
 #[repr(C)]
@@ -154,7 +156,10 @@ pub(super) fn on_host(
             let ended = worker.has_ended().context("waiting for a worker")?;
             while seen < progress.suspects_length.load(Acquire) as usize {
                 let number = progress.suspects[seen].load(Relaxed);
-                suspect(host, number, number + 1)?;
+                if suspect(host, number, number + 1)?.is_break() {
+                    // The worker goes with its handle.
+                    return Ok((progress.case.load(Relaxed), progress.ops.load(Relaxed)));
+                }
                 seen += 1;
             }
             if ended {
@@ -167,10 +172,11 @@ pub(super) fn on_host(
             // The worker did not come to an end of its own: the case under way ended it.
             let trace = draw(settings.seed, case, limits);
             progress.ops.fetch_add(trace.ops.len() as u64, Relaxed);
-            if crashes.are_worth(progress.crash(&trace)) {
-                suspect(host, case, case + 1)?;
-            }
+            let crash = progress.crash(&trace);
             case += 1;
+            if crashes.are_worth(crash) && suspect(host, case - 1, case)?.is_break() {
+                break;
+            }
         }
     }
     Ok((case, progress.ops.load(Relaxed)))
@@ -221,7 +227,8 @@ pub(super) fn on_guest(
     let stop = Stop::of(settings.bound);
     let mut suspects = Suspects::default();
     let (mut case, mut ops) = (0, 0);
-    while !stop.is_due(case) {
+    let mut next = ControlFlow::Continue(());
+    while next.is_continue() && !stop.is_due(case) {
         let trace = draw(settings.seed, case, limits);
         guest.confirm_hangs(false);
         let run = guest.run(settings.entry, &trace, RunOptions::FAST)?;
@@ -230,7 +237,7 @@ pub(super) fn on_guest(
         if let Some(finding) = verdict.finding()
             && suspects.are_worth((finding.rule, finding.kind))
         {
-            suspect(guest, case, case + 1)?;
+            next = suspect(guest, case, case + 1)?;
         }
         ops += trace.ops.len() as u64;
         case += 1;

@@ -7,9 +7,8 @@ use core::ptr::{NonNull, null_mut};
 
 use ax_allocator::{BaseAllocator, ByteAllocator, SlabByteAllocator};
 use harness::declaration::{Declaration, RegionNeeds, Reuse};
+use harness::foreign::Foreign;
 use harness::subject::Region;
-
-use crate::adapter::Foreign;
 
 /// The smallest region it takes, and what regions are multiples of.
 const REGION_BYTES: u64 = 32 << 10;

@@ -7,9 +7,8 @@ use core::alloc::Layout;
 
 use ::buddy_alloc::buddy_alloc::{BuddyAlloc as Buddies, BuddyAllocParam};
 use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::Foreign;
 use harness::subject::Region;
-
-use crate::adapter::Foreign;
 
 /// The smallest leaf the crate takes.
 const LEAF_BYTES: usize = 16;

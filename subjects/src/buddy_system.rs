@@ -7,9 +7,8 @@ use core::ptr::{NonNull, null_mut};
 
 use buddy_system_allocator::Heap;
 use harness::declaration::Declaration;
+use harness::foreign::Foreign;
 use harness::subject::Region;
-
-use crate::adapter::Foreign;
 
 /// Size classes up to 2^32 bytes, as in the crate's own examples.
 const ORDER: usize = 33;

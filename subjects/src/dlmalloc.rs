@@ -7,9 +7,8 @@ use core::ptr::null_mut;
 
 use ::dlmalloc::{Allocator, Dlmalloc};
 use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::Foreign;
 use harness::subject::Region;
-
-use crate::adapter::Foreign;
 
 /// What the crate rounds its requests for segments up to: it asks for whole multiples.
 const GRANULE_BYTES: u64 = 64 << 10;

@@ -4,9 +4,8 @@ use core::alloc::{GlobalAlloc, Layout};
 
 use embedded_alloc::LlffHeap;
 use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::Foreign;
 use harness::subject::Region;
-
-use crate::adapter::Foreign;
 
 /// `LlffHeap` of `embedded-alloc`.
 pub struct EmbeddedLlff(LlffHeap);

@@ -4,9 +4,8 @@ use core::alloc::{GlobalAlloc, Layout};
 
 use embedded_alloc::TlsfHeap;
 use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::Foreign;
 use harness::subject::Region;
-
-use crate::adapter::Foreign;
 
 /// `TlsfHeap` of `embedded-alloc`.
 pub struct EmbeddedTlsf(TlsfHeap);

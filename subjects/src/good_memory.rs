@@ -7,9 +7,8 @@ use good_memory_allocator::{
     Allocator, DEFAULT_ALIGNMENT_SUB_BINS_AMOUNT, DEFAULT_SMALLBINS_AMOUNT,
 };
 use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::Foreign;
 use harness::subject::Region;
-
-use crate::adapter::Foreign;
 
 /// `good_memory_allocator` with its default numbers of bins.
 pub struct GoodMemory {

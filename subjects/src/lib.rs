@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! crate ---- one file here: a `Foreign`, that is a declaration and five calls
-//!   `- adapter: `Adapter<F>` makes a subject of any `Foreign`
+//!   `- harness::foreign: `Adapter<F>` makes a subject of any `Foreign`
 //!        `- ALL: ours, then these: what the binary and the guest know by name
 //! ```
 //!
@@ -13,7 +13,6 @@
 //! serve as [`core::alloc::Layout`] asks is left out by the declaration, with the reason beside it.
 #![no_std]
 
-mod adapter;
 mod ax_slab;
 mod buddy_alloc;
 mod buddy_system;
@@ -28,7 +27,6 @@ mod slab_rs;
 mod talc;
 mod talc_4;
 
-pub use adapter::{Adapter, Foreign};
 pub use ax_slab::AxSlab;
 pub use buddy_alloc::BuddyAlloc;
 pub use buddy_system::BuddySystem;
@@ -42,6 +40,7 @@ pub use slab_rs::SlabRs;
 pub use talc::Talc5;
 pub use talc_4::Talc4;
 
+use harness::foreign::Adapter;
 use harness::subjects::{self, Entry};
 
 /// Somebody else's allocators.

@@ -4,10 +4,9 @@ use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
 use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::Foreign;
 use harness::subject::Region;
 use linked_list_allocator::Heap;
-
-use crate::adapter::Foreign;
 
 /// `linked_list_allocator`.
 pub struct LinkedList(Heap);

@@ -6,9 +6,8 @@ use core::ptr::{NonNull, null_mut, slice_from_raw_parts_mut};
 
 use ::rlsf::Tlsf;
 use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::Foreign;
 use harness::subject::Region;
-
-use crate::adapter::Foreign;
 
 /// `rlsf` with 32 by 32 lists.
 pub struct FlexibleTlsf(Tlsf<'static, u32, u32, 32, 32>);

@@ -6,10 +6,9 @@ use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
 use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::Foreign;
 use harness::subject::Region;
 use slab_allocator_rs::{Heap, MIN_HEAP_SIZE};
-
-use crate::adapter::Foreign;
 
 /// `slab_allocator_rs`.
 pub struct SlabRs(Heap);

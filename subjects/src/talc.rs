@@ -6,9 +6,8 @@ use core::alloc::{GlobalAlloc, Layout};
 use ::talc::TalcCell;
 use ::talc::source::Manual;
 use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::Foreign;
 use harness::subject::Region;
-
-use crate::adapter::Foreign;
 
 /// `talc` 5.
 pub struct Talc5(TalcCell<Manual>);

@@ -5,10 +5,9 @@ use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
 use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::Foreign;
 use harness::subject::Region;
 use talc4::{ErrOnOom, Span, Talc};
-
-use crate::adapter::Foreign;
 
 /// `talc` 4.
 pub struct Talc4(Talc<ErrOnOom>);

@@ -1,11 +1,12 @@
-//! Makes a subject of an allocator that knows layouts: what is the same for every crate.
+//! Makes a subject of somebody else's allocator that knows layouts: what is the same for every crate.
+//! The adapter of one crate is then a declaration and two to five calls.
 
 use core::alloc::Layout;
 use core::fmt;
 use core::ops::{ControlFlow, Range};
 
-use harness::declaration::Declaration;
-use harness::subject::{Chunk, Freed, Region, Request, Subject};
+use crate::declaration::Declaration;
+use crate::subject::{Chunk, Freed, Region, Request, Subject};
 
 /// An allocator of somebody else's over one region.
 pub trait Foreign: Sized {
