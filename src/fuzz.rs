@@ -143,10 +143,7 @@ fn judge(heaps: &mut InProcess, entry: &Entry, trace: &Trace) -> Option<Finding>
             .expect(map)
     };
     judge(RunOptions::FAST)?;
-    judge(RunOptions {
-        undefined: false,
-        ..RunOptions::STRICT
-    })
+    judge(RunOptions::STRICT)
 }
 
 /// The trace as this subject is fuzzed with it: one that promises nothing about misuse is spared it.

@@ -150,7 +150,6 @@ impl Executor for Guest {
         let request = Request {
             strict: options.strength == Strength::Strict,
             tables: options.tables,
-            undefined: options.undefined,
             fresh_capacity: self.capacity_for(entry, trace)?,
             ..request(trace.geometry)
         };
@@ -188,7 +187,6 @@ const fn request(geometry: Geometry) -> Request {
         heap_bytes: geometry.bytes() as u32,
         strict: false,
         tables: false,
-        undefined: false,
         fresh_capacity: 0,
     }
 }

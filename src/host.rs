@@ -119,7 +119,6 @@ impl Executor for Host {
             ops: &trace.ops,
             strength: options.strength,
             tables: options.tables,
-            undefined: options.undefined,
             fresh_capacity: self.capacity_for(entry, trace)?,
         };
         let limit = if self.confirms_hangs {

@@ -138,7 +138,6 @@ impl InProcess {
             ops: &trace.ops,
             strength: options.strength,
             tables: options.tables,
-            undefined: options.undefined,
             fresh_capacity: self.capacity_for(entry, trace)?,
         };
         let region = self.regions[&trace.geometry].region();

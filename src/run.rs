@@ -11,24 +11,19 @@ pub struct RunOptions {
     pub strength: Strength,
     /// Whether to observe the printed table after every op, rather than at `table` ops only.
     pub tables: bool,
-    /// Whether to show misuse to a subject that promises nothing about it.
-    pub undefined: bool,
 }
 
 impl RunOptions {
-    /// Everything checked after every op, tables at `table` ops, misuse called.
+    /// Everything checked after every op, tables at `table` ops.
     pub const STRICT: Self = Self {
         strength: Strength::Strict,
         tables: false,
-        undefined: true,
     };
 
-    /// What a search needs: both ends of blocks at their free, walks now and then, no misuse of a
-    /// subject that promises nothing about it.
+    /// What a search needs: both ends of blocks at their free, walks now and then.
     pub const FAST: Self = Self {
         strength: Strength::Fast,
         tables: false,
-        undefined: false,
     };
 }
 

@@ -79,18 +79,13 @@ fn every_subject_runs_in_the_guest() {
 #[test]
 fn guest_and_host_record_the_same() {
     let (mut guest, mut host) = (guest(), Host::new().unwrap());
-    let fast = RunOptions {
-        strength: Strength::Fast,
-        tables: false,
-        undefined: false,
-    };
     let tables = RunOptions {
         tables: true,
         ..RunOptions::STRICT
     };
     for name in ["kmem", "kmem-2019", "page", "page-2019"] {
         for text in [SHORT, EVERY_OP, MISUSE] {
-            for options in [RunOptions::STRICT, fast, tables] {
+            for options in [RunOptions::STRICT, RunOptions::FAST, tables] {
                 let in_guest = run(&mut guest, name, text, options);
                 let on_host = run(&mut host, name, text, options);
                 assert_eq!(

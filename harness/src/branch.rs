@@ -43,11 +43,10 @@ pub unsafe fn branch<S: Subject>(
         ops: path,
         strength: Strength::Strict,
         tables: false,
-        undefined: false,
         fresh_capacity,
     };
     // SAFETY: exactly the caller's promise.
-    let mut heap = unsafe { Heap::<S>::new(region, workspace, plan.strength, false) };
+    let mut heap = unsafe { Heap::<S>::new(region, workspace, plan.strength) };
     for op in path {
         let (outcome, contents) = step(&mut heap, op, plan);
         branches.pass(&Observation {

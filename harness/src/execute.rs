@@ -6,7 +6,7 @@
 
 use core::ops::ControlFlow;
 
-use crate::declaration::{Misuse, TableForm};
+use crate::declaration::TableForm;
 use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::{Contents, Observation, Outcome};
 use crate::op::Op;
@@ -24,8 +24,6 @@ pub struct Plan<'a> {
     pub strength: Strength,
     /// Whether to observe the printed table after every op, rather than at `table` ops only.
     pub tables: bool,
-    /// Whether to call a subject that promises nothing about misuse with misused pointers.
-    pub undefined: bool,
     /// The largest request the fresh heap grants; needed by `capacity` alone.
     pub fresh_capacity: u64,
 }
@@ -62,10 +60,9 @@ pub unsafe fn execute<S: Subject>(
     workspace: &mut Workspace,
     sink: &mut dyn Sink,
 ) -> Completion {
-    let misuse = plan.undefined || S::DECLARATION.misuse != Misuse::Undefined;
     let prints = S::DECLARATION.table != TableForm::Nothing;
     // SAFETY: exactly the caller's promise.
-    let mut heap = unsafe { Heap::<S>::new(region, workspace, plan.strength, misuse) };
+    let mut heap = unsafe { Heap::<S>::new(region, workspace, plan.strength) };
     for (index, op) in plan.ops.iter().enumerate() {
         sink.begin(index);
         let (outcome, contents) = step(&mut heap, op, plan);

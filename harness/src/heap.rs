@@ -113,8 +113,6 @@ pub struct Heap<'w, S> {
     writes: [(u64, u64); WRITES_MAX],
     writes_len: usize,
     strength: Strength,
-    /// Whether misused pointers are passed to the subject at all.
-    misuse: bool,
     /// Set once a block has left the heap: nothing after it means anything.
     lost: bool,
 }
@@ -125,12 +123,7 @@ impl<'w, S: Subject> Heap<'w, S> {
     /// # Safety
     /// The region is as [`Region`] says until the heap is dropped, was prepared as the subject's
     /// declaration asks, and its geometry is one the declaration accepts.
-    pub unsafe fn new(
-        region: Region,
-        workspace: &'w mut Workspace,
-        strength: Strength,
-        misuse: bool,
-    ) -> Self {
+    pub unsafe fn new(region: Region, workspace: &'w mut Workspace, strength: Strength) -> Self {
         // SAFETY: exactly the caller's promise.
         let subject = unsafe { S::new(region) };
         let writes = [(0, 0); WRITES_MAX];
@@ -143,7 +136,6 @@ impl<'w, S: Subject> Heap<'w, S> {
             writes,
             writes_len: 0,
             strength,
-            misuse,
             lost: false,
         }
     }
@@ -282,9 +274,6 @@ impl<'w, S: Subject> Heap<'w, S> {
         let Some(slot) = self.live_slot(handle) else {
             return Outcome::NoBlock;
         };
-        if !self.misuse {
-            return Outcome::NotExpressible;
-        }
         let from = (slot.address.addr() - self.region.start.addr()) as u64;
         let range = from
             .checked_add(offset)
@@ -418,10 +407,9 @@ impl<'w, S: Subject> Heap<'w, S> {
 
     fn free_address(&mut self, address: *mut u8, layout: Option<Layout>) -> Outcome {
         let slots = &self.workspace.slots[..self.issued];
-        if !self.misuse
-            || slots
-                .iter()
-                .any(|slot| slot.live && slot.address == address)
+        if slots
+            .iter()
+            .any(|slot| slot.live && slot.address == address)
         {
             // Where a live block starts, this would be a legal free to the subject: the client's
             // undetectable error.

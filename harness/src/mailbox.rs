@@ -55,8 +55,6 @@ pub struct Request {
     pub strict: bool,
     /// Whether to observe the table after every op.
     pub tables: bool,
-    /// Whether to show misuse to a subject that promises nothing.
-    pub undefined: bool,
     /// For `capacity` ops: the largest request the fresh heap grants.
     pub fresh_capacity: u64,
 }
@@ -82,7 +80,6 @@ pub struct Mailbox {
 
 const FLAG_STRICT: u32 = 1;
 const FLAG_TABLES: u32 = 2;
-const FLAG_UNDEFINED: u32 = 4;
 
 /// The host's side.
 impl Mailbox {
@@ -110,11 +107,7 @@ impl Mailbox {
             slot[1].store((record >> 64) as u64, Relaxed);
         }
         let mut flags = 0;
-        for (set, flag) in [
-            (request.strict, FLAG_STRICT),
-            (request.tables, FLAG_TABLES),
-            (request.undefined, FLAG_UNDEFINED),
-        ] {
+        for (set, flag) in [(request.strict, FLAG_STRICT), (request.tables, FLAG_TABLES)] {
             flags |= if set { flag } else { 0 };
         }
         self.ops_length.store(ops.len() as u32, Relaxed);
@@ -169,7 +162,6 @@ impl Mailbox {
             heap_bytes: self.heap_bytes.load(Relaxed),
             strict: flags & FLAG_STRICT != 0,
             tables: flags & FLAG_TABLES != 0,
-            undefined: flags & FLAG_UNDEFINED != 0,
             fresh_capacity: self.fresh_capacity.load(Relaxed),
         }
     }

@@ -41,7 +41,6 @@ fn answer(request: Request, buffers: &mut Buffers) {
             false => Strength::Fast,
         },
         tables: request.tables,
-        undefined: request.undefined,
         fresh_capacity: request.fresh_capacity,
     };
     let (region, workspace) = (memory::heap(heap_bytes), &mut buffers.workspace);
