@@ -33,7 +33,7 @@ const SUSPECTS_PER_KIND: u32 = 4;
 /// Suspects one worker can name; far above what [`SUSPECTS_PER_KIND`] allows.
 const SUSPECTS_MAX: usize = 1024;
 /// How often the parent looks for suspects.
-const POLL: Duration = Duration::from_millis(1);
+const POLL: Duration = Duration::from_micros(100);
 
 /// What is told of a suspect: the case's number, and how many cases had run by then; says whether
 /// to go on.
