@@ -20,11 +20,11 @@ TARGET ?= kmem
 run: SECONDS ?= 20
 fuzz: SECONDS ?= 60
 
-.PHONY: help setup run build rig guest test fuzz replay review seeds lint soak ci
+.PHONY: help setup run build rig guest test fuzz replay review seeds lint known-bugs soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install what is missing: QEMU, gdb, Rust targets, cargo tools
 	@scripts/setup.sh
@@ -69,7 +69,10 @@ lint: setup ## Check formatting, lints and documentation in all three workspaces
 	cargo clippy --all-targets --all-features --locked $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
-soak: build ## The long runs: five seeds and 10^8 ops for each correct allocator
+known-bugs: rig ## Find real, since fixed bugs of other crates again, and measure how soon
+	@scripts/known-bugs.sh
+
+soak: build known-bugs ## The long runs: five seeds and 10^8 ops for each correct allocator
 	@scripts/soak.sh
 
 ci: ## What CI runs

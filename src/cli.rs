@@ -1,5 +1,6 @@
 //! The command line: parses arguments, calls the library, prints. Nothing is decided here.
 
+mod bench;
 mod doctor;
 mod encode;
 mod explore;
@@ -52,6 +53,7 @@ enum Command {
     Replay(replay::Arguments),
     Minimize(minimize::Arguments),
     Triage(triage::Arguments),
+    Bench(bench::Arguments),
     Doctor(doctor::Arguments),
 }
 
@@ -69,6 +71,7 @@ pub fn main(subjects: &'static [Entry]) -> ExitCode {
         Command::Replay(arguments) => arguments.run(),
         Command::Minimize(arguments) => arguments.run(),
         Command::Triage(arguments) => arguments.run(),
+        Command::Bench(arguments) => arguments.run(),
         Command::Doctor(arguments) => arguments.run(),
     };
     match outcome {

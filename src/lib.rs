@@ -18,6 +18,7 @@
 //! | the libFuzzer targets | [`fuzz`] |
 //!
 //! What runs on both sides is in the crate `harness`; the allocators are in `kmem`.
+pub mod bench;
 pub mod cli;
 pub mod compare;
 pub mod executor;

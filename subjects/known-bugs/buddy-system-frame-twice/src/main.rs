@@ -1,0 +1,62 @@
+//! `buddy_system_allocator`'s `FrameAllocator`: numbers of frames, here those of the region.
+
+use std::alloc::Layout;
+use std::process::ExitCode;
+use std::ptr::null_mut;
+
+use buddy_system_allocator::FrameAllocator;
+use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::{Adapter, Foreign};
+use harness::subject::Region;
+use harness::subjects::Entry;
+
+const NAME: &str = env!("CARGO_PKG_NAME");
+
+/// A frame, in bytes: small, so that small regions hold many.
+const FRAME_BYTES: usize = 64;
+/// The number of the region's first frame; a multiple of the longest run.
+const FRAME_FIRST: usize = 1 << 20;
+
+struct Allocator {
+    frames: FrameAllocator,
+    region: Region,
+}
+
+impl Foreign for Allocator {
+    const DECLARATION: Declaration = Declaration {
+        region: RegionNeeds {
+            bytes_min: FRAME_BYTES as u64,
+            bytes_multiple: FRAME_BYTES as u64,
+            zeroed: false,
+        },
+        align_max: FRAME_BYTES as u64,
+        ..Declaration::foreign(NAME)
+    };
+
+    unsafe fn new(region: Region) -> Self {
+        let mut frames = FrameAllocator::new();
+        frames.add_frame(FRAME_FIRST, FRAME_FIRST + region.bytes / FRAME_BYTES);
+        Self { frames, region }
+    }
+
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        let granted = self.frames.alloc(layout.size().div_ceil(FRAME_BYTES));
+        granted.map_or(null_mut(), |frame| {
+            let offset = (frame - FRAME_FIRST) * FRAME_BYTES;
+            self.region.start.wrapping_add(offset)
+        })
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+        let offset = block.addr() - self.region.start.addr();
+        let count = layout.size().div_ceil(FRAME_BYTES);
+        self.frames
+            .dealloc(FRAME_FIRST + offset / FRAME_BYTES, count);
+    }
+}
+
+static SUBJECTS: [Entry; 1] = [Entry::of::<Adapter<Allocator>>()];
+
+fn main() -> ExitCode {
+    kmem_rig::cli::main(&SUBJECTS)
+}

@@ -1,0 +1,49 @@
+//! `linked_list_allocator`: a sorted list of holes, no headers.
+
+use std::alloc::Layout;
+use std::process::ExitCode;
+use std::ptr::{NonNull, null_mut};
+
+use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::{Adapter, Foreign};
+use harness::subject::Region;
+use harness::subjects::Entry;
+use linked_list_allocator::Heap;
+
+const NAME: &str = env!("CARGO_PKG_NAME");
+
+struct Allocator(Heap);
+
+impl Foreign for Allocator {
+    const DECLARATION: Declaration = Declaration {
+        region: RegionNeeds {
+            bytes_min: 64,
+            bytes_multiple: 8,
+            zeroed: false,
+        },
+        ..Declaration::foreign(NAME)
+    };
+
+    unsafe fn new(region: Region) -> Self {
+        // SAFETY: the caller vouches for the region.
+        Self(unsafe { Heap::new(region.start, region.bytes) })
+    }
+
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        let granted = self.0.allocate_first_fit(layout);
+        granted.map_or(null_mut(), NonNull::as_ptr)
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+        if let Some(block) = NonNull::new(block) {
+            // SAFETY: exactly the caller's promise.
+            unsafe { self.0.deallocate(block, layout) };
+        }
+    }
+}
+
+static SUBJECTS: [Entry; 1] = [Entry::of::<Adapter<Allocator>>()];
+
+fn main() -> ExitCode {
+    kmem_rig::cli::main(&SUBJECTS)
+}

@@ -1,0 +1,64 @@
+//! `rlsf`: two-level segregated fit, with 32 by 32 lists.
+
+use std::alloc::Layout;
+use std::process::ExitCode;
+use std::ptr::{NonNull, null_mut, slice_from_raw_parts_mut};
+
+use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::{Adapter, Foreign};
+use harness::subject::Region;
+use harness::subjects::Entry;
+use rlsf::Tlsf;
+
+const NAME: &str = env!("CARGO_PKG_NAME");
+
+struct Allocator(Tlsf<'static, u32, u32, 32, 32>);
+
+impl Foreign for Allocator {
+    const DECLARATION: Declaration = Declaration {
+        region: RegionNeeds {
+            bytes_min: 128,
+            bytes_multiple: 8,
+            zeroed: false,
+        },
+        ..Declaration::foreign(NAME)
+    };
+
+    unsafe fn new(region: Region) -> Self {
+        let mut heap = Tlsf::INIT;
+        let pool = NonNull::new(slice_from_raw_parts_mut(region.start, region.bytes));
+        // SAFETY: the caller vouches for the region.
+        let inserted = pool.and_then(|pool| unsafe { heap.insert_free_block_ptr(pool) });
+        assert!(inserted.is_some(), "the region holds a block");
+        Self(heap)
+    }
+
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        self.0.allocate(layout).map_or(null_mut(), NonNull::as_ptr)
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+        if let Some(block) = NonNull::new(block) {
+            // SAFETY: exactly the caller's promise.
+            unsafe { self.0.deallocate(block, layout.align()) };
+        }
+    }
+
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let (Some(block), Ok(new)) = (
+            NonNull::new(block),
+            Layout::from_size_align(new_size, layout.align()),
+        ) else {
+            return null_mut();
+        };
+        // SAFETY: exactly the caller's promise; the alignment stays.
+        let granted = unsafe { self.0.reallocate(block, new) };
+        granted.map_or(null_mut(), NonNull::as_ptr)
+    }
+}
+
+static SUBJECTS: [Entry; 1] = [Entry::of::<Adapter<Allocator>>()];
+
+fn main() -> ExitCode {
+    kmem_rig::cli::main(&SUBJECTS)
+}

@@ -1,0 +1,52 @@
+//! `stalloc`'s `UnsafeStalloc`: blocks of 8 bytes, placed at the region's start.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::process::ExitCode;
+
+use harness::declaration::{Declaration, RegionNeeds};
+use harness::foreign::{Adapter, Foreign};
+use harness::subject::Region;
+use harness::subjects::Entry;
+use stalloc::UnsafeStalloc;
+
+const NAME: &str = env!("CARGO_PKG_NAME");
+
+type Blocks = UnsafeStalloc<511, 8>;
+
+struct Allocator(*mut Blocks);
+
+impl Foreign for Allocator {
+    const DECLARATION: Declaration = Declaration {
+        region: RegionNeeds {
+            bytes_min: size_of::<Blocks>() as u64,
+            bytes_multiple: 8,
+            zeroed: false,
+        },
+        // What more than a block asks is broken in the fixed version too.
+        align_max: 8,
+        ..Declaration::foreign(NAME)
+    };
+
+    unsafe fn new(region: Region) -> Self {
+        let blocks = region.start.cast::<Blocks>();
+        // SAFETY: the region is aligned, large enough by the declaration, and ours.
+        unsafe { blocks.write(Blocks::new()) };
+        Self(blocks)
+    }
+
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: `new` made what the pointer points to; the caller vouches for the layout.
+        unsafe { (*self.0).alloc(layout) }
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: as above; the caller vouches for the block.
+        unsafe { (*self.0).dealloc(block, layout) };
+    }
+}
+
+static SUBJECTS: [Entry; 1] = [Entry::of::<Adapter<Allocator>>()];
+
+fn main() -> ExitCode {
+    kmem_rig::cli::main(&SUBJECTS)
+}
