@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 controls=(
     talc talc-4 linked-list buddy-system rlsf embedded-llff embedded-tlsf dlmalloc good-memory
-    buddy-alloc slab-rs ax-slab
+    buddy-alloc slab-rs ax-slab stalloc
 )
 
 execs=600000 # At some 38 ops a case, the five campaigns of a subject come to 10^8 ops and more.

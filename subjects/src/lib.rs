@@ -24,6 +24,7 @@ mod good_memory;
 mod linked_list;
 mod rlsf;
 mod slab_rs;
+mod stalloc;
 mod talc;
 mod talc_4;
 
@@ -37,6 +38,7 @@ pub use good_memory::GoodMemory;
 pub use linked_list::LinkedList;
 pub use rlsf::FlexibleTlsf;
 pub use slab_rs::SlabRs;
+pub use stalloc::Stalloc;
 pub use talc::Talc5;
 pub use talc_4::Talc4;
 
@@ -44,7 +46,7 @@ use harness::foreign::Adapter;
 use harness::subjects::{self, Entry};
 
 /// Somebody else's allocators.
-pub const CONTROLS: [Entry; 12] = [
+pub const CONTROLS: [Entry; 13] = [
     Entry::of::<Adapter<Talc5>>(),
     Entry::of::<Adapter<Talc4>>(),
     Entry::of::<Adapter<LinkedList>>(),
@@ -57,6 +59,7 @@ pub const CONTROLS: [Entry; 12] = [
     Entry::of::<Adapter<BuddyAlloc>>(),
     Entry::of::<Adapter<SlabRs>>(),
     Entry::of::<Adapter<AxSlab>>(),
+    Entry::of::<Adapter<Stalloc>>(),
 ];
 
 /// Every subject there is: ours with their canaries, then the controls.
