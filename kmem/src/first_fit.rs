@@ -8,16 +8,20 @@
 //! - a remainder of at least 16 bytes becomes a free chunk, a smaller one is absorbed;
 //! - a freed block merges with both neighbours; a resized one stays where it is if it can.
 //!
-//! All state is in the headers, and every header used was found by walking from the head: a wild
-//! pointer is compared, never followed. It deliberately keeps no free list.
+//! How blocks are placed is in `place`, how they are resized in `resize`. All state is in the
+//! headers, and every header used was found by walking from the head: a wild pointer is compared,
+//! never followed. It deliberately keeps no free list.
 //!
 //! Invariant between calls: chunks tile `[head, tail)`, each at least 16 bytes and a multiple of
 //! 8, and no two free ones are neighbours.
 
+mod place;
+mod resize;
+
 use core::alloc::Layout;
 use core::fmt;
 use core::hint::spin_loop;
-use core::ptr::{self, null_mut};
+use core::ptr::null_mut;
 
 use crate::align::PAGE_SIZE;
 use crate::chunk::{Chunk, Chunks, HEADER_BYTES, Header, print_chunks};
@@ -108,7 +112,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     ///
     /// As for `GlobalAlloc::realloc`: `ptr` is a live block that was last given `layout`.
     pub unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let (Some(need), Ok(site)) = (chunk_bytes(new_size), self.locate(ptr)) else {
+        let (Some(need), Ok(site)) = (Self::chunk_bytes(new_size), self.locate(ptr)) else {
             return null_mut();
         };
         if self.resize_in_place(&site, need) {
@@ -159,25 +163,23 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     ///
     /// If a block does start at `ptr`, its owner no longer uses it.
     pub unsafe fn try_kfree(&mut self, ptr: *mut u8) -> Result<(), FreeError> {
-        if ptr.is_null() {
+        if ptr.is_null() && !Self::has(defect::FREE_NULL_REFUSED) {
             return Ok(());
         }
-        let site = self.locate(ptr)?;
-        if DEFECT == defect::ENDLESS_LOOP && site.before.is_some() && site.after.is_some() {
+        let site = match self.locate(ptr) {
+            Err(error) => return self.refuse(ptr, error),
+            Ok(site) => site,
+        };
+        if Self::has(defect::ENDLESS_LOOP) && site.before.is_some() && site.after.is_some() {
             loop {
                 spin_loop();
             }
         }
-        if DEFECT == defect::STORE_OUTSIDE && site.block.end() == self.tail() {
+        if Self::has(defect::STORE_OUTSIDE) && site.block.end() == self.tail() {
             // SAFETY: none; storing outside the heap is the defect that is planted here.
             unsafe { self.tail().cast::<u64>().write_volatile(0) };
         }
-        let first = match site.before {
-            Some(before) if DEFECT != defect::MISSING_MERGE => before,
-            _ => site.block,
-        };
-        let below = site.block.header.addr() - first.header.addr();
-        self.write(first.header, below + site.room(), false);
+        self.merge(&site);
         Ok(())
     }
 
@@ -210,103 +212,42 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         unsafe { Chunks::new(self.head, self.bytes) }
     }
 
-    fn place(&mut self, size: usize, align: usize) -> *mut u8 {
-        let align = if DEFECT == defect::ALIGNMENT_IGNORED {
-            PAYLOAD_BYTES_MIN
-        } else {
-            align
-        };
-        let Some(need) = chunk_bytes(size) else {
-            return null_mut();
-        };
-        let fit = self.chunks().find_map(|chunk| {
-            if chunk.taken || chunk.size < need || !self.is_inside(chunk) {
-                return None;
+    /// What comes of freeing where no block starts: the error and nothing else.
+    fn refuse(&mut self, ptr: *mut u8, error: FreeError) -> Result<(), FreeError> {
+        match (DEFECT, error) {
+            (defect::DOUBLE_FREE_ACCEPTED, FreeError::AlreadyFree { .. })
+            | (defect::INTERIOR_FREE_ACCEPTED, FreeError::NoBlock { .. }) => return Ok(()),
+            (defect::DOUBLE_FREE_MARKS, FreeError::AlreadyFree { size, .. }) => {
+                self.write(ptr.wrapping_sub(HEADER_BYTES), size, true);
             }
-            let gap = front_gap(chunk.header.addr(), align)?;
-            (gap <= chunk.size - need).then_some((chunk, gap))
-        });
-        let Some((chunk, gap)) = fit else {
-            return null_mut();
+            _ => {}
+        }
+        Err(error)
+    }
+
+    /// Makes a block and its free neighbours one free chunk.
+    fn merge(&mut self, site: &Site) {
+        let block = site.block;
+        let before = match DEFECT {
+            defect::MISSING_MERGE => None,
+            defect::TAKEN_PREDECESSOR_MERGED => self.chunks().find(|c| c.end() == block.header),
+            _ => site.before,
         };
-        if DEFECT == defect::PANIC && chunk.size == need && self.chunks().any(|other| other.taken) {
-            panic!("planted defect: exact fit of {need} bytes");
-        }
-        let header = chunk.header.wrapping_add(gap);
-        if gap > 0 {
-            self.write(chunk.header, gap, false);
-        }
-        self.settle(header, need, chunk.size - gap);
-        header.wrapping_add(HEADER_BYTES)
-    }
-
-    fn place_zeroed(&mut self, size: usize, align: usize) -> *mut u8 {
-        let block = self.place(size, align);
-        if DEFECT == defect::NOT_ZEROED || block.is_null() {
-            return block;
-        }
-        let mut bytes = size.next_multiple_of(8);
-        let left = self.tail().addr() - block.addr();
-        if DEFECT == defect::HEADER_OVERWRITTEN && bytes < left {
-            bytes += HEADER_BYTES;
-        }
-        // SAFETY: the block was just handed out with at least the size rounded up to 8 (which
-        // cannot overflow, since `chunk_bytes` added more).
-        unsafe { block.write_bytes(0, bytes) };
-        block
-    }
-
-    /// Makes the `room` bytes at `header` a taken chunk of `need` bytes and a free remainder, or
-    /// one taken chunk if the remainder would be too small.
-    fn settle(&mut self, header: *mut u8, need: usize, room: usize) {
-        if !Self::splits(room - need) {
-            self.write(header, room, true);
-            return;
-        }
-        let size = if DEFECT == defect::OFF_BY_8_SPLIT {
-            need - 8
-        } else {
-            need
+        let after = match DEFECT {
+            defect::SUCCESSOR_NOT_MERGED => None,
+            defect::ONE_NEIGHBOUR_MERGED if before.is_some() => None,
+            defect::TAKEN_SUCCESSOR_MERGED => self.chunks().find(|c| c.header == block.end()),
+            _ => site.after,
         };
-        self.write(header, size, true);
-        self.write(header.wrapping_add(size), room - size, false);
-    }
-
-    /// Whether a remainder of so many bytes becomes a chunk of its own.
-    fn splits(remainder: usize) -> bool {
-        if DEFECT == defect::WRONG_REMAINDER_TEST {
-            return remainder > CHUNK_BYTES_MIN;
+        let first = before.unwrap_or(block).header;
+        let mut size = block.size + after.map_or(0, |chunk| chunk.size);
+        if !Self::has(defect::MERGE_LOSES_PREDECESSOR) {
+            size += block.header.addr() - first.addr();
         }
-        remainder >= CHUNK_BYTES_MIN
-    }
-
-    /// Whether the block could be made a chunk of `need` bytes where it is.
-    fn resize_in_place(&mut self, site: &Site, need: usize) -> bool {
-        if need > site.room() {
-            return false;
+        if Self::has(defect::MERGE_ADDS_A_HEADER) && after.is_some() {
+            size += HEADER_BYTES;
         }
-        // A shrink that frees less than a chunk leaves everything as it is, even next to a free
-        // successor.
-        if need > site.block.size || Self::splits(site.block.size - need) {
-            self.settle(site.block.header, need, site.room());
-        }
-        true
-    }
-
-    fn relocate(&mut self, old: Chunk, layout: Layout, new_size: usize) -> *mut u8 {
-        let block = self.place(new_size, layout.align());
-        if block.is_null() {
-            return block;
-        }
-        let mut bytes = layout.size().min(new_size).min(old.size - HEADER_BYTES);
-        if DEFECT == defect::REALLOC_COPIES_TOO_LITTLE {
-            bytes = bytes.saturating_sub(8);
-        }
-        // SAFETY: two live blocks do not overlap, and `bytes` is at most either's payload.
-        unsafe { ptr::copy_nonoverlapping(old.payload(), block, bytes) };
-        // SAFETY: `old` was located as a live block, and its contents have moved.
-        unsafe { self.kfree(old.payload()) };
-        block
+        self.write(first, size, Self::has(defect::TAKEN_BIT_NOT_CLEARED));
     }
 
     /// Finds the live block that starts at `ptr` by walking from the head.
@@ -354,31 +295,14 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         chunk.size <= self.tail().addr() - chunk.header.addr()
     }
 
+    /// Whether this is the mutant of that defect.
+    const fn has(defect: u8) -> bool {
+        DEFECT == defect
+    }
+
     fn write(&mut self, at: *mut u8, size: usize, taken: bool) {
         // SAFETY: every caller writes at a header of the walk, or at a cut inside a chunk that
         // `is_inside`, with at least 16 bytes behind it: in the region that `new` was given.
         unsafe { Header::new(size, taken).store(at) };
-    }
-}
-
-/// Bytes of the chunk for a request, or nothing if that overflows.
-fn chunk_bytes(size: usize) -> Option<usize> {
-    let payload = size.checked_next_multiple_of(8)?.max(PAYLOAD_BYTES_MIN);
-    payload.checked_add(HEADER_BYTES)
-}
-
-/// Bytes from a free chunk at address `chunk` to the lowest header in it whose payload is aligned
-/// and which leaves room for a whole chunk, or nothing, in front of it.
-fn front_gap(chunk: usize, align: usize) -> Option<usize> {
-    if align <= PAYLOAD_BYTES_MIN {
-        return Some(0);
-    }
-    let payload = chunk + HEADER_BYTES;
-    let aligned = payload.checked_add(align - 1)? & !(align - 1);
-    let gap = aligned - payload;
-    if gap == 0 || gap >= CHUNK_BYTES_MIN {
-        Some(gap)
-    } else {
-        gap.checked_add(align)
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|---|---|
 //! | correct | [`Kmem`] (`first_fit`) | [`Pages`] (`page`) | [`global`] |
 //! | as published in 2019, defects kept | [`Kmem2019`] (`kmem_2019`) | [`Pages2019`] (`page_2019`) | [`global_2019`] |
-//! | planted single defects | [`FirstFit`] with a constant of [`defect`] | | |
+//! | planted single defects | [`FirstFit`] with a constant of [`defect`] | [`PageRuns`] with one | |
 //!
 //! Both heaps share one memory format (`chunk`): chunks tile the heap, each starts with one header
 //! word, and the pointer handed out is the header's address + 8.
@@ -47,7 +47,7 @@ pub use chunk::{Chunk, Chunks, HEADER_BYTES, Header};
 pub use first_fit::{CHUNK_BYTES_MIN, FirstFit, Kmem};
 pub use free_error::FreeError;
 pub use kmem_2019::Kmem2019;
-pub use page::Pages;
+pub use page::{PageRuns, Pages};
 pub use page_2019::Pages2019;
 pub use page_error::PageError;
 pub use page_table::{ENTRIES, Table};

@@ -12,22 +12,27 @@ use core::fmt;
 use core::ptr::null_mut;
 
 use crate::align::{PAGE_ORDER, PAGE_SIZE, align_val};
+use crate::defect;
 use crate::page_descriptor::{LAST, TAKEN};
 use crate::page_error::PageError;
 use crate::page_print::{print_allocation, print_heading, print_sums};
 
-/// Pages of one region, handed out in runs.
+/// The correct generation.
+pub type Pages = PageRuns<{ defect::NONE }>;
+
+/// Pages of one region, handed out in runs; with the planted defect that `DEFECT` names (see
+/// [`defect`]).
 #[derive(Debug)]
-pub struct Pages {
+pub struct PageRuns<const DEFECT: u8> {
     descriptors: *mut u8,
     first: *mut u8,
     count: usize,
 }
 
 // SAFETY: the region is exclusively this instance's (contract of `new`), whatever thread uses it.
-unsafe impl Send for Pages {}
+unsafe impl<const DEFECT: u8> Send for PageRuns<DEFECT> {}
 
-impl Pages {
+impl<const DEFECT: u8> PageRuns<DEFECT> {
     /// Clears the descriptors of as many pages as fit into the region behind them.
     ///
     /// # Safety
@@ -35,10 +40,18 @@ impl Pages {
     /// For the life of the instance, the `bytes` bytes from `start` are readable and writable and
     /// are used by nobody else but the owners of pages.
     pub unsafe fn new(start: *mut u8, bytes: usize) -> Self {
-        let count = count_pages(start.addr(), bytes);
+        let count = match DEFECT {
+            defect::PAGE_DESCRIPTORS_NOT_COUNTED => bytes / PAGE_SIZE,
+            defect::PAGE_COUNT_ONE_LESS => count_pages(start.addr(), bytes).saturating_sub(1),
+            _ => count_pages(start.addr(), bytes),
+        };
         // SAFETY: `count_pages` counted only pages that fit behind their descriptors.
         unsafe { start.write_bytes(0, count) };
-        let first = start.with_addr(align_val(start.addr().wrapping_add(count), PAGE_ORDER));
+        let behind = start.addr().wrapping_add(count);
+        let first = match DEFECT {
+            defect::PAGE_FIRST_UNALIGNED => start.with_addr(behind),
+            _ => start.with_addr(align_val(behind, PAGE_ORDER)),
+        };
         Self {
             descriptors: start,
             first,
@@ -51,24 +64,29 @@ impl Pages {
         if pages == 0 {
             return null_mut();
         }
-        let mut run = 0;
-        for page in 0..self.count {
-            run = if self.is_taken(page) { 0 } else { run + 1 };
-            if run == pages {
-                let start = page + 1 - pages;
-                self.take(start, page);
-                return self.first.wrapping_add(start * PAGE_SIZE);
-            }
-        }
-        null_mut()
+        let Some((start, last)) = self.find(pages) else {
+            return null_mut();
+        };
+        self.take(start, last);
+        let handed_out = match DEFECT {
+            defect::PAGE_ADDRESS_ONE_HIGH => start + 1,
+            _ => start,
+        };
+        self.first.wrapping_add(handed_out * PAGE_SIZE)
     }
 
     /// Allocates like [`alloc`](Self::alloc), and zeroes the pages.
     pub fn zalloc(&mut self, pages: usize) -> *mut u8 {
         let start = self.alloc(pages);
         if !start.is_null() {
+            let bytes = match DEFECT {
+                defect::PAGE_ZEROES_ONE_LESS => (pages - 1) * PAGE_SIZE,
+                defect::PAGE_ZEROES_ONE_MORE => (pages + 1) * PAGE_SIZE,
+                defect::PAGE_ZEROES_COUNT => pages,
+                _ => pages * PAGE_SIZE,
+            };
             // SAFETY: these pages were just handed out, so they lie in the region.
-            unsafe { start.write_bytes(0, pages * PAGE_SIZE) };
+            unsafe { start.write_bytes(0, bytes) };
         }
         start
     }
@@ -105,8 +123,18 @@ impl Pages {
         let start = self.locate(ptr.addr())?;
         let last = (start..self.count).find(|&page| self.is_last(page));
         let last = last.ok_or(PageError::Broken { page: start })?;
-        for page in start..=last {
-            self.write(page, 0);
+        let cleared = match DEFECT {
+            defect::PAGE_FREES_FIRST_ONLY => start,
+            defect::PAGE_FREES_ONE_TOO_FEW => last.saturating_sub(1).max(start),
+            defect::PAGE_FREES_ONE_TOO_MANY => (last + 1).min(self.count - 1),
+            _ => last,
+        };
+        for page in start..=cleared {
+            let kept = match DEFECT {
+                defect::PAGE_LAST_MARK_KEPT => self.read(page) & LAST,
+                _ => 0,
+            };
+            self.write(page, kept);
         }
         Ok(())
     }
@@ -148,11 +176,51 @@ impl Pages {
         self.read(page) & LAST != 0
     }
 
+    /// First and last page of the lowest run of `pages` free pages.
+    fn find(&self, pages: usize) -> Option<(usize, usize)> {
+        let (wanted, from, to) = match DEFECT {
+            defect::PAGE_RUN_ONE_LONGER => (pages + 1, 0, self.count),
+            defect::PAGE_0_SKIPPED => (pages, 1, self.count),
+            defect::PAGE_LAST_RUN_NOT_TRIED => (pages, 0, self.count.saturating_sub(1)),
+            _ => (pages, 0, self.count),
+        };
+        let mut run = 0;
+        let mut runs = (from..to).filter_map(|page| {
+            run = match self.is_taken(page) {
+                false => run + 1,
+                true if Self::has(defect::PAGE_RUN_NOT_RESET) => run,
+                true if Self::has(defect::PAGE_RUN_END_NOT_TESTED) && run + 1 == wanted => wanted,
+                true => 0,
+            };
+            (run >= wanted).then(|| (page + 1 - wanted, page + pages - wanted))
+        });
+        match DEFECT {
+            defect::PAGE_HIGHEST_RUN => runs.last(),
+            _ => runs.next(),
+        }
+    }
+
     fn take(&mut self, start: usize, last: usize) {
-        for page in start..last {
+        let marked_last = match DEFECT {
+            defect::PAGE_LAST_MARK_EARLY => last.saturating_sub(1).max(start),
+            _ => last,
+        };
+        let taken_last = match DEFECT {
+            defect::PAGE_RUN_MARKED_SHORT => last.saturating_sub(1).max(start),
+            defect::PAGE_RUN_MARKED_LONG => (last + 1).min(self.count - 1),
+            _ => last,
+        };
+        for page in start..=taken_last {
             self.write(page, TAKEN);
         }
-        self.write(last, TAKEN | LAST);
+        if !Self::has(defect::PAGE_LAST_MARK_MISSING) {
+            self.write(marked_last, self.read(marked_last) | LAST);
+        }
+    }
+
+    /// Whether this is the mutant of that defect.
+    const fn has(defect: u8) -> bool {
+        DEFECT == defect
     }
 
     /// Number of the page whose allocation starts at `address`.
@@ -173,7 +241,8 @@ impl Pages {
         if !self.is_taken(page) {
             return Err(PageError::AlreadyFree { page });
         }
-        if page > 0 && self.is_taken(page - 1) && !self.is_last(page - 1) {
+        let goes_on = page > 0 && self.is_taken(page - 1) && !self.is_last(page - 1);
+        if goes_on && !Self::has(defect::PAGE_INTERIOR_FREED) {
             return Err(PageError::NotFirst { page });
         }
         Ok(page)

@@ -15,7 +15,7 @@ use crate::registry;
 /// Example: kmem-rig subjects
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// List the canaries too: `kmem` with one planted defect each
+    /// List the mutants too: `kmem` and `page` with one planted defect each
     #[arg(long)]
     canaries: bool,
 }

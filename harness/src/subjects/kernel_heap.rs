@@ -127,26 +127,18 @@ impl Subject for PublishedHeap {
     }
 }
 
-/// `kmem`, or with a `DEFECT` one of its canaries.
+/// `kmem`, or with a `DEFECT` one of its mutants.
 pub struct FirstFitHeap<const DEFECT: u8> {
     heap: FirstFit<DEFECT>,
     region: Region,
 }
 
-const fn name_of(id: u8) -> &'static str {
-    let mut index = 0;
-    while index < defect::ALL.len() {
-        if defect::ALL[index].0 == id {
-            return defect::ALL[index].1;
-        }
-        index += 1;
-    }
-    "kmem"
-}
-
 impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
     const DECLARATION: Declaration = Declaration {
-        name: name_of(DEFECT),
+        name: match defect::name_of(DEFECT) {
+            Some(name) => name,
+            None => "kmem",
+        },
         planted: DEFECT != defect::NONE,
         overhead: Some(Overhead {
             chunk_min: 16,

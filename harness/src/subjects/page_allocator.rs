@@ -1,10 +1,10 @@
-//! `page-2019` and `page`: whole pages, with a descriptor byte a page at the region's start.
+//! `page-2019` and `page` (with or without a planted defect): whole pages, with a descriptor byte a page at the region's start.
 
 use core::alloc::Layout;
 use core::fmt;
 use core::ops::{ControlFlow, Range};
 
-use kmem::{PAGE_SIZE, Pages, Pages2019};
+use kmem::{PAGE_SIZE, PageRuns, Pages2019, defect};
 
 use crate::declaration::{
     Declaration, Misuse, Overhead, Policy, RegionNeeds, Reserved, Reuse, TableForm,
@@ -132,15 +132,19 @@ impl Subject for PublishedPages {
     }
 }
 
-/// `page`.
-pub struct CompletePages {
-    pages: Pages,
+/// `page`, or with a `DEFECT` one of its mutants.
+pub struct CompletePages<const DEFECT: u8> {
+    pages: PageRuns<DEFECT>,
     region: Region,
 }
 
-impl Subject for CompletePages {
+impl<const DEFECT: u8> Subject for CompletePages<DEFECT> {
     const DECLARATION: Declaration = Declaration {
-        name: "page",
+        name: match defect::name_of(DEFECT) {
+            Some(name) => name,
+            None => "page",
+        },
+        planted: DEFECT != defect::NONE,
         policy: Some(Policy::LowestRun),
         misuse: Misuse::Refuses,
         ..COMMON
@@ -149,7 +153,7 @@ impl Subject for CompletePages {
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region, which has at least two pages.
-        let pages = unsafe { Pages::new(region.start, region.bytes) };
+        let pages = unsafe { PageRuns::new(region.start, region.bytes) };
         Self { pages, region }
     }
 

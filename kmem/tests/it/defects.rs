@@ -118,12 +118,14 @@ fn none_is_the_clean_allocator() {
 
 #[test]
 fn every_defect_has_its_own_id_and_name() {
-    for (index, &(id, name)) in defect::ALL.iter().enumerate() {
+    let all = [defect::ALL, defect::HEAP_MUTANTS, defect::PAGE_MUTANTS].concat();
+    for (index, &(id, name)) in all.iter().enumerate() {
         assert_eq!(usize::from(id), index + 1);
         assert!(
             name.bytes()
                 .all(|byte| byte == b'-' || byte.is_ascii_alphanumeric())
         );
-        assert!(defect::ALL[..index].iter().all(|&(_, other)| other != name));
+        assert!(all[..index].iter().all(|&(_, other)| other != name));
+        assert_eq!(defect::name_of(id), Some(name));
     }
 }
