@@ -40,8 +40,7 @@ impl Foreign for Allocator {
 
     unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
         if let Some(block) = NonNull::new(block) {
-            // SAFETY: exactly the caller's promise.
-            unsafe { self.0.dealloc(block, layout) };
+            self.0.dealloc(block, layout);
         }
     }
 }
