@@ -30,7 +30,7 @@ use harness::trace::{OPS_MAX, Trace};
 use harness::transcript::{End, Transcript};
 
 use crate::executor::{self, Executor};
-use crate::host::{CONFIRM_FACTOR, OP_LIMIT, SEARCH_LIMIT, ensure_accepts};
+use crate::host::{CONFIRM_FACTOR, OP_LIMIT, ensure_accepts, search_limit};
 use crate::run::{Run, RunEnd, RunOptions};
 use booted::{Answer, Booted};
 use fault::SourceLines;
@@ -156,7 +156,7 @@ impl Executor for Guest {
         let limit = if self.confirms_hangs {
             OP_LIMIT
         } else {
-            SEARCH_LIMIT
+            search_limit(trace.geometry)
         };
         let run = self.run_once(entry, trace, request, limit)?;
         if run.end == RunEnd::Hung && self.confirms_hangs {

@@ -28,8 +28,11 @@ use worker::Worker;
 
 /// The CPU time one op may take. Ops on the largest heaps take milliseconds.
 pub const OP_LIMIT: Duration = Duration::from_millis(100);
-/// The same while a search asks for thousands of runs and confirms its result in the end.
-pub const SEARCH_LIMIT: Duration = Duration::from_millis(20);
+/// The same for a search that asks for thousands of runs and confirms its result in the end, on
+/// the smallest heaps.
+const SEARCH_LIMIT: Duration = Duration::from_millis(20);
+/// What each MiB of a heap adds to it: filling and verifying a block take that long at worst.
+const SEARCH_LIMIT_PER_MIB: Duration = Duration::from_millis(5);
 /// A hang is reported only after one run in which the op had this many times the limit.
 pub const CONFIRM_FACTOR: u32 = 10;
 
@@ -124,7 +127,7 @@ impl Executor for Host {
         let limit = if self.confirms_hangs {
             OP_LIMIT
         } else {
-            SEARCH_LIMIT
+            search_limit(trace.geometry)
         };
         let run = self.run_once(entry, trace, plan, limit)?;
         if run.end == RunEnd::Hung && self.confirms_hangs {
@@ -146,6 +149,12 @@ impl Executor for Host {
         self.capacities.insert(key, granted);
         Ok(granted)
     }
+}
+
+/// The CPU time one op may take in a search.
+#[must_use]
+pub fn search_limit(geometry: Geometry) -> Duration {
+    SEARCH_LIMIT + SEARCH_LIMIT_PER_MIB * (geometry.bytes() >> 20) as u32
 }
 
 /// Whether a subject can be given such a heap, and if not, what it needs.

@@ -22,7 +22,7 @@ use crate::guest::Guest;
 use crate::host::shared::{Shareable, Shared};
 use crate::host::watch::Watch;
 use crate::host::worker::Worker;
-use crate::host::{Host, SEARCH_LIMIT};
+use crate::host::{self, Host};
 use crate::in_process::InProcess;
 use crate::rules::Rule;
 use crate::run::RunOptions;
@@ -134,6 +134,13 @@ pub(super) fn on_host(
             host.fresh_capacity(settings.entry, geometry)?,
         )?;
     }
+    let limit_of = |&geometry| host::search_limit(geometry);
+    let op_limit = limits
+        .geometries
+        .iter()
+        .map(limit_of)
+        .max()
+        .unwrap_or_default();
     let mut crashes = Suspects::default();
     let mut case = 0;
     while !stop.is_due(case) {
@@ -143,7 +150,7 @@ pub(super) fn on_host(
         let watch = Watch {
             transcript: &progress.transcript,
             progress: &progress.op,
-            op_limit: SEARCH_LIMIT,
+            op_limit,
             heap_start: 0,
         };
         let mut worker = Worker::start(&watch, || {
