@@ -1,12 +1,15 @@
 //! One subject over one region, and the blocks it has handed out.
 //!
 //! This is the one place of the harness that touches heap memory: it calls the subject, fills
-//! blocks, verifies them, and answers in offsets. Above it nothing is unsafe. It never lets the
+//! blocks and verifies them (`contents`), errs as a client may (`misuse`), puts states back
+//! (`rewind`), and answers in offsets. Above it nothing is unsafe. It never lets the
 //! harness do damage of its own: only blocks that lie wholly inside the heap are filled.
 //!
 //! Invariant: a slot is live iff the subject granted its block, the block lies inside the heap,
 //! and it was not freed since.
 
+mod contents;
+mod misuse;
 mod rewind;
 
 use core::alloc::Layout;
@@ -14,7 +17,6 @@ use core::alloc::Layout;
 use crate::geometry::Geometry;
 use crate::observation::{Contents, Outcome, WalkDigest};
 use crate::op::{Align, Handle};
-use crate::pattern::Pattern;
 use crate::subject::{Freed, Region, Request, Subject};
 use crate::table::{self, Text};
 use crate::trace::OPS_MAX;
@@ -237,63 +239,9 @@ impl<'w, S: Subject> Heap<'w, S> {
         (outcome, contents)
     }
 
-    /// Frees a dead handle again, or `offset` bytes into a live block.
-    pub fn free_misused(&mut self, handle: Handle, offset: u64) -> Outcome {
-        let slot = self.workspace.slots[handle.0 as usize];
-        if slot.address.is_null() || (offset > 0 && !slot.live) {
-            return Outcome::NoBlock;
-        }
-        let address = slot.address.wrapping_add(offset as usize);
-        self.free_address(address, layout(slot.size, slot.align))
-    }
-
-    /// Frees an address that need not be any block's.
-    pub fn free_wild(&mut self, offset: u64) -> Outcome {
-        self.free_address(self.region.start.wrapping_add(offset as usize), None)
-    }
-
-    /// Frees null: legal for a native entry, and no call of a layout-taking one.
-    pub fn free_null(&mut self) -> Outcome {
-        if !S::DECLARATION.native {
-            return Outcome::NotExpressible;
-        }
-        // SAFETY: freeing null is legal for a native entry.
-        answer(unsafe {
-            self.subject
-                .free(core::ptr::null_mut(), Layout::new::<u64>())
-        })
-    }
-
     /// Whether `handle` names a live block.
     pub fn is_live(&self, handle: Handle) -> bool {
         self.live_slot(handle).is_some()
-    }
-
-    /// The client writes `length` bytes of 0xff from byte `offset` of its block, inside the heap.
-    pub fn write(&mut self, handle: Handle, offset: u64, length: u16) -> Outcome {
-        let Some(slot) = self.live_slot(handle) else {
-            return Outcome::NoBlock;
-        };
-        let from = (slot.address.addr() - self.region.start.addr()) as u64;
-        let range = from
-            .checked_add(offset)
-            .and_then(|at| Some(at..at.checked_add(length.into())?));
-        let Some(range) = range.filter(|range| range.end <= self.region.bytes as u64) else {
-            return Outcome::NotExpressible;
-        };
-        if self.writes_len == WRITES_MAX {
-            return Outcome::NotExpressible;
-        }
-        self.writes[self.writes_len] = (range.start, range.end);
-        self.writes_len += 1;
-        // SAFETY: the range lies inside the region, which nobody else uses.
-        unsafe {
-            self.region
-                .start
-                .add(range.start as usize)
-                .write_bytes(0xff, length.into())
-        };
-        Outcome::Done
     }
 
     /// Asks an empty heap for `fresh` bytes, the largest request it once granted; only if that is
@@ -337,23 +285,6 @@ impl<'w, S: Subject> Heap<'w, S> {
         // SAFETY: the block was granted two lines above for this layout.
         unsafe { self.subject.free(block, layout) };
         true
-    }
-
-    /// The lowest live handle that someone else has written into, and where.
-    pub fn verify(&self) -> Option<(Handle, u64)> {
-        (0..self.issued as u32)
-            .map(Handle)
-            .find_map(|handle| self.damage(handle))
-    }
-
-    /// The first byte behind the heap that was written; unless `thorough`, of the nearest few.
-    pub fn stray_store(&self, thorough: bool) -> Option<u64> {
-        let watched = if thorough {
-            usize::MAX
-        } else {
-            END_BYTES as usize
-        };
-        self.region.stray_store(watched)
     }
 
     /// The digest of the subject's chunks.
@@ -403,93 +334,6 @@ impl<'w, S: Subject> Heap<'w, S> {
         self.live += usize::from(inside);
         self.lost |= !inside;
         Outcome::Placed(offset)
-    }
-
-    fn free_address(&mut self, address: *mut u8, layout: Option<Layout>) -> Outcome {
-        let slots = &self.workspace.slots[..self.issued];
-        if slots
-            .iter()
-            .any(|slot| slot.live && slot.address == address)
-        {
-            // Where a live block starts, this would be a legal free to the subject: the client's
-            // undetectable error.
-            return Outcome::NotExpressible;
-        }
-        let layout = layout.unwrap_or(Layout::new::<u64>());
-        // SAFETY: the misuse lane wants to see what the subject makes of it.
-        answer(unsafe { self.subject.free(address, layout) })
-    }
-
-    /// Which byte positions of a block of `size` bytes are filled and verified.
-    fn windows(&self, size: u64) -> [(u64, u64); 2] {
-        match self.strength {
-            Strength::Fast if size > 2 * END_BYTES => [(0, END_BYTES), (size - END_BYTES, size)],
-            _ => [(0, size), (size, size)],
-        }
-    }
-
-    fn fill(&mut self, handle: Handle) {
-        let slot = self.workspace.slots[handle.0 as usize];
-        let pattern = Pattern::of(handle);
-        for (from, to) in self.windows(slot.size) {
-            let mut at = from;
-            while at < to {
-                if at % 8 == 0 && at + 8 <= to {
-                    let word = pattern.word(at / 8).to_le_bytes();
-                    // SAFETY: the block is live, so all its bytes lie inside the region.
-                    unsafe { slot.address.add(at as usize).cast::<[u8; 8]>().write(word) };
-                    at += 8;
-                } else {
-                    // SAFETY: as above.
-                    unsafe { slot.address.add(at as usize).write(pattern.byte(at)) };
-                    at += 1;
-                }
-            }
-        }
-    }
-
-    fn damage(&self, handle: Handle) -> Option<(Handle, u64)> {
-        let size = self.live_slot(handle)?.size;
-        self.first_wrong(handle, size, Some(size))
-            .map(|at| (handle, at))
-    }
-
-    /// The first byte among the first `size` of a live block that is not as expected: zero, or the
-    /// pattern as it was filled in when the block had `filled` bytes.
-    fn first_wrong(&self, handle: Handle, size: u64, filled: Option<u64>) -> Option<u64> {
-        let slot = self.workspace.slots[handle.0 as usize];
-        let pattern = Pattern::of(handle);
-        for (from, to) in self.windows(filled.unwrap_or(size)) {
-            let (mut at, to) = (from, to.min(size));
-            while at < to {
-                if at % 8 == 0 && at + 8 <= to {
-                    let expected = filled.map_or(0, |_| pattern.word(at / 8));
-                    // SAFETY: the block is live, so all its bytes lie inside the region.
-                    let word = unsafe { slot.address.add(at as usize).cast::<[u8; 8]>().read() };
-                    if u64::from_le_bytes(word) == expected {
-                        at += 8;
-                        continue;
-                    }
-                }
-                let expected = filled.map_or(0, |_| pattern.byte(at));
-                // SAFETY: as above.
-                let byte = unsafe { slot.address.add(at as usize).read() };
-                if byte != expected
-                    && !self.written_by_client(slot.address.wrapping_add(at as usize))
-                {
-                    return Some(at);
-                }
-                at += 1;
-            }
-        }
-        None
-    }
-
-    fn written_by_client(&self, address: *mut u8) -> bool {
-        let offset = (address.addr() - self.region.start.addr()) as u64;
-        self.writes[..self.writes_len]
-            .iter()
-            .any(|&(from, to)| from <= offset && offset < to)
     }
 }
 

@@ -1,0 +1,79 @@
+//! The client's errors: pointers that are no live block's, and writes of its own.
+
+use core::alloc::Layout;
+
+use super::{Heap, WRITES_MAX, answer, layout};
+use crate::observation::Outcome;
+use crate::op::Handle;
+use crate::subject::Subject;
+
+impl<S: Subject> Heap<'_, S> {
+    /// Frees a dead handle again, or `offset` bytes into a live block.
+    pub fn free_misused(&mut self, handle: Handle, offset: u64) -> Outcome {
+        let slot = self.workspace.slots[handle.0 as usize];
+        if slot.address.is_null() || (offset > 0 && !slot.live) {
+            return Outcome::NoBlock;
+        }
+        let address = slot.address.wrapping_add(offset as usize);
+        self.free_address(address, layout(slot.size, slot.align))
+    }
+
+    /// Frees an address that need not be any block's.
+    pub fn free_wild(&mut self, offset: u64) -> Outcome {
+        self.free_address(self.region.start.wrapping_add(offset as usize), None)
+    }
+
+    /// Frees null: legal for a native entry, and no call of a layout-taking one.
+    pub fn free_null(&mut self) -> Outcome {
+        if !S::DECLARATION.native {
+            return Outcome::NotExpressible;
+        }
+        // SAFETY: freeing null is legal for a native entry.
+        answer(unsafe {
+            self.subject
+                .free(core::ptr::null_mut(), Layout::new::<u64>())
+        })
+    }
+
+    /// The client writes `length` bytes of 0xff from byte `offset` of its block, inside the heap.
+    pub fn write(&mut self, handle: Handle, offset: u64, length: u16) -> Outcome {
+        let Some(slot) = self.live_slot(handle) else {
+            return Outcome::NoBlock;
+        };
+        let from = (slot.address.addr() - self.region.start.addr()) as u64;
+        let range = from
+            .checked_add(offset)
+            .and_then(|at| Some(at..at.checked_add(length.into())?));
+        let Some(range) = range.filter(|range| range.end <= self.region.bytes as u64) else {
+            return Outcome::NotExpressible;
+        };
+        if self.writes_len == WRITES_MAX {
+            return Outcome::NotExpressible;
+        }
+        self.writes[self.writes_len] = (range.start, range.end);
+        self.writes_len += 1;
+        // SAFETY: the range lies inside the region, which nobody else uses.
+        unsafe {
+            self.region
+                .start
+                .add(range.start as usize)
+                .write_bytes(0xff, length.into())
+        };
+        Outcome::Done
+    }
+
+    fn free_address(&mut self, address: *mut u8, layout: Option<Layout>) -> Outcome {
+        let slots = &self.workspace.slots[..self.issued];
+        if slots
+            .iter()
+            .any(|slot| slot.live && slot.address == address)
+        {
+            // Where a live block starts, this would be a legal free to the subject: the client's
+            // undetectable error.
+            return Outcome::NotExpressible;
+        }
+        let layout = layout.unwrap_or(Layout::new::<u64>());
+        // SAFETY: the misuse lane wants to see what the subject makes of it.
+        answer(unsafe { self.subject.free(address, layout) })
+    }
+}
