@@ -131,6 +131,14 @@ pub fn mutate(subject: &str, data: &mut [u8], size: usize, max_size: usize, seed
     }
 }
 
+/// Joins a prefix of one input and a suffix of another: the body of a `fuzz_crossover!`.
+pub fn cross_over(subject: &str, one: &[u8], other: &[u8], out: &mut [u8], seed: u32) -> usize {
+    registry::by_name(subject).map_or(0, |entry| {
+        let limits = Limits::of(&entry.declaration, OPS_MAX);
+        mutate::cross_over(one, other, out, seed, &limits)
+    })
+}
+
 /// Runs fast; what is suspicious runs again, strictly and on a fresh heap.
 fn judge(heaps: &mut InProcess, entry: &Entry, trace: &Trace) -> Option<Finding> {
     let map = "a heap can be mapped";
