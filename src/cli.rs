@@ -17,7 +17,7 @@ mod triage;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use harness::subjects::Entry;
+use harness::entry::Entry;
 
 use crate::registry;
 

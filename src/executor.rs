@@ -1,11 +1,11 @@
 //! Something that runs traces: the host or a guest. Everything above does not care which.
 
 use anyhow::Result;
+use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::heap::Strength;
 use harness::observation::Outcome;
 use harness::op::Op;
-use harness::subjects::Entry;
 use harness::trace::Trace;
 
 use crate::judge::{self, Verdict};

@@ -31,9 +31,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::op::Align;
-use harness::subjects::Entry;
 use harness::trace::Trace;
 use harness::transcript::End as ProcessEnd;
 
@@ -195,7 +195,7 @@ impl<'a> Task<'a> {
             ..
         } = *settings;
         let declaration = &entry.declaration;
-        let overhead = declaration.overhead.filter(|_| entry.branch.is_some());
+        let overhead = declaration.overhead.filter(|_| entry.table_is_state);
         let overhead = overhead.with_context(|| {
             format!(
                 "{} cannot be explored: its table is not its whole state",

@@ -16,7 +16,7 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Unstructured};
 use harness::bytes;
 use harness::declaration::Misuse;
-use harness::subjects::Entry;
+use harness::entry::Entry;
 use harness::text::Document;
 use harness::trace::Trace;
 use harness::transcript::Transcript;

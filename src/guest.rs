@@ -22,10 +22,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::heap::Strength;
 use harness::mailbox::Request;
-use harness::subjects::Entry;
 use harness::trace::{OPS_MAX, Trace};
 use harness::transcript::{End, Transcript};
 

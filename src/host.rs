@@ -10,12 +10,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use harness::execute::Plan;
+use harness::entry::Entry;
+use harness::execute::{Plan, execute};
 use harness::geometry::Geometry;
 use harness::heap::Workspace;
 use harness::observation::Observation;
 use harness::subject::Region;
-use harness::subjects::Entry;
 use harness::trace::Trace;
 use harness::transcript::{Recorder, Transcript};
 
@@ -101,7 +101,7 @@ impl Host {
             // worker's copy of it is nobody else's, and `ensure_accepts` has checked the geometry.
             let completion = unsafe {
                 region.prepare(entry.declaration.region.zeroed);
-                (entry.execute)(plan, region, workspace, &mut recorder)
+                execute(entry, plan, region, workspace, &mut recorder)
             };
             recorder.finish(completion);
         })

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use arbitrary::Unstructured;
+use harness::entry::Entry;
 use harness::op::OpKind;
-use harness::subjects::Entry;
 use harness::trace::Trace;
 
 use crate::executor::Executor;

@@ -7,14 +7,14 @@ use std::ops::ControlFlow;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
-use anyhow::{Context, Result};
-use harness::branch::Branches;
-use harness::execute::{Completion, Plan, Sink};
+use anyhow::{Context, Result, ensure};
+use harness::branch::{Branches, branch};
+use harness::entry::Entry;
+use harness::execute::{Completion, Plan, Sink, execute};
 use harness::geometry::Geometry;
 use harness::heap::Workspace;
 use harness::observation::Observation;
 use harness::op::Op;
-use harness::subjects::Entry;
 use harness::trace::Trace;
 
 use crate::executor::{self, Executor};
@@ -82,9 +82,11 @@ impl InProcess {
         branches: &mut dyn Branches,
     ) -> Result<()> {
         ensure_accepts(entry, path.geometry)?;
-        let branch = entry
-            .branch
-            .with_context(|| format!("the table of {} is not its whole state", entry.name()))?;
+        ensure!(
+            entry.table_is_state,
+            "the table of {} is not its whole state",
+            entry.name()
+        );
         let fresh = self.fresh_capacity(entry, path.geometry)?;
         self.map(path.geometry)?;
         let mut region = self.regions[&path.geometry].region();
@@ -94,6 +96,7 @@ impl InProcess {
         unsafe {
             region.prepare(entry.declaration.region.zeroed);
             branch(
+                entry,
                 &path.ops,
                 fresh,
                 region,
@@ -145,7 +148,7 @@ impl InProcess {
         // `self` is borrowed; the geometry was checked above.
         Ok(unsafe {
             region.prepare(entry.declaration.region.zeroed);
-            (entry.execute)(plan, region, &mut self.workspace, sink)
+            execute(entry, plan, region, &mut self.workspace, sink)
         })
     }
 }

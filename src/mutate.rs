@@ -177,7 +177,6 @@ impl Records {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness::subjects;
 
     fn limits() -> Limits {
         Limits::of(&subjects::by_name("kmem").unwrap().declaration, 64)

@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use anyhow::{Result, anyhow};
-use harness::subjects::{self, Entry};
+use harness::entry::Entry;
 
 static ENTRIES: OnceLock<&'static [Entry]> = OnceLock::new();
 
@@ -19,7 +19,7 @@ pub fn install(entries: &'static [Entry]) {
 /// Every subject, those with a planted defect included.
 #[must_use]
 pub fn all() -> &'static [Entry] {
-    ENTRIES.get().copied().unwrap_or(&subjects::ALL)
+    ENTRIES.get().copied().unwrap_or(&subjects::ours::ALL)
 }
 
 /// The subjects without a planted defect: what is tested when nobody says what.

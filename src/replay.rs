@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use harness::subjects::Entry;
+use harness::entry::Entry;
 use serde::Serialize;
 
 use crate::compare;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use harness::entry::Entry;
 use harness::op::OpKind;
-use harness::subjects::Entry;
 use harness::text::{Document, Line};
 use harness::trace::Trace;
 use serde::Serialize;

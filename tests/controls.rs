@@ -5,14 +5,14 @@
 use std::alloc::Layout;
 
 use harness::declaration::Declaration;
+use harness::entry::Entry;
 use harness::foreign::{Adapter, Foreign};
 use harness::subject::Region;
-use harness::subjects::Entry;
 use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings, Summary};
 use kmem_rig::rules::{Rule, Rules};
 use qemu_tests::boot;
-use subjects::{CONTROLS, LinkedList};
+use subjects::controls::{CONTROLS, LinkedList};
 
 /// Ops judged of each control on the host, and the cases that come to as many.
 const HOST_OPS: u64 = 2_000_000;

@@ -5,7 +5,6 @@ use std::process::{Command, Output};
 
 use harness::geometry::Geometry;
 use harness::op::Align;
-use harness::subjects;
 use kmem_rig::explore::menu::Sizes;
 use kmem_rig::explore::{self, Incomplete, Settings, Summary};
 use kmem_rig::host::Host;

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::heap::Strength;
 use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, RAM_ADDRESS};
 use harness::op::Op;
-use harness::subjects::{self, Entry};
 use harness::text::Document;
 use harness::trace::{OPS_MAX, Trace};
 use kmem_rig::executor::Executor;
@@ -64,7 +64,7 @@ fn run(executor: &mut dyn Executor, name: &str, text: &str, options: RunOptions)
 #[test]
 fn every_subject_runs_in_the_guest() {
     let (mut guest, mut host) = (guest(), Host::new().unwrap());
-    for entry in subjects::all() {
+    for entry in &subjects::ours::ALL {
         let [in_guest, on_host] = [&mut guest as &mut dyn Executor, &mut host].map(|executor| {
             executor
                 .run(entry, &trace(SHORT), RunOptions::STRICT)

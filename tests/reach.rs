@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use harness::observation::Outcome;
 use harness::op::Op;
-use harness::subjects;
 use harness::trace::Trace;
 use kmem_rig::executor::Executor;
 use kmem_rig::generate::Limits;

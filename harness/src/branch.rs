@@ -4,11 +4,12 @@
 //! restored between two tries are the region's own bytes. Everything is checked after each try, as
 //! in strict strength. Like [`crate::execute`] it judges nothing.
 
+use crate::entry::Entry;
 use crate::execute::{Plan, step};
 use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::Observation;
 use crate::op::Op;
-use crate::subject::{Chunk, Region, Subject};
+use crate::subject::{Chunk, Region};
 use crate::table;
 
 /// Says what to try, and takes what happens.
@@ -23,7 +24,7 @@ pub trait Branches {
     fn observe(&mut self, observation: &Observation);
 }
 
-/// Runs the ops of `path` on a fresh `S` over `region`, then tries what `branches` asks for from
+/// Runs the ops of `path` on a fresh subject over `region`, then tries what `branches` asks for from
 /// the state they lead to. `saved` is memory for the region's bytes and its slack.
 ///
 /// # Safety
@@ -31,7 +32,8 @@ pub trait Branches {
 ///
 /// # Panics
 /// If `saved` is too short.
-pub unsafe fn branch<S: Subject>(
+pub unsafe fn branch(
+    entry: &Entry,
     path: &[Op],
     fresh_capacity: u64,
     region: Region,
@@ -45,9 +47,13 @@ pub unsafe fn branch<S: Subject>(
         tables: false,
         fresh_capacity,
     };
+    let mut work = |heap: Heap<'_>| run(heap, plan, saved, branches);
     // SAFETY: exactly the caller's promise.
-    let mut heap = unsafe { Heap::<S>::new(region, workspace, plan.strength) };
-    for op in path {
+    unsafe { Heap::with_fresh(entry, region, workspace, plan.strength, &mut work) };
+}
+
+fn run(mut heap: Heap<'_>, plan: Plan<'_>, saved: &mut [u8], branches: &mut dyn Branches) {
+    for op in plan.ops {
         let (outcome, contents) = step(&mut heap, op, plan);
         branches.pass(&Observation {
             contents,
@@ -64,8 +70,8 @@ pub unsafe fn branch<S: Subject>(
 }
 
 /// One op, and every check behind it.
-fn attempt<S: Subject>(
-    heap: &mut Heap<'_, S>,
+fn attempt(
+    heap: &mut Heap<'_>,
     op: &Op,
     plan: Plan<'_>,
     branches: &mut dyn Branches,
@@ -76,7 +82,10 @@ fn attempt<S: Subject>(
         ..Observation::of(outcome)
     };
     if !heap.is_lost() {
-        observation.walk = table::digest(heap.subject(), |chunk| branches.chunk(chunk));
+        observation.walk = table::digest(
+            |visit| heap.subject().walk(visit),
+            |chunk| branches.chunk(chunk),
+        );
         let contents = &mut observation.contents;
         contents.corrupted = contents.corrupted.or_else(|| heap.verify());
         contents.stray_store = heap.stray_store(true);

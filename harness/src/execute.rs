@@ -7,10 +7,11 @@
 use core::ops::ControlFlow;
 
 use crate::declaration::TableForm;
+use crate::entry::Entry;
 use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::{Contents, Observation, Outcome};
 use crate::op::Op;
-use crate::subject::{Region, Subject};
+use crate::subject::Region;
 
 /// In fast strength, the chunks are walked after every so many ops, and at the end.
 const FAST_WALK_OPS: usize = 16;
@@ -49,20 +50,27 @@ pub enum Completion {
     Stopped,
 }
 
-/// Runs `plan` on a fresh `S` over `region`.
+/// Runs `plan` on a fresh subject over `region`.
 ///
 /// # Safety
-/// The region is as [`Region`] says, was prepared as `S`'s declaration asks, and has a geometry
-/// the declaration accepts.
-pub unsafe fn execute<S: Subject>(
+/// The region is as [`Region`] says, was prepared as the entry's declaration asks, and has a
+/// geometry the declaration accepts.
+pub unsafe fn execute(
+    entry: &Entry,
     plan: Plan<'_>,
     region: Region,
     workspace: &mut Workspace,
     sink: &mut dyn Sink,
 ) -> Completion {
-    let prints = S::DECLARATION.table != TableForm::Nothing;
+    let mut completion = Completion::Completed;
+    let mut work = |heap: Heap<'_>| completion = run(heap, plan, sink);
     // SAFETY: exactly the caller's promise.
-    let mut heap = unsafe { Heap::<S>::new(region, workspace, plan.strength) };
+    unsafe { Heap::with_fresh(entry, region, workspace, plan.strength, &mut work) };
+    completion
+}
+
+fn run(mut heap: Heap<'_>, plan: Plan<'_>, sink: &mut dyn Sink) -> Completion {
+    let prints = heap.declaration().table != TableForm::Nothing;
     for (index, op) in plan.ops.iter().enumerate() {
         sink.begin(index);
         let (outcome, contents) = step(&mut heap, op, plan);
@@ -101,11 +109,7 @@ pub unsafe fn execute<S: Subject>(
 }
 
 /// Calls the subject as `op` says.
-pub(crate) fn step<S: Subject>(
-    heap: &mut Heap<'_, S>,
-    op: &Op,
-    plan: Plan<'_>,
-) -> (Outcome, Contents) {
+pub(crate) fn step(heap: &mut Heap<'_>, op: &Op, plan: Plan<'_>) -> (Outcome, Contents) {
     let outcome = match *op {
         Op::Alloc {
             size,

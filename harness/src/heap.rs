@@ -14,10 +14,12 @@ mod rewind;
 
 use core::alloc::Layout;
 
+use crate::declaration::Declaration;
+use crate::entry::{AnySubject, Entry};
 use crate::geometry::Geometry;
 use crate::observation::{Contents, Outcome, WalkDigest};
 use crate::op::{Align, Handle};
-use crate::subject::{Freed, Region, Request, Subject};
+use crate::subject::{Freed, Region, Request};
 use crate::table::{self, Text};
 use crate::trace::OPS_MAX;
 
@@ -105,10 +107,11 @@ impl Region {
 }
 
 /// A subject at work.
-pub struct Heap<'w, S> {
-    subject: S,
+pub struct Heap<'a> {
+    declaration: &'a Declaration,
+    subject: &'a mut dyn AnySubject,
     region: Region,
-    workspace: &'w mut Workspace,
+    workspace: &'a mut Workspace,
     issued: usize,
     live: usize,
     /// Client writes so far, as offsets from the region's start: they are not corruption.
@@ -119,27 +122,40 @@ pub struct Heap<'w, S> {
     lost: bool,
 }
 
-impl<'w, S: Subject> Heap<'w, S> {
-    /// A fresh subject over a fresh region.
+impl Heap<'_> {
+    /// Makes a fresh subject over a fresh region, and hands the two to `work`.
     ///
     /// # Safety
-    /// The region is as [`Region`] says until the heap is dropped, was prepared as the subject's
+    /// The region is as [`Region`] says until `work` returns, was prepared as the subject's
     /// declaration asks, and its geometry is one the declaration accepts.
-    pub unsafe fn new(region: Region, workspace: &'w mut Workspace, strength: Strength) -> Self {
+    pub unsafe fn with_fresh(
+        entry: &Entry,
+        region: Region,
+        workspace: &mut Workspace,
+        strength: Strength,
+        work: &mut dyn FnMut(Heap<'_>),
+    ) {
+        let mut work = |subject: &mut dyn AnySubject| {
+            work(Heap {
+                declaration: &entry.declaration,
+                subject,
+                region,
+                workspace,
+                issued: 0,
+                live: 0,
+                writes: [(0, 0); WRITES_MAX],
+                writes_len: 0,
+                strength,
+                lost: false,
+            });
+        };
         // SAFETY: exactly the caller's promise.
-        let subject = unsafe { S::new(region) };
-        let writes = [(0, 0); WRITES_MAX];
-        Self {
-            subject,
-            region,
-            workspace,
-            issued: 0,
-            live: 0,
-            writes,
-            writes_len: 0,
-            strength,
-            lost: false,
-        }
+        unsafe { entry.with_fresh(region, &mut work) };
+    }
+
+    /// What the subject's users are told.
+    pub const fn declaration(&self) -> &Declaration {
+        self.declaration
     }
 
     /// Whether a block has left the heap, so that the run must end.
@@ -159,7 +175,7 @@ impl<'w, S: Subject> Heap<'w, S> {
         };
         self.workspace.slots[self.issued] = dead;
         self.issued += 1;
-        let Some(request) = request::<S>(size, align, zeroed) else {
+        let Some(request) = request(self.declaration, size, align, zeroed) else {
             return (Outcome::NotExpressible, Contents::HELD);
         };
         // SAFETY: `request` answers only with requests inside the declaration.
@@ -273,7 +289,7 @@ impl<'w, S: Subject> Heap<'w, S> {
 
     /// Whether `size` bytes are granted now.
     pub fn grants(&mut self, size: u64) -> bool {
-        let Some(request) = request::<S>(size, None, false) else {
+        let Some(request) = request(self.declaration, size, None, false) else {
             return false;
         };
         // SAFETY: `request` answers only with requests inside the declaration.
@@ -289,12 +305,12 @@ impl<'w, S: Subject> Heap<'w, S> {
 
     /// The digest of the subject's chunks.
     pub fn digest(&self) -> Option<WalkDigest> {
-        table::digest(&self.subject, |_| {})
+        self.subject.digest()
     }
 
     /// The subject itself.
-    pub(crate) const fn subject(&self) -> &S {
-        &self.subject
+    pub(crate) const fn subject(&self) -> &dyn AnySubject {
+        self.subject
     }
 
     /// The subject's printed table in offsets, and the first line that contradicts the walk.
@@ -305,7 +321,7 @@ impl<'w, S: Subject> Heap<'w, S> {
         printed.clear();
         let cut = self.subject.print_table(printed).is_err();
         table::rewrite_addresses(printed.as_str(), cut, self.region, rewritten);
-        let wrong = table::line_wrong(&self.subject, rewritten.as_str());
+        let wrong = table::line_wrong(self.subject, self.declaration.table, rewritten.as_str());
         (rewritten.as_str(), wrong)
     }
 
@@ -353,9 +369,14 @@ fn layout(size: u64, align: Align) -> Option<Layout> {
 }
 
 /// The request as the subject can be asked; `None` where it cannot (DESIGN section 5).
-fn request<S: Subject>(size: u64, align: Option<Align>, zeroed: bool) -> Option<Request> {
+fn request(
+    declaration: &Declaration,
+    size: u64,
+    align: Option<Align>,
+    zeroed: bool,
+) -> Option<Request> {
     let bytes = usize::try_from(size).ok()?;
-    if S::DECLARATION.native && align.is_none() {
+    if declaration.native && align.is_none() {
         return Some(Request {
             size: bytes,
             align: None,
@@ -363,7 +384,7 @@ fn request<S: Subject>(size: u64, align: Option<Align>, zeroed: bool) -> Option<
         });
     }
     let align = align.unwrap_or(Align::DEFAULT);
-    let align_max = S::DECLARATION.align_max.min(Geometry::ALIGN);
+    let align_max = declaration.align_max.min(Geometry::ALIGN);
     let layout = layout(size, align).filter(|_| size > 0 && align.bytes() <= align_max)?;
     Some(Request {
         size: bytes,

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`op`], [`geometry`], `trace` | what is asked: one call, the heap, a sequence of calls |
 //! | `text` (with `parse`), `bytes`, [`record`] | traces for people, for libFuzzer, on the wire |
-//! | [`declaration`], [`subject`], [`subjects`] | the allocator under test, and ours |
+//! | [`declaration`], [`subject`], [`entry`] | the allocator under test, and a row of a registry |
 //! | [`foreign`] | somebody else's as a subject |
 //! | [`execute`], [`heap`], [`pattern`], [`table`] | running a trace and checking memory |
 //! | [`branch`] | trying many ops from one state |
@@ -28,6 +28,7 @@ pub mod branch;
 #[cfg(feature = "alloc")]
 pub mod bytes;
 pub mod declaration;
+pub mod entry;
 pub mod execute;
 pub mod foreign;
 pub mod geometry;
@@ -40,7 +41,6 @@ mod parse;
 pub mod pattern;
 pub mod record;
 pub mod subject;
-pub mod subjects;
 pub mod table;
 #[cfg(feature = "alloc")]
 pub mod text;

@@ -5,11 +5,12 @@
 //! bookkeeping may go round in circles.
 
 use core::fmt::{self, Write};
-use core::ops::ControlFlow;
+use core::ops::{ControlFlow, Range};
 
 use crate::declaration::TableForm;
+use crate::entry::AnySubject;
 use crate::observation::WalkDigest;
-use crate::subject::{Chunk, Region, Subject};
+use crate::subject::{Chunk, Region};
 
 /// The most text one `print_table` may produce; the writer's error ends it there.
 pub const TABLE_BYTES_MAX: usize = 64 << 10;
@@ -40,20 +41,26 @@ impl ChunkHash {
     }
 }
 
-/// Walks a subject's chunks and shows each to `visit`; `None` if it lists none.
-pub fn digest<S: Subject>(subject: &S, mut visit: impl FnMut(Chunk)) -> Option<WalkDigest> {
-    let mut walk = Walk {
+/// What a walk shows its chunks to, until it breaks.
+pub type Visit<'a> = &'a mut dyn FnMut(Chunk) -> ControlFlow<()>;
+
+/// Digests a subject's walk, and shows each of its chunks to `visit`; `None` if it lists none.
+pub fn digest(
+    walk: impl FnOnce(Visit<'_>) -> Option<Range<u64>>,
+    mut visit: impl FnMut(Chunk),
+) -> Option<WalkDigest> {
+    let mut state = Walk {
         hash: ChunkHash::EMPTY,
         count: 0,
         last: None,
         unmerged_at: None,
         hole: None,
     };
-    let bounds = subject.walk(&mut |chunk| {
+    let bounds = walk(&mut |chunk| {
         visit(chunk);
-        walk.step(chunk)
+        state.step(chunk)
     })?;
-    Some(walk.finish(bounds))
+    Some(state.finish(bounds))
 }
 
 /// Folds chunks as they come; stops at the first one after which nothing can be trusted.
@@ -92,7 +99,7 @@ impl Walk {
         ControlFlow::Continue(())
     }
 
-    fn finish(self, bounds: core::ops::Range<u64>) -> WalkDigest {
+    fn finish(self, bounds: Range<u64>) -> WalkDigest {
         let broken_at = self.hole.or(match self.last {
             Some((first, _)) if first != bounds.start => Some(first),
             Some((_, last)) if last.offset + last.size != bounds.end => Some(last.offset),
@@ -198,11 +205,10 @@ fn rewrite(printed: &str, region: Region, out: &mut Text) -> fmt::Result {
 
 /// The first line of a rewritten table that contradicts the walk, counted from 0; a chunk that is
 /// missing from the text contradicts at the line behind the last.
-pub fn line_wrong<S: Subject>(subject: &S, text: &str) -> Option<u32> {
+pub fn line_wrong(subject: &dyn AnySubject, form: TableForm, text: &str) -> Option<u32> {
     if text.ends_with(CUT_MARK) {
         return None;
     }
-    let form = S::DECLARATION.table;
     let mut lines = text
         .lines()
         .zip(0_u32..)

@@ -1,6 +1,5 @@
 //! A batch goes on: what one trace does to its process or its guest, the next does not notice.
 
-use harness::subjects;
 use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
 use kmem_rig::regression::Regression;

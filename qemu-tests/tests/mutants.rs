@@ -3,11 +3,12 @@
 
 use std::fmt::Write;
 
-use harness::subjects::{self, Entry};
+use harness::entry::Entry;
 use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings};
 use kmem_rig::rules::Rules;
 use qemu_tests::assert_snapshot;
+use subjects::ours::{HEAP_MUTANTS, PAGE_MUTANTS};
 
 /// Cases within which a mutant must be found: a second's work, and twice what the rarest takes.
 const EXECS_MAX: u64 = 8_192;
@@ -52,7 +53,7 @@ fn every_mutant_is_killed() {
     let mut host = Host::new().unwrap();
     let mut text = String::new();
     let mut survivors = Vec::new();
-    for entry in subjects::HEAP_MUTANTS.iter().chain(&subjects::PAGE_MUTANTS) {
+    for entry in HEAP_MUTANTS.iter().chain(&PAGE_MUTANTS) {
         let Some(find) = first_find(entry, takes_misuse(entry), &mut host) else {
             survivors.push(entry.name());
             continue;

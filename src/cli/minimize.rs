@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use harness::subjects::Entry;
+use harness::entry::Entry;
 use harness::text::Document;
 
 use super::Outcome;

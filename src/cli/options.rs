@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use harness::subjects::Entry;
+use harness::entry::Entry;
 
 use crate::guest::Guest;
 use crate::registry;

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use clap::Args;
 use harness::declaration::{Misuse, Policy};
-use harness::subjects::Entry;
+use harness::entry::Entry;
 
 use super::{Outcome, table::table};
 use crate::registry;

@@ -216,7 +216,6 @@ impl Menu {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness::subjects;
 
     fn menu(name: &str, bytes: u64, aligns: &[u64]) -> Menu {
         let declaration = &subjects::by_name(name).unwrap().declaration;

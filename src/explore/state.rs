@@ -153,7 +153,6 @@ impl Form {
 mod tests {
     use super::*;
     use harness::op::Handle;
-    use harness::subjects;
 
     fn form(name: &str, aligns: &[u64]) -> Form {
         let declaration = &subjects::by_name(name).unwrap().declaration;

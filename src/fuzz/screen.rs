@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::bytes;
+use harness::entry::Entry;
 use harness::op::OpKind;
-use harness::subjects::Entry;
 use harness::trace::{OPS_MAX, Trace};
 use harness::transcript::{End, Transcript};
 

@@ -140,7 +140,6 @@ const fn plain(size: u64) -> Op {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harness::subjects;
 
     #[test]
     fn a_cycle_ends_with_an_empty_heap_and_starts_as_the_one_before() {

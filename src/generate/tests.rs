@@ -1,5 +1,4 @@
 use super::*;
-use harness::subjects;
 use std::collections::BTreeSet;
 
 /// Traces of a subject from a fixed seed.

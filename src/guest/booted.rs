@@ -212,7 +212,6 @@ mod tests {
     use std::process;
 
     use harness::mailbox::MAILBOX_ADDRESS;
-    use harness::subjects;
     use harness::trace::Trace;
     use harness::transcript::End;
 

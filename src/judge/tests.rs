@@ -11,7 +11,6 @@ use harness::declaration::{Declaration, Misuse};
 use harness::geometry::Geometry;
 use harness::observation::{Contents, Observation, Outcome, WalkDigest};
 use harness::op::{Align, Handle, Op};
-use harness::subjects;
 use harness::table::ChunkHash;
 
 use super::{Finding, Judge};

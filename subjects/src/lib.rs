@@ -1,78 +1,42 @@
-//! Allocators that kernels and firmware use, in current releases, under the rig: the controls. The
-//! rig must be silent on them, unless a find is real; those are written up in `docs/finds/`.
+//! The allocators under test, as host and guest know them by name.
 //!
 //! ```text
-//! crate ---- one file here: a `Foreign`, that is a declaration and five calls
-//!   `- harness::foreign: `Adapter<F>` makes a subject of any `Foreign`
-//!        `- ALL: ours, then these: what the binary and the guest know by name
+//! ours      kmem's allocators and their mutants      `Subject`
+//! controls  other people's, behind this feature      `Foreign`, a declaration and five calls
+//!     `- harness::entry: an `Entry` each, all of them in `ALL`
 //! ```
 //!
-//! Each file says which release it is about (the manifest pins it), how the crate is meant to be
-//! used over one region, and why its declaration is what its documentation and source say. Nothing
-//! of the crates is copied, and nothing is worked around silently: a request that a crate does not
-//! serve as [`core::alloc::Layout`] asks is left out by the declaration, with the reason beside it.
+//! This crate and the allocators below it are what a fuzzer instruments: nothing of the rig is here.
 #![no_std]
 
-mod ax_slab;
-mod buddy_alloc;
-mod buddy_system;
-mod critical;
-mod dlmalloc;
-mod embedded_llff;
-mod embedded_tlsf;
-mod good_memory;
-mod linked_list;
-mod rlsf;
-mod slab_rs;
-mod stalloc;
-mod talc;
-mod talc_4;
+#[cfg(feature = "controls")]
+pub mod controls;
+pub mod ours;
 
-pub use ax_slab::AxSlab;
-pub use buddy_alloc::BuddyAlloc;
-pub use buddy_system::BuddySystem;
-pub use dlmalloc::SegmentMalloc;
-pub use embedded_llff::EmbeddedLlff;
-pub use embedded_tlsf::EmbeddedTlsf;
-pub use good_memory::GoodMemory;
-pub use linked_list::LinkedList;
-pub use rlsf::FlexibleTlsf;
-pub use slab_rs::SlabRs;
-pub use stalloc::Stalloc;
-pub use talc::Talc5;
-pub use talc_4::Talc4;
+use harness::entry::Entry;
 
-use harness::foreign::Adapter;
-use harness::subjects::{self, Entry};
+#[cfg(feature = "controls")]
+const CONTROLS: &[Entry] = &controls::CONTROLS;
+#[cfg(not(feature = "controls"))]
+const CONTROLS: &[Entry] = &[];
 
-/// Somebody else's allocators.
-pub const CONTROLS: [Entry; 13] = [
-    Entry::of::<Adapter<Talc5>>(),
-    Entry::of::<Adapter<Talc4>>(),
-    Entry::of::<Adapter<LinkedList>>(),
-    Entry::of::<Adapter<BuddySystem>>(),
-    Entry::of::<Adapter<FlexibleTlsf>>(),
-    Entry::of::<Adapter<EmbeddedLlff>>(),
-    Entry::of::<Adapter<EmbeddedTlsf>>(),
-    Entry::of::<Adapter<SegmentMalloc>>(),
-    Entry::of::<Adapter<GoodMemory>>(),
-    Entry::of::<Adapter<BuddyAlloc>>(),
-    Entry::of::<Adapter<SlabRs>>(),
-    Entry::of::<Adapter<AxSlab>>(),
-    Entry::of::<Adapter<Stalloc>>(),
-];
-
-/// Every subject there is: ours with their canaries, then the controls.
-pub static ALL: [Entry; subjects::ALL.len() + CONTROLS.len()] = {
-    let mut all = [CONTROLS[0]; subjects::ALL.len() + CONTROLS.len()];
+/// Every subject there is: ours with their mutants, then the controls.
+pub static ALL: [Entry; ours::ALL.len() + CONTROLS.len()] = {
+    let mut all = [ours::ALL[0]; ours::ALL.len() + CONTROLS.len()];
     let mut index = 0;
     while index < all.len() {
-        all[index] = match index.checked_sub(subjects::ALL.len()) {
+        all[index] = match index.checked_sub(ours::ALL.len()) {
             Some(control) => CONTROLS[control],
-            None => subjects::ALL[index],
+            None => ours::ALL[index],
         };
         index += 1;
     }
     all
 };
 const _: () = assert!(ALL.len() <= harness::mailbox::SUBJECTS_MAX);
+
+/// The subject of a name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Entry> {
+    ALL.iter().find(|entry| entry.name() == name)
+}

@@ -3,9 +3,8 @@
 use super::{END_BYTES, Heap, Strength};
 use crate::op::Handle;
 use crate::pattern::Pattern;
-use crate::subject::Subject;
 
-impl<S: Subject> Heap<'_, S> {
+impl Heap<'_> {
     /// The lowest live handle that someone else has written into, and where.
     pub fn verify(&self) -> Option<(Handle, u64)> {
         (0..self.issued as u32)

@@ -5,9 +5,8 @@ use core::alloc::Layout;
 use super::{Heap, WRITES_MAX, answer, layout};
 use crate::observation::Outcome;
 use crate::op::Handle;
-use crate::subject::Subject;
 
-impl<S: Subject> Heap<'_, S> {
+impl Heap<'_> {
     /// Frees a dead handle again, or `offset` bytes into a live block.
     pub fn free_misused(&mut self, handle: Handle, offset: u64) -> Outcome {
         let slot = self.workspace.slots[handle.0 as usize];
@@ -25,7 +24,7 @@ impl<S: Subject> Heap<'_, S> {
 
     /// Frees null: legal for a native entry, and no call of a layout-taking one.
     pub fn free_null(&mut self) -> Outcome {
-        if !S::DECLARATION.native {
+        if !self.declaration.native {
             return Outcome::NotExpressible;
         }
         // SAFETY: freeing null is legal for a native entry.

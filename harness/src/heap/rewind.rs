@@ -1,11 +1,10 @@
 //! Going back to a state, so that many ops can be tried from it.
 //!
-//! Only for subjects whose table is their state ([`Subject::TABLE_IS_STATE`]): what they know of
+//! Only for subjects whose table is their state ([`crate::subject::Subject::TABLE_IS_STATE`]): what they know of
 //! their blocks lies in the region, so that putting its bytes back puts the subject back.
 
 use super::{Heap, Slot};
 use crate::op::Op;
-use crate::subject::Subject;
 
 /// What an op can change of a heap besides the region's bytes.
 pub(crate) struct Mark {
@@ -15,7 +14,7 @@ pub(crate) struct Mark {
     slot: Option<(usize, Slot)>,
 }
 
-impl<S: Subject> Heap<'_, S> {
+impl Heap<'_> {
     /// Bytes that [`Self::save`] fills: the region and its slack.
     pub(crate) const fn saved_bytes(&self) -> usize {
         self.region.bytes + self.region.slack

@@ -1,6 +1,6 @@
 //! The requests of the host.
 
-use harness::execute::Plan;
+use harness::execute::{Plan, execute};
 use harness::heap::Strength;
 use harness::mailbox::Request;
 use harness::transcript::Recorder;
@@ -48,6 +48,6 @@ fn answer(request: Request, buffers: &mut Buffers) {
     // SAFETY: nothing but the subject uses the heap's memory until the reply; the host asks only
     // for geometries that the subject accepts, and has prepared the heap before it posted.
     let completion =
-        in_user_mode(|| unsafe { (entry.execute)(plan, region, workspace, &mut recorder) });
+        in_user_mode(|| unsafe { execute(entry, plan, region, workspace, &mut recorder) });
     recorder.finish(completion);
 }

@@ -11,7 +11,7 @@ use blink_alloc::BlinkAlloc;
 use harness::declaration::{Declaration, RegionNeeds, Reuse};
 use harness::foreign::{Adapter, Foreign};
 use harness::subject::Region;
-use harness::subjects::Entry;
+use harness::entry::Entry;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 

@@ -8,7 +8,7 @@ use buddy_system_allocator::FrameAllocator;
 use harness::declaration::{Declaration, RegionNeeds};
 use harness::foreign::{Adapter, Foreign};
 use harness::subject::Region;
-use harness::subjects::Entry;
+use harness::entry::Entry;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 

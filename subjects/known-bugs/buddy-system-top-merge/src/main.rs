@@ -9,7 +9,7 @@ use buddy_system_allocator::Heap;
 use harness::declaration::{Declaration, RegionNeeds};
 use harness::foreign::{Adapter, Foreign};
 use harness::subject::Region;
-use harness::subjects::Entry;
+use harness::entry::Entry;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 

@@ -7,7 +7,7 @@ use std::ptr::{NonNull, null_mut};
 use harness::declaration::{Declaration, RegionNeeds};
 use harness::foreign::{Adapter, Foreign};
 use harness::subject::Region;
-use harness::subjects::Entry;
+use harness::entry::Entry;
 use linked_list_allocator::Heap;
 
 const NAME: &str = env!("CARGO_PKG_NAME");

@@ -7,7 +7,7 @@ use std::ptr::{NonNull, null_mut, slice_from_raw_parts_mut};
 use harness::declaration::{Declaration, RegionNeeds};
 use harness::foreign::{Adapter, Foreign};
 use harness::subject::Region;
-use harness::subjects::Entry;
+use harness::entry::Entry;
 use rlsf::Tlsf;
 
 const NAME: &str = env!("CARGO_PKG_NAME");

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use harness::declaration::{Declaration, RegionNeeds};
 use harness::foreign::{Adapter, Foreign};
 use harness::subject::Region;
-use harness::subjects::Entry;
+use harness::entry::Entry;
 use stalloc::UnsafeStalloc;
 
 const NAME: &str = env!("CARGO_PKG_NAME");

@@ -4,13 +4,12 @@ use core::alloc::Layout;
 use core::fmt;
 use core::ops::{ControlFlow, Range};
 
-use kmem::{PAGE_SIZE, PageRuns, Pages2019, defect};
-
-use crate::declaration::{
+use harness::declaration::{
     Declaration, Misuse, Overhead, Policy, RegionNeeds, Reserved, Reuse, TableForm,
 };
-use crate::geometry::PAGE_BYTES;
-use crate::subject::{Chunk, Freed, Region, Request, Subject};
+use harness::geometry::PAGE_BYTES;
+use harness::subject::{Chunk, Freed, Region, Request, Subject};
+use kmem::{PAGE_SIZE, PageRuns, Pages2019, defect};
 
 const OVERHEAD: Overhead = Overhead {
     header: 0,

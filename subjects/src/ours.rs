@@ -1,5 +1,4 @@
-//! The allocators this project brings along, each an adapter of a few lines, and the registry
-//! through which host and guest reach them by name.
+//! The allocators that this project brings along, each an adapter of a few lines, and their mutants.
 
 mod kernel_heap;
 mod page_allocator;
@@ -7,50 +6,8 @@ mod page_allocator;
 pub use kernel_heap::{FirstFitHeap, PublishedHeap};
 pub use page_allocator::{CompletePages, PublishedPages};
 
+use harness::entry::Entry;
 use kmem::defect;
-
-use crate::branch::{self, Branches};
-use crate::declaration::Declaration;
-use crate::execute::{self, Completion, Plan, Sink};
-use crate::heap::Workspace;
-use crate::op::Op;
-use crate::subject::{Region, Subject};
-
-/// A subject with its type forgotten: what it declares, and its own copy of `execute`.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// What the subject's users are told.
-    pub declaration: Declaration,
-    /// [`execute::execute`] of this subject.
-    pub execute: unsafe fn(Plan<'_>, Region, &mut Workspace, &mut dyn Sink) -> Completion,
-    /// [`branch::branch`] of this subject; set iff its table is its state.
-    pub branch: Option<Branch>,
-}
-
-/// The type of [`branch::branch`].
-pub type Branch = unsafe fn(&[Op], u64, Region, &mut Workspace, &mut [u8], &mut dyn Branches);
-
-impl Entry {
-    /// The entry of a subject.
-    #[must_use]
-    pub const fn of<S: Subject>() -> Self {
-        Self {
-            declaration: S::DECLARATION,
-            execute: execute::execute::<S>,
-            branch: if S::TABLE_IS_STATE {
-                Some(branch::branch::<S>)
-            } else {
-                None
-            },
-        }
-    }
-
-    /// The subject's name.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.declaration.name
-    }
-}
 
 /// Both generations of both allocators.
 pub const SUBJECTS: [Entry; 4] = [
@@ -113,8 +70,8 @@ pub const PAGE_MUTANTS: [Entry; defect::PAGE_MUTANTS.len()] = mutants! { Complet
 
 const COUNT: usize = SUBJECTS.len() + CANARIES.len() + HEAP_MUTANTS.len() + PAGE_MUTANTS.len();
 
-/// Every subject there is, those with a planted defect last.
-pub static ALL: [Entry; COUNT] = {
+/// All of ours, those with a planted defect last.
+pub const ALL: [Entry; COUNT] = {
     let lists: [&[Entry]; 4] = [&SUBJECTS, &CANARIES, &HEAP_MUTANTS, &PAGE_MUTANTS];
     let mut all = [SUBJECTS[0]; COUNT];
     let (mut filled, mut list) = (0, 0);
@@ -129,17 +86,6 @@ pub static ALL: [Entry; COUNT] = {
     }
     all
 };
-
-/// Every subject there is, those with a planted defect last.
-pub fn all() -> impl Iterator<Item = &'static Entry> {
-    ALL.iter()
-}
-
-/// The subject of a name.
-#[must_use]
-pub fn by_name(name: &str) -> Option<&'static Entry> {
-    all().find(|entry| entry.name() == name)
-}
 
 #[cfg(test)]
 mod tests {
@@ -156,7 +102,7 @@ mod tests {
                     .iter()
                     .all(|other| other.name() != entry.name())
             );
-            assert!(entry.name().len() < crate::mailbox::NAME_BYTES);
+            assert!(entry.name().len() < harness::mailbox::NAME_BYTES);
             assert_eq!(entry.declaration.planted, index >= SUBJECTS.len());
         }
     }

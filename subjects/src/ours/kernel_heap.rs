@@ -4,13 +4,12 @@ use core::alloc::Layout;
 use core::fmt;
 use core::ops::{ControlFlow, Range};
 
-use kmem::{Chunks, FirstFit, Kmem2019, defect};
-
-use crate::declaration::{
+use harness::declaration::{
     Declaration, Misuse, Overhead, Policy, RegionNeeds, Reserved, Reuse, TableForm,
 };
-use crate::geometry::Geometry;
-use crate::subject::{Chunk, Freed, Region, Request, Subject};
+use harness::geometry::Geometry;
+use harness::subject::{Chunk, Freed, Region, Request, Subject};
+use kmem::{Chunks, FirstFit, Kmem2019, defect};
 
 const OVERHEAD: Overhead = Overhead {
     header: 8,

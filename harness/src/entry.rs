@@ -1,0 +1,123 @@
+//! A subject with its type forgotten: a row of the registry.
+//!
+//! Everything above runs any subject through [`AnySubject`], so it is compiled once. What is
+//! compiled anew for each subject is what stands here, in whichever crate makes the entry: next to
+//! nothing but the allocator itself. That keeps a guest of a hundred subjects small, and lets a
+//! fuzzer instrument the subject without the rig.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::ops::{ControlFlow, Range};
+
+use crate::declaration::Declaration;
+use crate::observation::WalkDigest;
+use crate::subject::{Chunk, Freed, Region, Request, Subject};
+use crate::table;
+
+/// What an entry does with a subject that it has made.
+pub type WithSubject<'a> = &'a mut dyn FnMut(&mut dyn AnySubject);
+
+/// A subject by name: what it declares, and how one is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// What the subject's users are told.
+    pub declaration: Declaration,
+    /// [`Subject::TABLE_IS_STATE`].
+    pub table_is_state: bool,
+    with_fresh: unsafe fn(Region, WithSubject<'_>),
+}
+
+impl Entry {
+    /// The entry of a subject.
+    #[must_use]
+    pub const fn of<S: Subject>() -> Self {
+        Self {
+            declaration: S::DECLARATION,
+            table_is_state: S::TABLE_IS_STATE,
+            with_fresh: with_fresh::<S>,
+        }
+    }
+
+    /// The subject's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.declaration.name
+    }
+
+    /// Makes a subject over a fresh region, hands it to `work`, and drops it.
+    ///
+    /// # Safety
+    /// As for [`Subject::new`].
+    pub unsafe fn with_fresh(&self, region: Region, work: WithSubject<'_>) {
+        // SAFETY: exactly the caller's promise.
+        unsafe { (self.with_fresh)(region, work) }
+    }
+}
+
+unsafe fn with_fresh<S: Subject>(region: Region, work: WithSubject<'_>) {
+    // SAFETY: exactly the caller's promise.
+    let mut subject = unsafe { S::new(region) };
+    work(&mut subject);
+}
+
+/// The calls of [`Subject`], of any subject.
+pub trait AnySubject {
+    /// [`Subject::alloc`].
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn alloc(&mut self, request: Request) -> *mut u8;
+
+    /// [`Subject::realloc`].
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8;
+
+    /// [`Subject::free`].
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed;
+
+    /// [`Subject::walk`].
+    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>>;
+
+    /// [`table::digest`]: apart from `walk`, so that a chunk does not cost a call.
+    fn digest(&self) -> Option<WalkDigest>;
+
+    /// [`Subject::print_table`].
+    ///
+    /// # Errors
+    /// Only the writer's.
+    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result;
+}
+
+impl<S: Subject> AnySubject for S {
+    unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { Subject::alloc(self, request) }
+    }
+
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { Subject::realloc(self, block, layout, new_size) }
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
+        // SAFETY: exactly the caller's promise.
+        unsafe { Subject::free(self, block, layout) }
+    }
+
+    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
+        Subject::walk(self, visit)
+    }
+
+    fn digest(&self) -> Option<WalkDigest> {
+        table::digest(|visit| Subject::walk(self, visit), |_| {})
+    }
+
+    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        Subject::print_table(self, out)
+    }
+}
