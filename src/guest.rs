@@ -107,7 +107,6 @@ impl Guest {
             subject: booted.subject(entry.name())?,
             ..request
         };
-        booted.prepare_heap(trace.geometry, entry.declaration.region.zeroed);
         let answer = booted.ask(request, &trace.ops, op_limit)?;
         if let Answer::Hung = answer {
             booted.kill();

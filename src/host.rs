@@ -13,6 +13,7 @@ use anyhow::{Context, Result, ensure};
 use harness::entry::Entry;
 use harness::execute::{Plan, execute};
 use harness::geometry::Geometry;
+use harness::ground::Ground;
 use harness::heap::Workspace;
 use harness::observation::Observation;
 use harness::subject::Region;
@@ -97,12 +98,11 @@ impl Host {
         };
         let mut worker = Worker::start(&watch, || {
             let mut recorder = Recorder::new(transcript);
-            // SAFETY: the region is mapped as `Region` says until `self.regions` is dropped, the
-            // worker's copy of it is nobody else's, and `ensure_accepts` has checked the geometry.
-            let completion = unsafe {
-                region.prepare(entry.declaration.region.zeroed);
-                execute(entry, plan, region, workspace, &mut recorder)
-            };
+            // SAFETY: the region is mapped as `Region` says until `self.regions` is dropped, and the
+            // worker's copy of it is nobody else's.
+            let mut ground = unsafe { Ground::new(region) };
+            // SAFETY: `ensure_accepts` has checked the geometry.
+            let completion = unsafe { execute(entry, plan, &mut ground, workspace, &mut recorder) };
             recorder.finish(completion);
         })
         .context("forking a worker")?;

@@ -12,6 +12,7 @@ use harness::branch::{Branches, branch};
 use harness::entry::Entry;
 use harness::execute::{Completion, Plan, Sink, execute};
 use harness::geometry::Geometry;
+use harness::ground::Ground;
 use harness::heap::Workspace;
 use harness::observation::Observation;
 use harness::op::Op;
@@ -20,6 +21,7 @@ use harness::trace::Trace;
 use crate::executor::{self, Executor};
 use crate::host::ensure_accepts;
 use crate::host::region::HostRegion;
+use crate::judge::screen::Screen;
 use crate::judge::{Finding, Judge};
 use crate::rules::Rules;
 use crate::run::{Run, RunEnd, RunOptions};
@@ -28,8 +30,15 @@ use crate::run::{Run, RunEnd, RunOptions};
 #[derive(Default)]
 pub struct InProcess {
     workspace: Box<Workspace>,
-    regions: HashMap<Geometry, HostRegion>,
+    screen: Screen,
+    heaps: HashMap<Geometry, Heap>,
     capacities: HashMap<(&'static str, Geometry), u64>,
+}
+
+/// A mapped heap. The ground is about its memory.
+struct Heap {
+    mapped: HostRegion,
+    ground: Box<Ground>,
 }
 
 impl InProcess {
@@ -39,11 +48,13 @@ impl InProcess {
     /// When the kernel grants no memory.
     pub fn add(&mut self, entry: &Entry, geometry: Geometry, capacity: u64) -> Result<()> {
         self.capacities.insert((entry.name(), geometry), capacity);
-        self.map(geometry)
+        self.heap(geometry).map(|_| ())
     }
 
     /// Runs a trace and judges it op by op, up to the first broken rule: what comes behind it is
     /// not run. Moves `progress` before each op.
+    ///
+    /// A run is screened first, where it can be, and judged only if something is objected to.
     ///
     /// # Errors
     /// When the kernel grants no memory.
@@ -55,16 +66,27 @@ impl InProcess {
         options: RunOptions,
         progress: &AtomicU32,
     ) -> Result<Option<Finding>> {
+        let (declaration, geometry) = (&entry.declaration, trace.geometry);
         let fresh = self.capacity_for(entry, trace)?;
-        let judge = Judge::new(&entry.declaration, trace.geometry, rules, fresh);
-        let mut sink = Judging {
-            judge,
-            ops: &trace.ops,
-            at: 0,
-            progress,
-            found: None,
-        };
-        self.execute(entry, trace, options, &mut sink)?;
+        if Screen::takes(declaration, rules, &trace.ops) {
+            let mut screen = std::mem::take(&mut self.screen);
+            screen.reset(declaration, geometry, fresh);
+            let mut sink = Stepping::new(trace, progress, |op: &Op, seen: &Observation| {
+                screen.objects(op, seen).then_some(())
+            });
+            let ran = self.execute(entry, trace, options, fresh, &mut sink);
+            let objection = sink.found;
+            self.screen = screen;
+            ran?;
+            if objection.is_none() {
+                return Ok(None);
+            }
+        }
+        let mut judge = Judge::new(declaration, geometry, rules, fresh);
+        let mut sink = Stepping::new(trace, progress, |op: &Op, seen: &Observation| {
+            judge.step(op, seen)
+        });
+        self.execute(entry, trace, options, fresh, &mut sink)?;
         Ok(sink.found)
     }
 
@@ -88,18 +110,21 @@ impl InProcess {
             entry.name()
         );
         let fresh = self.fresh_capacity(entry, path.geometry)?;
-        self.map(path.geometry)?;
-        let mut region = self.regions[&path.geometry].region();
+        let heap = self.heap(path.geometry)?;
+        heap.ground.spoil();
+        let mut region = heap.mapped.region();
         region.slack = region.slack.min(watched);
         saved.resize(region.bytes + region.slack, 0);
-        // SAFETY: as in `execute`; less of the slack is promised than there is.
+        // SAFETY: the heap stays mapped as long as `self`, which nobody else can use while it is
+        // borrowed; less of the slack is promised than there is.
+        let mut ground = unsafe { Ground::new(region) };
+        // SAFETY: the geometry was checked above.
         unsafe {
-            region.prepare(entry.declaration.region.zeroed);
             branch(
                 entry,
                 &path.ops,
                 fresh,
-                region,
+                &mut ground,
                 &mut self.workspace,
                 saved,
                 branches,
@@ -111,21 +136,22 @@ impl InProcess {
     /// Where the heap of a geometry starts, once it is mapped.
     #[must_use]
     pub fn heap_start(&self, geometry: Geometry) -> usize {
-        self.regions
+        self.heaps
             .get(&geometry)
-            .map_or(0, |mapped| mapped.region().start.addr())
+            .map_or(0, |heap| heap.mapped.region().start.addr())
     }
 
-    fn map(&mut self, geometry: Geometry) -> Result<()> {
-        match self.regions.entry(geometry) {
-            Occupied(_) => {}
+    fn heap(&mut self, geometry: Geometry) -> Result<&mut Heap> {
+        Ok(match self.heaps.entry(geometry) {
+            Occupied(heap) => heap.into_mut(),
             Vacant(vacant) => {
                 let mapped = HostRegion::new(geometry)
                     .with_context(|| format!("mapping a heap of {geometry}"))?;
-                vacant.insert(mapped);
+                // SAFETY: the ground is kept beside the mapping, and used through `self` alone.
+                let ground = Box::new(unsafe { Ground::new(mapped.region()) });
+                vacant.insert(Heap { mapped, ground })
             }
-        }
-        Ok(())
+        })
     }
 
     fn execute(
@@ -133,30 +159,31 @@ impl InProcess {
         entry: &Entry,
         trace: &Trace,
         options: RunOptions,
-        sink: &mut dyn Sink,
+        fresh_capacity: u64,
+        sink: &mut impl Sink,
     ) -> Result<Completion> {
         ensure_accepts(entry, trace.geometry)?;
-        self.map(trace.geometry)?;
+        self.heap(trace.geometry)?;
         let plan = Plan {
             ops: &trace.ops,
             strength: options.strength,
             tables: options.tables,
-            fresh_capacity: self.capacity_for(entry, trace)?,
+            fresh_capacity,
         };
-        let region = self.regions[&trace.geometry].region();
-        // SAFETY: the region is mapped as long as `self.regions`, which nobody else can use while
-        // `self` is borrowed; the geometry was checked above.
-        Ok(unsafe {
-            region.prepare(entry.declaration.region.zeroed);
-            execute(entry, plan, region, &mut self.workspace, sink)
-        })
+        let Self {
+            workspace, heaps, ..
+        } = self;
+        let heap = heaps.get_mut(&trace.geometry).expect("mapped above");
+        // SAFETY: the geometry was checked above.
+        Ok(unsafe { execute(entry, plan, &mut heap.ground, workspace, sink) })
     }
 }
 
 impl Executor for InProcess {
     fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run> {
         let mut collected = Collected::default();
-        let end = match self.execute(entry, trace, options, &mut collected)? {
+        let fresh = self.capacity_for(entry, trace)?;
+        let end = match self.execute(entry, trace, options, fresh, &mut collected)? {
             Completion::Completed | Completion::Stopped => RunEnd::Completed,
             Completion::Lost => RunEnd::Lost,
         };
@@ -203,29 +230,42 @@ impl Sink for Collected {
     }
 }
 
-/// The sink that judges each op as it happens and ends the run at the first broken rule.
-struct Judging<'a> {
-    judge: Judge<'a>,
+/// The sink that asks about each op as it happens, and ends the run at the first answer.
+struct Stepping<'a, A, F> {
     ops: &'a [Op],
     at: usize,
     progress: &'a AtomicU32,
-    found: Option<Finding>,
+    ask: A,
+    found: Option<F>,
 }
 
-impl Sink for Judging<'_> {
+impl<'a, A: FnMut(&Op, &Observation) -> Option<F>, F> Stepping<'a, A, F> {
+    const fn new(trace: &'a Trace, progress: &'a AtomicU32, ask: A) -> Self {
+        Self {
+            ops: trace.ops.as_slice(),
+            at: 0,
+            progress,
+            ask,
+            found: None,
+        }
+    }
+}
+
+impl<A: FnMut(&Op, &Observation) -> Option<F>, F> Sink for Stepping<'_, A, F> {
     fn begin(&mut self, op: usize) {
         self.at = op;
-        self.progress.fetch_add(1, Relaxed);
+        // Nobody else writes it, so it need not be one indivisible step.
+        let moved = self.progress.load(Relaxed).wrapping_add(1);
+        self.progress.store(moved, Relaxed);
     }
 
     fn table(&mut self, _: &str) {}
 
     fn observe(&mut self, observation: &Observation) -> ControlFlow<()> {
-        self.found = self.judge.step(&self.ops[self.at], observation);
-        if self.found.is_some() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+        self.found = (self.ask)(&self.ops[self.at], observation);
+        match self.found {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
         }
     }
 }

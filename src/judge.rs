@@ -22,6 +22,7 @@ mod evidence;
 mod machine;
 mod misuse;
 mod policy;
+pub mod screen;
 mod structure;
 #[cfg(test)]
 mod tests;

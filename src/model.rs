@@ -1,4 +1,4 @@
-//! The reference models: slow, obviously right, and without a line in common with any subject.
+//! The reference models: obviously right, and without a line in common with any subject.
 //!
 //! ```text
 //! contract   which blocks are live: all that any allocator's client may rely on
@@ -7,6 +7,7 @@
 //! gaps       where a request must fit between live blocks, for a known overhead
 //! exact      where a declared policy places blocks, and the chunk list it leaves
 //!   first_fit, lowest_run      the two policies, each over one `chunk_list`
+//! gap_list   both policies again, fast: what a search screens by, tested against `exact`
 //! area       which bytes of a region are handed out at all
 //! ```
 //!
@@ -20,6 +21,7 @@ pub mod contract;
 pub mod cycles;
 pub mod exact;
 pub mod first_fit;
+pub mod gap_list;
 pub mod gaps;
 pub mod grants;
 pub mod lowest_run;

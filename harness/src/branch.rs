@@ -6,10 +6,11 @@
 
 use crate::entry::Entry;
 use crate::execute::{Plan, step};
+use crate::ground::Ground;
 use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::Observation;
 use crate::op::Op;
-use crate::subject::{Chunk, Region};
+use crate::subject::Chunk;
 use crate::table;
 
 /// Says what to try, and takes what happens.
@@ -24,7 +25,7 @@ pub trait Branches {
     fn observe(&mut self, observation: &Observation);
 }
 
-/// Runs the ops of `path` on a fresh subject over `region`, then tries what `branches` asks for from
+/// Runs the ops of `path` on a fresh subject over `ground`, then tries what `branches` asks for from
 /// the state they lead to. `saved` is memory for the region's bytes and its slack.
 ///
 /// # Safety
@@ -36,7 +37,7 @@ pub unsafe fn branch(
     entry: &Entry,
     path: &[Op],
     fresh_capacity: u64,
-    region: Region,
+    ground: &mut Ground,
     workspace: &mut Workspace,
     saved: &mut [u8],
     branches: &mut dyn Branches,
@@ -49,7 +50,7 @@ pub unsafe fn branch(
     };
     let mut work = |heap: Heap<'_>| run(heap, plan, saved, branches);
     // SAFETY: exactly the caller's promise.
-    unsafe { Heap::with_fresh(entry, region, workspace, plan.strength, &mut work) };
+    unsafe { Heap::with_fresh(entry, ground, workspace, plan.strength, &mut work) };
 }
 
 fn run(mut heap: Heap<'_>, plan: Plan<'_>, saved: &mut [u8], branches: &mut dyn Branches) {

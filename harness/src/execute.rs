@@ -8,13 +8,14 @@ use core::ops::ControlFlow;
 
 use crate::declaration::TableForm;
 use crate::entry::Entry;
+use crate::ground::Ground;
 use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::{Contents, Observation, Outcome};
 use crate::op::Op;
-use crate::subject::Region;
 
-/// In fast strength, the chunks are walked after every so many ops, and at the end.
-const FAST_WALK_OPS: usize = 16;
+/// In fast strength, chunks are walked and all live blocks verified after every so many ops, and at
+/// the end.
+const FAST_CHECK_OPS: usize = 16;
 
 /// What to run, and how.
 #[derive(Clone, Copy, Debug)]
@@ -50,41 +51,39 @@ pub enum Completion {
     Stopped,
 }
 
-/// Runs `plan` on a fresh subject over `region`.
+/// Runs `plan` on a fresh subject over `ground`.
 ///
 /// # Safety
-/// The region is as [`Region`] says, was prepared as the entry's declaration asks, and has a
-/// geometry the declaration accepts.
-pub unsafe fn execute(
+/// The ground's region has a geometry that the entry's declaration accepts.
+pub unsafe fn execute<K: Sink>(
     entry: &Entry,
     plan: Plan<'_>,
-    region: Region,
+    ground: &mut Ground,
     workspace: &mut Workspace,
-    sink: &mut dyn Sink,
+    sink: &mut K,
 ) -> Completion {
     let mut completion = Completion::Completed;
     let mut work = |heap: Heap<'_>| completion = run(heap, plan, sink);
     // SAFETY: exactly the caller's promise.
-    unsafe { Heap::with_fresh(entry, region, workspace, plan.strength, &mut work) };
+    unsafe { Heap::with_fresh(entry, ground, workspace, plan.strength, &mut work) };
     completion
 }
 
-fn run(mut heap: Heap<'_>, plan: Plan<'_>, sink: &mut dyn Sink) -> Completion {
+fn run<K: Sink>(mut heap: Heap<'_>, plan: Plan<'_>, sink: &mut K) -> Completion {
     let prints = heap.declaration().table != TableForm::Nothing;
     for (index, op) in plan.ops.iter().enumerate() {
         sink.begin(index);
         let (outcome, contents) = step(&mut heap, op, plan);
         let last = index + 1 == plan.ops.len();
         let thorough = last || plan.strength == Strength::Strict;
+        let checked = thorough || index % FAST_CHECK_OPS == FAST_CHECK_OPS - 1;
         let mut observation = Observation {
             contents,
             ..Observation::of(outcome)
         };
         if !heap.is_lost() {
-            if thorough || index % FAST_WALK_OPS == FAST_WALK_OPS - 1 {
+            if checked {
                 observation.walk = heap.digest();
-            }
-            if thorough {
                 let contents = &mut observation.contents;
                 contents.corrupted = contents.corrupted.or_else(|| heap.verify());
             }
@@ -105,6 +104,7 @@ fn run(mut heap: Heap<'_>, plan: Plan<'_>, sink: &mut dyn Sink) -> Completion {
             return Completion::Lost;
         }
     }
+    heap.settle();
     Completion::Completed
 }
 

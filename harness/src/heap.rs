@@ -14,9 +14,10 @@ mod rewind;
 
 use core::alloc::Layout;
 
-use crate::declaration::Declaration;
+use crate::declaration::{Declaration, Overhead, Reserved};
 use crate::entry::{AnySubject, Entry};
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, PAGE_BYTES};
+use crate::ground::Ground;
 use crate::observation::{Contents, Outcome, WalkDigest};
 use crate::op::{Align, Handle};
 use crate::subject::{Freed, Region, Request};
@@ -38,7 +39,8 @@ const WRITES_MAX: usize = 64;
 pub enum Strength {
     /// Everything, after every op: the op reported is the one that did the damage.
     Strict,
-    /// Both ends of blocks, at their free and at the end; the walk every few ops.
+    /// Both ends of blocks, and the walk: at every sixteenth op and at the end; a block also when it
+    /// is freed or resized.
     Fast,
 }
 
@@ -48,12 +50,15 @@ struct Slot {
     address: *mut u8,
     size: u64,
     align: Align,
-    live: bool,
 }
 
 /// The memory a run needs besides its heap; made once and used for run after run.
 pub struct Workspace {
     slots: [Slot; OPS_MAX],
+    /// A bit a slot: set iff it is live. Words behind the last issued slot mean nothing.
+    live: [u64; OPS_MAX / 64],
+    /// Client writes, as offsets from the region's start: they are not corruption.
+    writes: [(u64, u64); WRITES_MAX],
     printed: Text,
     rewritten: Text,
 }
@@ -66,10 +71,11 @@ impl Workspace {
             address: core::ptr::null_mut(),
             size: 0,
             align: Align::DEFAULT,
-            live: false,
         };
         Self {
             slots: [slot; OPS_MAX],
+            live: [0; OPS_MAX / 64],
+            writes: [(0, 0); WRITES_MAX],
             printed: Text::new(),
             rewritten: Text::new(),
         }
@@ -83,19 +89,6 @@ impl Default for Workspace {
 }
 
 impl Region {
-    /// Gives the region the bytes every run starts from, equal on host and guest.
-    ///
-    /// # Safety
-    /// The region is as [`Region`] says, and no subject uses it.
-    pub unsafe fn prepare(self, zeroed: bool) {
-        let fill = if zeroed { 0 } else { DIRT };
-        // SAFETY: the caller vouches for the region's bytes and its slack.
-        unsafe {
-            self.start.write_bytes(fill, self.bytes);
-            self.start.add(self.bytes).write_bytes(DIRT, self.slack);
-        }
-    }
-
     /// The first of the slack's first `watched` bytes that was written to, from the region's start.
     fn stray_store(self, watched: usize) -> Option<u64> {
         let mut slack = self.bytes..self.bytes + self.slack.min(watched);
@@ -110,46 +103,52 @@ impl Region {
 pub struct Heap<'a> {
     declaration: &'a Declaration,
     subject: &'a mut dyn AnySubject,
+    ground: &'a mut Ground,
+    /// The ground's.
     region: Region,
     workspace: &'a mut Workspace,
     issued: usize,
     live: usize,
-    /// Client writes so far, as offsets from the region's start: they are not corruption.
-    writes: [(u64, u64); WRITES_MAX],
     writes_len: usize,
     strength: Strength,
+    /// Set once the subject may have written where no block is.
+    strayed: bool,
     /// Set once a block has left the heap: nothing after it means anything.
     lost: bool,
 }
 
 impl Heap<'_> {
-    /// Makes a fresh subject over a fresh region, and hands the two to `work`.
+    /// Prepares the ground, makes a fresh subject over it, and hands the two to `work`.
     ///
     /// # Safety
-    /// The region is as [`Region`] says until `work` returns, was prepared as the subject's
-    /// declaration asks, and its geometry is one the declaration accepts.
+    /// The region's geometry is one the declaration accepts.
     pub unsafe fn with_fresh(
         entry: &Entry,
-        region: Region,
+        ground: &mut Ground,
         workspace: &mut Workspace,
         strength: Strength,
         work: &mut dyn FnMut(Heap<'_>),
     ) {
+        let declaration = &entry.declaration;
+        ground.prepare(declaration.region.zeroed);
+        let region = ground.region();
+        ground.mark(0, reserved_bytes(declaration, region.bytes));
         let mut work = |subject: &mut dyn AnySubject| {
             work(Heap {
-                declaration: &entry.declaration,
+                declaration,
                 subject,
+                ground,
                 region,
                 workspace,
                 issued: 0,
                 live: 0,
-                writes: [(0, 0); WRITES_MAX],
                 writes_len: 0,
                 strength,
+                strayed: false,
                 lost: false,
             });
         };
-        // SAFETY: exactly the caller's promise.
+        // SAFETY: the ground vouches for the region, the caller for its geometry.
         unsafe { entry.with_fresh(region, &mut work) };
     }
 
@@ -171,9 +170,11 @@ impl Heap<'_> {
             address: core::ptr::null_mut(),
             size,
             align: kept,
-            live: false,
         };
         self.workspace.slots[self.issued] = dead;
+        if self.issued.is_multiple_of(64) {
+            self.workspace.live[self.issued / 64] = 0;
+        }
         self.issued += 1;
         let Some(request) = request(self.declaration, size, align, zeroed) else {
             return (Outcome::NotExpressible, Contents::HELD);
@@ -182,9 +183,10 @@ impl Heap<'_> {
         let address = unsafe { self.subject.alloc(request) };
         let mut contents = Contents::HELD;
         let outcome = self.grant(handle, address, size);
-        if self.workspace.slots[handle.0 as usize].live {
+        if self.is_live(handle) {
             if zeroed {
                 contents.not_zeroed = self.first_wrong(handle, size, None);
+                self.note_store(handle, 0, size);
             }
             self.fill(handle);
         }
@@ -213,9 +215,10 @@ impl Heap<'_> {
         }
         self.kill(handle);
         let outcome = self.grant(handle, address, size);
-        if self.workspace.slots[handle.0 as usize].live {
+        if self.is_live(handle) {
             let carried = slot.size.min(size);
             contents.realloc_lost = self.first_wrong(handle, carried, Some(slot.size));
+            self.note_store(handle, 0, carried);
             self.fill(handle);
         }
         (outcome, contents)
@@ -242,10 +245,9 @@ impl Heap<'_> {
     /// Frees every live block, lowest handle first.
     pub fn free_all(&mut self) -> (Outcome, Contents) {
         let (mut outcome, mut contents) = (Outcome::Done, Contents::HELD);
-        for handle in (0..self.issued as u32).map(Handle) {
-            if self.live_slot(handle).is_none() {
-                continue;
-            }
+        let mut next = self.next_live(0);
+        while let Some(handle) = next {
+            next = self.next_live(handle.0 as usize + 1);
             let (freed, found) = self.free(handle);
             contents.corrupted = contents.corrupted.or(found.corrupted);
             if freed == Outcome::Refused {
@@ -257,7 +259,35 @@ impl Heap<'_> {
 
     /// Whether `handle` names a live block.
     pub fn is_live(&self, handle: Handle) -> bool {
-        self.live_slot(handle).is_some()
+        let slot = handle.0 as usize;
+        slot < self.issued && self.workspace.live[slot / 64] >> (slot % 64) & 1 == 1
+    }
+
+    /// The lowest live handle from this slot on.
+    fn next_live(&self, slot: usize) -> Option<Handle> {
+        let mut word = slot / 64;
+        let mut bits = !0 << (slot % 64);
+        while word * 64 < self.issued {
+            bits &= self.workspace.live[word];
+            if bits != 0 {
+                return Some(Handle((word * 64) as u32 + bits.trailing_zeros()));
+            }
+            (word, bits) = (word + 1, !0);
+        }
+        None
+    }
+
+    /// The live handles, lowest first.
+    fn live_handles(&self) -> impl Iterator<Item = Handle> {
+        core::iter::successors(self.next_live(0), |handle| {
+            self.next_live(handle.0 as usize + 1)
+        })
+    }
+
+    /// Says that the run has ended well.
+    pub fn settle(&mut self) {
+        let known = self.declaration.overhead.is_some() && !self.strayed;
+        self.ground.settle(known);
     }
 
     /// Asks an empty heap for `fresh` bytes, the largest request it once granted; only if that is
@@ -297,8 +327,13 @@ impl Heap<'_> {
         if block.is_null() {
             return false;
         }
+        // What lies between is not filled; the headers at both ends were written.
+        let from = block.addr().wrapping_sub(self.region.start.addr());
+        let end = from.saturating_add(request.size);
+        self.ground.mark(from, from);
+        self.ground.mark(end, end);
         let layout = layout(size, Align::DEFAULT).unwrap_or(Layout::new::<u64>());
-        // SAFETY: the block was granted two lines above for this layout.
+        // SAFETY: the block was granted above for this layout, and nothing was called since.
         unsafe { self.subject.free(block, layout) };
         true
     }
@@ -326,14 +361,12 @@ impl Heap<'_> {
     }
 
     fn live_slot(&self, handle: Handle) -> Option<Slot> {
-        self.workspace.slots[..self.issued]
-            .get(handle.0 as usize)
-            .copied()
-            .filter(|s| s.live)
+        self.is_live(handle)
+            .then(|| self.workspace.slots[handle.0 as usize])
     }
 
     fn kill(&mut self, handle: Handle) {
-        self.workspace.slots[handle.0 as usize].live = false;
+        self.workspace.live[handle.0 as usize / 64] &= !(1 << (handle.0 % 64));
         self.live -= 1;
     }
 
@@ -343,13 +376,27 @@ impl Heap<'_> {
             return Outcome::Null;
         }
         let offset = address.addr().wrapping_sub(self.region.start.addr()) as i64;
-        let end = i128::from(offset) + i128::from(size);
-        let inside = offset >= 0 && end <= self.region.bytes as i128;
+        let inside = u64::try_from(offset)
+            .ok()
+            .and_then(|offset| offset.checked_add(size))
+            .is_some_and(|end| end <= self.region.bytes as u64);
         let slot = &mut self.workspace.slots[handle.0 as usize];
-        (slot.address, slot.size, slot.live) = (address, size, inside);
+        (slot.address, slot.size) = (address, size);
+        self.workspace.live[handle.0 as usize / 64] |= u64::from(inside) << (handle.0 % 64);
         self.live += usize::from(inside);
         self.lost |= !inside;
         Outcome::Placed(offset)
+    }
+}
+
+/// Bytes at the region's start that the subject keeps for itself.
+const fn reserved_bytes(declaration: &Declaration, bytes: usize) -> usize {
+    match declaration.overhead {
+        Some(Overhead {
+            reserved: Reserved::PageDescriptors,
+            ..
+        }) => bytes / PAGE_BYTES as usize,
+        _ => 0,
     }
 }
 
@@ -369,7 +416,7 @@ fn layout(size: u64, align: Align) -> Option<Layout> {
 }
 
 /// The request as the subject can be asked; `None` where it cannot (DESIGN section 5).
-fn request(
+pub(crate) fn request(
     declaration: &Declaration,
     size: u64,
     align: Option<Align>,

@@ -12,7 +12,8 @@
 //! | `text` (with `parse`), `bytes`, [`record`] | traces for people, for libFuzzer, on the wire |
 //! | [`declaration`], [`subject`], [`entry`] | the allocator under test, and a row of a registry |
 //! | [`foreign`] | somebody else's as a subject |
-//! | [`execute`], [`heap`], [`pattern`], [`table`] | running a trace and checking memory |
+//! | [`execute`], [`heap`], [`ground`], [`pattern`], [`table`] | running a trace and checking memory |
+//! | [`bare`] | the calls alone, to measure against |
 //! | [`branch`] | trying many ops from one state |
 //! | [`observation`], [`transcript`], [`mailbox`] | what one op did, and how it reaches the host |
 //!
@@ -24,6 +25,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod bare;
 pub mod branch;
 #[cfg(feature = "alloc")]
 pub mod bytes;
@@ -32,6 +34,7 @@ pub mod entry;
 pub mod execute;
 pub mod foreign;
 pub mod geometry;
+pub mod ground;
 pub mod heap;
 pub mod mailbox;
 pub mod observation;

@@ -3,8 +3,8 @@
 //! ```text
 //! host                                guest
 //!                                     boots, writes its subjects' names, sets `ready`
-//! writes the request, the ops,
-//! the heap's bytes; `request` += 1 -> sees it, runs, writes the transcript
+//! writes the request, the ops;
+//!                   `request` += 1 -> sees it, runs, writes the transcript
 //!        sees it                   <- `reply` = `request`
 //! ```
 //!
@@ -21,7 +21,7 @@ use crate::trace::OPS_MAX;
 use crate::transcript::Transcript;
 
 /// Raised whenever the meaning of anything in this file, `record` or `transcript` changes.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// The upper half of a valid `ready`: the lower half is the protocol version.
 const MAGIC: u64 = 0x6b6d_656d << 32;
 

@@ -11,27 +11,130 @@ const STEP: u64 = 0xd6e8_feb8_6659_fd93;
 #[derive(Clone, Copy)]
 pub struct Pattern {
     first: u64,
+    step: u64,
+    /// Set in every word: keeps a word of a block's pattern from ever being all zero.
+    set: u64,
 }
 
 impl Pattern {
+    /// What a zeroed block holds.
+    pub const ZERO: Self = Self {
+        first: 0,
+        step: 0,
+        set: 0,
+    };
+
     /// The pattern of `handle`.
     #[must_use]
     pub const fn of(handle: Handle) -> Self {
         Self {
             first: (handle.0 as u64 + 1).wrapping_mul(SEED),
+            step: STEP,
+            set: 1 << 40,
         }
     }
 
     /// The word at bytes `8 * index ..`.
     #[must_use]
     pub const fn word(self, index: u64) -> u64 {
-        // The forced bit keeps a word of the pattern from ever being all zero.
-        self.first.wrapping_add(index.wrapping_mul(STEP)) | 1 << 40
+        self.sum(index) | self.set
     }
 
     /// The byte at `position`.
     #[must_use]
     pub const fn byte(self, position: u64) -> u8 {
         self.word(position / 8).to_le_bytes()[(position % 8) as usize]
+    }
+
+    /// Writes the bytes from position `from`, a multiple of 8, up to `to` of a block.
+    ///
+    /// # Safety
+    /// `block` has at least `to` bytes that may be written.
+    pub(crate) unsafe fn fill(self, block: *mut u8, from: u64, to: u64) {
+        // SAFETY: the first byte is at `from`, and the caller vouches for all up to `to`.
+        let mut at = unsafe { block.add(from as usize) };
+        let mut sum = self.sum(from / 8);
+        for _ in from / 8..to / 8 {
+            let word = (sum | self.set).to_le_bytes();
+            // SAFETY: 8 bytes before `to`; an array of bytes may lie anywhere.
+            unsafe { at.cast::<[u8; 8]>().write(word) };
+            sum = sum.wrapping_add(self.step);
+            // SAFETY: `to` or before it.
+            at = unsafe { at.add(8) };
+        }
+        let word = (sum | self.set).to_le_bytes();
+        for &byte in &word[..(to % 8) as usize] {
+            // SAFETY: the last bytes before `to`.
+            unsafe { at.write(byte) };
+            at = at.wrapping_add(1);
+        }
+    }
+
+    /// Whether a block holds the pattern from position `from`, a multiple of 8, up to `to`.
+    ///
+    /// # Safety
+    /// `block` has at least `to` bytes that may be read.
+    pub(crate) unsafe fn holds(self, block: *const u8, from: u64, to: u64) -> bool {
+        // SAFETY: the first byte is at `from`, and the caller vouches for all up to `to`.
+        let mut at = unsafe { block.add(from as usize) };
+        let mut sum = self.sum(from / 8);
+        let mut difference = 0;
+        for _ in from / 8..to / 8 {
+            // SAFETY: 8 bytes before `to`; an array of bytes may lie anywhere.
+            let word = unsafe { at.cast::<[u8; 8]>().read() };
+            difference |= u64::from_le_bytes(word) ^ (sum | self.set);
+            sum = sum.wrapping_add(self.step);
+            // SAFETY: `to` or before it.
+            at = unsafe { at.add(8) };
+        }
+        let word = (sum | self.set).to_le_bytes();
+        for &byte in &word[..(to % 8) as usize] {
+            // SAFETY: the last bytes before `to`.
+            difference |= u64::from(byte ^ unsafe { at.read() });
+            at = at.wrapping_add(1);
+        }
+        difference == 0
+    }
+
+    /// The word at `index` before bits are set in it: from one word to the next it grows by `step`.
+    const fn sum(self, index: u64) -> u64 {
+        self.first.wrapping_add(index.wrapping_mul(self.step))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_filled_holds_and_a_changed_byte_shows() {
+        let mut block = [0; 64];
+        for (from, to) in (0..64)
+            .step_by(8)
+            .flat_map(|from| (from..=64).map(move |to| (from, to)))
+        {
+            let pattern = Pattern::of(Handle(from as u32));
+            block.fill(0);
+            // SAFETY: both positions lie within the block.
+            unsafe { pattern.fill(block.as_mut_ptr(), from, to) };
+            let filled = |at: &u64| (from..to).contains(at);
+            for at in 0..64 {
+                let expected = if filled(&at) { pattern.byte(at) } else { 0 };
+                assert_eq!(block[at as usize], expected, "{from}..{to}: {at}");
+            }
+            // SAFETY: as above.
+            assert!(unsafe { pattern.holds(block.as_ptr(), from, to) });
+            for at in (from..to).step_by(3) {
+                block[at as usize] ^= 1;
+                // SAFETY: as above.
+                assert!(!unsafe { pattern.holds(block.as_ptr(), from, to) });
+                block[at as usize] ^= 1;
+            }
+        }
+    }
+
+    #[test]
+    fn zeroes_are_a_pattern_too() {
+        assert_eq!([0, 1, 77].map(|index| Pattern::ZERO.word(index)), [0; 3]);
     }
 }

@@ -18,20 +18,35 @@ pub const TABLE_BYTES_MAX: usize = 64 << 10;
 /// Marks a text that was cut at [`TABLE_BYTES_MAX`].
 pub const CUT_MARK: &str = "... cut: the table is longer\n";
 
-/// An order-dependent hash of a chunk list: FNV-1a over words. Host, guest and model compute the
-/// same, so a difference in any chunk's size or state shows without sending the list.
+/// A hash of a chunk list, as the sum of its chunks' own. Host, guest and model compute the same, so
+/// a difference in any chunk shows without sending the list; and who knows which chunks a call
+/// changed need not go through the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkHash(u64);
 
 impl ChunkHash {
     /// The hash of no chunks.
-    pub const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
+    pub const EMPTY: Self = Self(0);
 
-    /// With one more chunk, `size` in bytes.
+    /// With one more chunk.
     #[must_use]
-    pub const fn with(self, size: u64, taken: bool) -> Self {
-        let mixed = (self.0 ^ (size << 1 | taken as u64)).wrapping_mul(0x0000_0100_0000_01b3);
-        Self(mixed ^ mixed >> 29)
+    pub const fn with(self, chunk: Chunk) -> Self {
+        Self(self.0.wrapping_add(Self::of(chunk)))
+    }
+
+    /// With one chunk less.
+    #[must_use]
+    pub const fn without(self, chunk: Chunk) -> Self {
+        Self(self.0.wrapping_sub(Self::of(chunk)))
+    }
+
+    /// The finaliser of MurmurHash3, over all that a chunk is.
+    const fn of(chunk: Chunk) -> u64 {
+        let place = chunk.offset.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = place ^ (chunk.size << 1 | chunk.taken as u64);
+        let mixed = (mixed ^ mixed >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        let mixed = (mixed ^ mixed >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        mixed ^ mixed >> 33
     }
 
     /// As a number.
@@ -89,7 +104,7 @@ impl Walk {
                 first
             }
         };
-        self.hash = self.hash.with(chunk.size, chunk.taken);
+        self.hash = self.hash.with(chunk);
         self.count += 1;
         self.last = Some((first, chunk));
         if chunk.size == 0 || chunk.offset.checked_add(chunk.size).is_none() {

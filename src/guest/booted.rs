@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use harness::geometry::Geometry;
 use harness::mailbox::{Mailbox, PROTOCOL, RAM_BYTES, Request};
 use harness::op::Op;
 use qemu_exec::{Exit, Machine};
@@ -99,14 +98,6 @@ impl Booted {
     /// The shared structure.
     pub fn mailbox(&self) -> &Mailbox {
         memory::mailbox(self.shared_memory())
-    }
-
-    /// Prepares the heap for a run.
-    ///
-    /// # Panics
-    /// If a request is under way.
-    pub fn prepare_heap(&self, geometry: Geometry, zeroed: bool) {
-        memory::prepare_heap(self.shared_memory(), geometry, zeroed);
     }
 
     fn shared_memory(&self) -> &qemu_exec::SharedMemory {
@@ -211,6 +202,7 @@ fn names(mailbox: &Mailbox) -> Vec<String> {
 mod tests {
     use std::process;
 
+    use harness::geometry::Geometry;
     use harness::mailbox::MAILBOX_ADDRESS;
     use harness::trace::Trace;
     use harness::transcript::End;

@@ -1,8 +1,6 @@
-//! The guest's RAM, as far as the rig touches it: the mailbox, and the heap before a run.
+//! The guest's RAM, as far as the rig touches it: the mailbox.
 
-use harness::geometry::Geometry;
-use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, RAM_ADDRESS, RAM_BYTES};
-use harness::subject::Region;
+use harness::mailbox::{MAILBOX_ADDRESS, Mailbox, RAM_ADDRESS, RAM_BYTES};
 use qemu_exec::SharedMemory;
 
 const _: () = assert!(RAM_ADDRESS == qemu_exec::RAM_BASE);
@@ -19,25 +17,4 @@ pub fn mailbox(memory: &SharedMemory) -> &Mailbox {
     // mapping is page-aligned and so is the address. A mailbox is atomics throughout: all bit
     // patterns are valid, and the guest may write at any time.
     unsafe { mailbox.as_ref() }
-}
-
-/// Gives the heap the bytes that every run starts from.
-///
-/// # Panics
-/// If a request is under way.
-pub fn prepare_heap(memory: &SharedMemory, geometry: Geometry, zeroed: bool) {
-    assert!(
-        mailbox(memory).replied(),
-        "the guest is still using the heap"
-    );
-    let bytes = geometry.bytes() as usize;
-    let start = memory.at(HEAP_ADDRESS, bytes).expect(OUTSIDE).as_ptr();
-    let region = Region {
-        start,
-        bytes,
-        slack: 0,
-    };
-    // SAFETY: `at` vouches for the bytes. The guest touches them only between a request and its
-    // reply, and the last request was replied to by the assertion above.
-    unsafe { region.prepare(zeroed) };
 }

@@ -164,15 +164,14 @@ impl Judge<'_> {
 
     /// What an empty heap that grants `capacity` bytes at most owes its client, if it owes more.
     fn missing(&self, capacity: u64) -> Option<String> {
-        let fresh = self.fresh_capacity;
-        match self.declaration.reuse {
-            Reuse::Whole if capacity < fresh => {
-                Some(format!("{fresh} bytes, as the fresh heap granted"))
-            }
-            Reuse::Cached if self.cycles.with(capacity).leak() => Some(format!(
-                "a capacity that does not fall {FALLS_MIN} times in a row, from {fresh} bytes"
-            )),
-            _ => None,
-        }
+        let (reuse, fresh) = (self.declaration.reuse, self.fresh_capacity);
+        self.cycles
+            .lack(reuse, fresh, capacity)
+            .then(|| match reuse {
+                Reuse::Cached => format!(
+                    "a capacity that does not fall {FALLS_MIN} times in a row, from {fresh} bytes"
+                ),
+                _ => format!("{fresh} bytes, as the fresh heap granted"),
+            })
     }
 }

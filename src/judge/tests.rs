@@ -11,6 +11,7 @@ use harness::declaration::{Declaration, Misuse};
 use harness::geometry::Geometry;
 use harness::observation::{Contents, Observation, Outcome, WalkDigest};
 use harness::op::{Align, Handle, Op};
+use harness::subject::Chunk;
 use harness::table::ChunkHash;
 
 use super::{Finding, Judge};
@@ -106,11 +107,25 @@ fn with(observation: Observation, change: impl FnOnce(&mut Contents)) -> Observa
 
 /// The digest of a sound walk over chunks of these sizes, taken or not.
 fn walk(chunks: &[(u64, bool)]) -> WalkDigest {
+    walk_from(0, chunks)
+}
+
+/// The same, where the first chunk starts at this offset.
+fn walk_from(start: u64, chunks: &[(u64, bool)]) -> WalkDigest {
     let hash = chunks
         .iter()
-        .fold(ChunkHash::EMPTY, |hash, &(size, taken)| {
-            hash.with(size, taken)
-        });
+        .fold(
+            (ChunkHash::EMPTY, start),
+            |(hash, offset), &(size, taken)| {
+                let chunk = Chunk {
+                    offset,
+                    size,
+                    taken,
+                };
+                (hash.with(chunk), offset + size)
+            },
+        )
+        .0;
     WalkDigest {
         broken_at: None,
         unmerged_at: None,

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use harness::subject;
 use harness::table::ChunkHash;
 
 /// The most chunks in a brief text: about what a line still tells at a glance.
@@ -127,8 +128,14 @@ impl ChunkList {
     /// What the harness's walk over the same chunks would hash to.
     #[must_use]
     pub fn hash(&self) -> u64 {
-        let add = |hash: ChunkHash, chunk: &Chunk| hash.with(chunk.size, chunk.taken);
-        self.chunks.iter().fold(ChunkHash::EMPTY, add).value()
+        let add = |hash: ChunkHash, (_, offset, Chunk { size, taken })| {
+            hash.with(subject::Chunk {
+                offset,
+                size,
+                taken,
+            })
+        };
+        self.placed().fold(ChunkHash::EMPTY, add).value()
     }
 
     /// The list in a line: `2 chunks: 0x0 32 taken, 0x20 160 free`; in units of more than a byte,

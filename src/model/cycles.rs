@@ -3,12 +3,14 @@
 //! Such a subject may keep some of its memory for requests like those it met, so that one look
 //! says nothing. What it may not do is keep more with every cycle.
 
+use harness::declaration::Reuse;
+
 /// So many cycles in a row must each leave less than the one before. A cache that fills up does
 /// so in fewer, and then stands still.
 pub const FALLS_MIN: u32 = 8;
 
 /// A run of capacities that fall.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Cycles {
     last: u64,
     falls: u32,
@@ -34,6 +36,17 @@ impl Cycles {
             } else {
                 0
             },
+        }
+    }
+
+    /// Whether an empty heap that grants `capacity` bytes owes its client more, after cycles that
+    /// started from what the `fresh` one grants.
+    #[must_use]
+    pub fn lack(self, reuse: Reuse, fresh: u64, capacity: u64) -> bool {
+        match reuse {
+            Reuse::Whole => capacity < fresh,
+            Reuse::Cached => self.with(capacity).leak(),
+            Reuse::Never => false,
         }
     }
 

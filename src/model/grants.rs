@@ -5,29 +5,35 @@
 //! smaller request says nothing about a larger one, nor the other way round: allocators by size
 //! classes are not monotone. So only the same request is compared.
 
-use std::collections::BTreeSet;
-
 use harness::op::{Align, Op};
 
 /// What an empty heap must grant.
 #[derive(Clone, Debug, Default)]
 pub struct Grants {
-    granted: BTreeSet<(u64, Option<Align>)>,
+    /// Each once.
+    granted: Vec<(u64, Option<Align>)>,
 }
 
 impl Grants {
     /// Grants of a heap whose fresh instance grants `fresh_capacity` bytes; 0 if that is unknown.
     #[must_use]
     pub fn new(fresh_capacity: u64) -> Self {
-        let fresh = (fresh_capacity > 0).then_some((fresh_capacity, None));
-        Self {
-            granted: fresh.into_iter().collect(),
-        }
+        let mut grants = Self::default();
+        grants.reset(fresh_capacity);
+        grants
+    }
+
+    /// Makes these the grants of another heap.
+    pub fn reset(&mut self, fresh_capacity: u64) {
+        self.granted.clear();
+        self.granted
+            .extend((fresh_capacity > 0).then_some((fresh_capacity, None)));
     }
 
     /// Takes note of an op to which the empty heap answered with a block.
     pub fn note(&mut self, op: &Op) {
-        self.granted.extend(asked(op));
+        self.granted
+            .extend(asked(op).filter(|request| !self.granted.contains(request)));
     }
 
     /// Whether the empty heap granted the very same before.

@@ -7,9 +7,7 @@ use crate::pattern::Pattern;
 impl Heap<'_> {
     /// The lowest live handle that someone else has written into, and where.
     pub fn verify(&self) -> Option<(Handle, u64)> {
-        (0..self.issued as u32)
-            .map(Handle)
-            .find_map(|handle| self.damage(handle))
+        self.live_handles().find_map(|handle| self.damage(handle))
     }
 
     /// The first byte behind the heap that was written; unless `thorough`, of the nearest few.
@@ -22,11 +20,14 @@ impl Heap<'_> {
         self.region.stray_store(watched)
     }
 
-    /// Which byte positions of a block of `size` bytes are filled and verified.
+    /// Which byte positions of a block of `size` bytes are filled and verified. Each range starts
+    /// with a word of the pattern; one that is empty may start behind its end.
     fn windows(&self, size: u64) -> [(u64, u64); 2] {
         match self.strength {
-            Strength::Fast if size > 2 * END_BYTES => [(0, END_BYTES), (size - END_BYTES, size)],
-            _ => [(0, size), (size, size)],
+            Strength::Fast if size > 2 * END_BYTES => {
+                [(0, END_BYTES), ((size - END_BYTES) & !7, size)]
+            }
+            _ => [(0, size), (0, 0)],
         }
     }
 
@@ -34,20 +35,17 @@ impl Heap<'_> {
         let slot = self.workspace.slots[handle.0 as usize];
         let pattern = Pattern::of(handle);
         for (from, to) in self.windows(slot.size) {
-            let mut at = from;
-            while at < to {
-                if at % 8 == 0 && at + 8 <= to {
-                    let word = pattern.word(at / 8).to_le_bytes();
-                    // SAFETY: the block is live, so all its bytes lie inside the region.
-                    unsafe { slot.address.add(at as usize).cast::<[u8; 8]>().write(word) };
-                    at += 8;
-                } else {
-                    // SAFETY: as above.
-                    unsafe { slot.address.add(at as usize).write(pattern.byte(at)) };
-                    at += 1;
-                }
-            }
+            // SAFETY: the block is live, so all its bytes lie inside the region.
+            unsafe { pattern.fill(slot.address, from, to) };
+            self.note_store(handle, from, to);
         }
+    }
+
+    /// Takes note of a store to these byte positions of a live block.
+    pub(super) fn note_store(&mut self, handle: Handle, from: u64, to: u64) {
+        let address = self.workspace.slots[handle.0 as usize].address;
+        let at = address.addr() - self.region.start.addr();
+        self.ground.mark(at + from as usize, at + to as usize);
     }
 
     pub(super) fn damage(&self, handle: Handle) -> Option<(Handle, u64)> {
@@ -65,28 +63,27 @@ impl Heap<'_> {
         filled: Option<u64>,
     ) -> Option<u64> {
         let slot = self.workspace.slots[handle.0 as usize];
-        let pattern = Pattern::of(handle);
+        let pattern = match filled {
+            Some(_) => Pattern::of(handle),
+            None => Pattern::ZERO,
+        };
         for (from, to) in self.windows(filled.unwrap_or(size)) {
-            let (mut at, to) = (from, to.min(size));
-            while at < to {
-                if at % 8 == 0 && at + 8 <= to {
-                    let expected = filled.map_or(0, |_| pattern.word(at / 8));
-                    // SAFETY: the block is live, so all its bytes lie inside the region.
-                    let word = unsafe { slot.address.add(at as usize).cast::<[u8; 8]>().read() };
-                    if u64::from_le_bytes(word) == expected {
-                        at += 8;
-                        continue;
-                    }
-                }
-                let expected = filled.map_or(0, |_| pattern.byte(at));
+            let to = to.min(size);
+            if from >= to {
+                continue;
+            }
+            // SAFETY: the block is live, so all its bytes lie inside the region.
+            if unsafe { pattern.holds(slot.address, from, to) } {
+                continue;
+            }
+            let wrong = |at: &u64| {
+                let address = slot.address.wrapping_add(*at as usize);
                 // SAFETY: as above.
-                let byte = unsafe { slot.address.add(at as usize).read() };
-                if byte != expected
-                    && !self.written_by_client(slot.address.wrapping_add(at as usize))
-                {
-                    return Some(at);
-                }
-                at += 1;
+                let byte = unsafe { address.read() };
+                byte != pattern.byte(*at) && !self.written_by_client(address)
+            };
+            if let Some(at) = (from..to).find(wrong) {
+                return Some(at);
             }
         }
         None
@@ -94,7 +91,7 @@ impl Heap<'_> {
 
     fn written_by_client(&self, address: *mut u8) -> bool {
         let offset = (address.addr() - self.region.start.addr()) as u64;
-        self.writes[..self.writes_len]
+        self.workspace.writes[..self.writes_len]
             .iter()
             .any(|&(from, to)| from <= offset && offset < to)
     }

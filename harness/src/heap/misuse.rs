@@ -10,7 +10,7 @@ impl Heap<'_> {
     /// Frees a dead handle again, or `offset` bytes into a live block.
     pub fn free_misused(&mut self, handle: Handle, offset: u64) -> Outcome {
         let slot = self.workspace.slots[handle.0 as usize];
-        if slot.address.is_null() || (offset > 0 && !slot.live) {
+        if slot.address.is_null() || (offset > 0 && !self.is_live(handle)) {
             return Outcome::NoBlock;
         }
         let address = slot.address.wrapping_add(offset as usize);
@@ -49,8 +49,9 @@ impl Heap<'_> {
         if self.writes_len == WRITES_MAX {
             return Outcome::NotExpressible;
         }
-        self.writes[self.writes_len] = (range.start, range.end);
+        self.workspace.writes[self.writes_len] = (range.start, range.end);
         self.writes_len += 1;
+        self.ground.mark(range.start as usize, range.end as usize);
         // SAFETY: the range lies inside the region, which nobody else uses.
         unsafe {
             self.region
@@ -62,16 +63,14 @@ impl Heap<'_> {
     }
 
     fn free_address(&mut self, address: *mut u8, layout: Option<Layout>) -> Outcome {
-        let slots = &self.workspace.slots[..self.issued];
-        if slots
-            .iter()
-            .any(|slot| slot.live && slot.address == address)
-        {
+        let starts_at = |handle: Handle| self.workspace.slots[handle.0 as usize].address == address;
+        if self.live_handles().any(starts_at) {
             // Where a live block starts, this would be a legal free to the subject: the client's
             // undetectable error.
             return Outcome::NotExpressible;
         }
         let layout = layout.unwrap_or(Layout::new::<u64>());
+        self.strayed = true;
         // SAFETY: the misuse lane wants to see what the subject makes of it.
         answer(unsafe { self.subject.free(address, layout) })
     }

@@ -4,14 +4,14 @@
 //! their blocks lies in the region, so that putting its bytes back puts the subject back.
 
 use super::{Heap, Slot};
-use crate::op::Op;
+use crate::op::{Handle, Op};
 
 /// What an op can change of a heap besides the region's bytes.
 pub(crate) struct Mark {
     issued: usize,
     live: usize,
     /// The slot that the op changes: of the block it makes, resizes or frees.
-    slot: Option<(usize, Slot)>,
+    slot: Option<(usize, Slot, bool)>,
 }
 
 impl Heap<'_> {
@@ -44,7 +44,10 @@ impl Heap<'_> {
         Mark {
             issued: self.issued,
             live: self.live,
-            slot: index.map(|index| (index, self.workspace.slots[index])),
+            slot: index.map(|index| {
+                let live = self.is_live(Handle(index as u32));
+                (index, self.workspace.slots[index], live)
+            }),
         }
     }
 
@@ -62,7 +65,9 @@ impl Heap<'_> {
                 .copy_from_nonoverlapping(saved.as_ptr(), saved.len())
         };
         (self.issued, self.live, self.lost) = (mark.issued, mark.live, false);
-        if let Some((index, slot)) = mark.slot {
+        if let Some((index, slot, live)) = mark.slot {
+            let word = &mut self.workspace.live[index / 64];
+            *word = *word & !(1 << (index % 64)) | u64::from(live) << (index % 64);
             self.workspace.slots[index] = slot;
         }
     }

@@ -4,6 +4,7 @@
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 
+use harness::ground::Ground;
 use harness::heap::Workspace;
 use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox};
 use harness::op::Op;
@@ -20,6 +21,8 @@ pub struct Buffers {
     pub ops: [Op; OPS_MAX],
     /// The harness's own.
     pub workspace: Workspace,
+    /// The heap's memory.
+    pub ground: Ground,
 }
 
 struct Static(UnsafeCell<MaybeUninit<Buffers>>);
@@ -38,15 +41,6 @@ pub fn mailbox() -> &'static Mailbox {
     unsafe { &*(MAILBOX_ADDRESS as *const Mailbox) }
 }
 
-/// The heap's memory.
-pub fn heap(bytes: usize) -> Region {
-    Region {
-        start: HEAP_ADDRESS as *mut u8,
-        bytes,
-        slack: 0,
-    }
-}
-
 /// Fresh buffers.
 ///
 /// # Safety
@@ -54,8 +48,16 @@ pub fn heap(bytes: usize) -> Region {
 pub unsafe fn buffers() -> &'static mut Buffers {
     // SAFETY: by the caller's promise the reference is the only one in use.
     let buffers = unsafe { &mut *BUFFERS.0.get() };
+    let heap = Region {
+        start: HEAP_ADDRESS as *mut u8,
+        bytes: 0,
+        slack: 0,
+    };
     buffers.write(Buffers {
         ops: [Op::FreeNull; OPS_MAX],
         workspace: Workspace::new(),
+        // SAFETY: nothing else of the guest lies behind the heap's address, and the host leaves it
+        // alone.
+        ground: unsafe { Ground::new(heap) },
     })
 }

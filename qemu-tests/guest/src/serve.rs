@@ -34,8 +34,13 @@ fn answer(request: Request, buffers: &mut Buffers) {
     let entry = entry.expect("a request for no subject");
     let heap_bytes = request.heap_bytes as usize;
     protection::open_heap(heap_bytes);
+    let Buffers {
+        ops,
+        workspace,
+        ground,
+    } = buffers;
     let plan = Plan {
-        ops: mailbox().ops(&mut buffers.ops),
+        ops: mailbox().ops(ops),
         strength: match request.strict {
             true => Strength::Strict,
             false => Strength::Fast,
@@ -43,11 +48,11 @@ fn answer(request: Request, buffers: &mut Buffers) {
         tables: request.tables,
         fresh_capacity: request.fresh_capacity,
     };
-    let (region, workspace) = (memory::heap(heap_bytes), &mut buffers.workspace);
+    // SAFETY: a heap of any geometry lies in the machine's RAM (asserted in `harness::mailbox`).
+    unsafe { ground.set_bytes(heap_bytes) };
     let mut recorder = Recorder::new(&mailbox().transcript);
-    // SAFETY: nothing but the subject uses the heap's memory until the reply; the host asks only
-    // for geometries that the subject accepts, and has prepared the heap before it posted.
+    // SAFETY: the host asks only for geometries that the subject accepts.
     let completion =
-        in_user_mode(|| unsafe { execute(entry, plan, region, workspace, &mut recorder) });
+        in_user_mode(|| unsafe { execute(entry, plan, ground, workspace, &mut recorder) });
     recorder.finish(completion);
 }

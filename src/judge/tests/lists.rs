@@ -108,7 +108,7 @@ fn page_allocators_are_judged_in_pages() {
             .map(|found| (found.rule, found.expected, found.observed))
     };
     let first = (alloc(5000), placed(4096));
-    let rest = walk(&[(8192, true), (4096, false)]);
+    let rest = walk_from(4096, &[(8192, true), (4096, false)]);
     assert_eq!(
         judged(&[(first.0, walked(first.1, rest)), (alloc(1), placed(12_288))]),
         None

@@ -1,0 +1,263 @@
+//! A region for run after run, and which of its bytes may no longer be those a run starts from.
+//!
+//! Every run starts from the same bytes, on both sides. Filling a whole heap takes longer than a
+//! short trace, so what is filled again is what the last run may have touched: each block's written
+//! bytes with a margin on either side, in which lie the headers that the subject wrote.
+//!
+//! ```text
+//! |granule|granule|granule|granule| ...      marked iff something in it may have been written
+//! 0                       clean              from here on nothing was filled yet
+//! ```
+//!
+//! That is sound for a subject whose overhead is declared, as long as its run ends well. After any
+//! other run, and once in [`RUNS_MAX`] in any case, the whole heap is filled: a stray store that
+//! nothing noticed does not live long. Whatever is found is run again on a fresh heap besides.
+
+use crate::heap::DIRT;
+use crate::subject::Region;
+
+/// Bytes of a granule: filling one costs about as much as looking for the next.
+const GRANULE_BYTES: usize = 512;
+/// Marks of the largest heap.
+const WORDS: usize = crate::geometry::Geometry::BYTES_MAX as usize / GRANULE_BYTES / 64;
+/// How far before and behind a block its subject may write: a header, what is absorbed, and the
+/// header behind that.
+const MARGIN_BYTES: usize = 64;
+/// Runs after which the whole heap is filled anew.
+const RUNS_MAX: u32 = 64;
+
+/// A region and its marks.
+pub struct Ground {
+    region: Region,
+    /// What the bytes before `clean` hold where no granule is marked.
+    fill: u8,
+    clean: usize,
+    marks: [u64; WORDS],
+    /// All marks lie in as many words.
+    marked_words: usize,
+    runs: u32,
+    /// Set while a run is under way, and left set by one that did not end well.
+    spoiled: bool,
+}
+
+impl Ground {
+    /// A region of which no byte is known.
+    ///
+    /// # Safety
+    /// The region is as [`Region`] says while this value is used.
+    #[must_use]
+    pub const unsafe fn new(region: Region) -> Self {
+        Self {
+            region,
+            fill: DIRT,
+            clean: 0,
+            marks: [0; WORDS],
+            marked_words: 0,
+            runs: 0,
+            spoiled: false,
+        }
+    }
+
+    /// The region.
+    #[must_use]
+    pub const fn region(&self) -> Region {
+        self.region
+    }
+
+    /// Makes the heap another number of bytes long, from the same start.
+    ///
+    /// # Safety
+    /// The region is as [`Region`] says in this length too.
+    pub const unsafe fn set_bytes(&mut self, bytes: usize) {
+        self.region.bytes = bytes;
+    }
+
+    /// Gives the heap the bytes that a run starts from.
+    pub(crate) fn prepare(&mut self, zeroed: bool) {
+        let fill = if zeroed { 0 } else { DIRT };
+        self.runs += 1;
+        if self.spoiled || fill != self.fill || self.runs > RUNS_MAX {
+            (self.clean, self.fill, self.runs) = (0, fill, 0);
+        }
+        let Region {
+            start,
+            bytes,
+            slack,
+        } = self.region;
+        self.fill_marked();
+        if self.clean < bytes {
+            // SAFETY: whoever made this value vouches for the region's bytes and its slack.
+            unsafe {
+                start.add(self.clean).write_bytes(fill, bytes - self.clean);
+                start.add(bytes).write_bytes(DIRT, slack);
+            }
+            self.clean = bytes;
+        }
+        self.spoiled = true;
+    }
+
+    /// Says that the run has ended well, so that all it has written is marked. A subject that does
+    /// not say how it spends memory (`known` is false) may have written anywhere.
+    pub(crate) const fn settle(&mut self, known: bool) {
+        self.spoiled = !known;
+    }
+
+    /// Says that nobody knows what the heap holds.
+    pub const fn spoil(&mut self) {
+        self.spoiled = true;
+    }
+
+    /// Takes note of a store at these offsets by the harness, or by the subject on its behalf.
+    pub(crate) fn mark(&mut self, from: usize, to: usize) {
+        let first = from.saturating_sub(MARGIN_BYTES) / GRANULE_BYTES;
+        let end = to.saturating_add(MARGIN_BYTES).min(self.region.bytes);
+        let last = (end.max(1) - 1) / GRANULE_BYTES;
+        for granule in first..=last {
+            self.marks[granule / 64] |= 1 << (granule % 64);
+        }
+        self.marked_words = self.marked_words.max(last / 64 + 1);
+    }
+
+    /// Fills the marked granules of the heap as it is now; marks behind its end stay.
+    fn fill_marked(&mut self) {
+        let bytes = self.region.bytes;
+        let end = bytes.min(self.clean);
+        let mut left = 0;
+        for word in 0..self.marked_words {
+            let mut kept = 0;
+            while self.marks[word] != 0 {
+                let bit = self.marks[word].trailing_zeros() as usize;
+                self.marks[word] &= self.marks[word] - 1;
+                let from = (word * 64 + bit) * GRANULE_BYTES;
+                let to = (from + GRANULE_BYTES).min(end);
+                if from < to {
+                    // SAFETY: whoever made this value vouches for the region, and `to` lies in it.
+                    unsafe {
+                        self.region
+                            .start
+                            .add(from)
+                            .write_bytes(self.fill, to - from);
+                    }
+                }
+                if to < from + GRANULE_BYTES && bytes < self.clean {
+                    kept |= 1 << bit;
+                    left = word + 1;
+                }
+            }
+            self.marks[word] = kept;
+        }
+        self.marked_words = left;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// A ground over memory, and the memory.
+    fn ground(memory: &mut Vec<u8>, bytes: usize) -> Ground {
+        let region = Region {
+            start: memory.as_mut_ptr(),
+            bytes,
+            slack: 0,
+        };
+        // SAFETY: the memory outlives the test's use of the ground, which alone uses it.
+        unsafe { Ground::new(region) }
+    }
+
+    fn store(ground: &mut Ground, at: usize, marked: bool) {
+        // SAFETY: the tests store inside the region only.
+        unsafe { ground.region.start.add(at).write(1) };
+        if marked {
+            ground.mark(at, at + 1);
+        }
+    }
+
+    /// Offsets of the first `bytes` bytes that do not hold `fill`.
+    fn others(ground: &Ground, bytes: usize, fill: u8) -> Vec<usize> {
+        let start = ground.region.start;
+        // SAFETY: the tests ask for bytes inside the region only.
+        (0..bytes)
+            .filter(|&at| unsafe { *start.add(at) } != fill)
+            .collect()
+    }
+
+    #[test]
+    fn what_was_marked_is_filled_again_and_nothing_else() {
+        let mut memory = vec![0; 1 << 16];
+        let mut ground = ground(&mut memory, 1 << 16);
+        ground.prepare(false);
+        assert_eq!(others(&ground, 1 << 16, DIRT), []);
+        for at in [0, 511, 512, 40_000, (1 << 16) - 1] {
+            store(&mut ground, at, true);
+        }
+        store(&mut ground, 20_000, false);
+        ground.settle(true);
+        ground.prepare(false);
+        assert_eq!(others(&ground, 1 << 16, DIRT), [20_000]);
+    }
+
+    #[test]
+    fn a_margin_on_either_side_is_filled_too() {
+        let mut memory = vec![0; 4096];
+        let mut ground = ground(&mut memory, 4096);
+        ground.prepare(false);
+        // A block of two granules: its headers lie in the one before and the one behind.
+        ground.mark(512, 1536);
+        store(&mut ground, 504, false);
+        store(&mut ground, 1536, false);
+        ground.settle(true);
+        ground.prepare(false);
+        assert_eq!(others(&ground, 4096, DIRT), []);
+    }
+
+    #[test]
+    fn a_run_that_ended_badly_or_wrote_who_knows_where_costs_a_whole_fill() {
+        let mut memory = vec![0; 4096];
+        let mut ground = ground(&mut memory, 4096);
+        ground.prepare(false);
+        store(&mut ground, 9, false);
+        ground.prepare(false);
+        assert_eq!(others(&ground, 4096, DIRT), []);
+        store(&mut ground, 9, false);
+        ground.settle(false);
+        ground.prepare(false);
+        assert_eq!(others(&ground, 4096, DIRT), []);
+    }
+
+    #[test]
+    fn a_stray_store_does_not_live_long() {
+        let mut memory = vec![0; 4096];
+        let mut ground = ground(&mut memory, 4096);
+        ground.prepare(false);
+        store(&mut ground, 9, false);
+        for _ in 0..RUNS_MAX {
+            ground.settle(true);
+            ground.prepare(false);
+        }
+        assert_eq!(others(&ground, 4096, DIRT), []);
+    }
+
+    #[test]
+    fn another_fill_or_length_is_filled_from_where_it_must() {
+        let mut memory = vec![0; 4096];
+        let mut ground = ground(&mut memory, 1024);
+        ground.prepare(false);
+        store(&mut ground, 700, true);
+        ground.settle(true);
+        // SAFETY: the memory has 4096 bytes.
+        unsafe { ground.set_bytes(192) };
+        ground.prepare(false);
+        ground.settle(true);
+        assert_eq!(others(&ground, 1024, DIRT), [700]);
+        // SAFETY: as above.
+        unsafe { ground.set_bytes(4096) };
+        ground.prepare(false);
+        ground.settle(true);
+        assert_eq!(others(&ground, 4096, DIRT), []);
+        ground.prepare(true);
+        assert_eq!(others(&ground, 4096, 0), []);
+    }
+}
