@@ -29,11 +29,10 @@ use crate::in_process::InProcess;
 use crate::judge::Finding;
 use crate::mutate;
 use crate::registry;
-use crate::regression::Regression;
+use crate::regression::{Key, Regression};
 use crate::report;
 use crate::rules::{Rule, Rules};
 use crate::run::{RunEnd, RunOptions};
-use crate::triage::Key;
 use screen::Screen;
 
 include!(concat!(env!("OUT_DIR"), "/regressions.rs"));

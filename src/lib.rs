@@ -12,7 +12,7 @@
 //! | draw and mutate traces | [`generate`], [`mutate`] |
 //! | run them | [`executor`] (the interface), [`host`], [`guest`], [`in_process`] |
 //! | judge them | [`rules`], [`model`], [`judge`], [`compare`] (host against guest) |
-//! | make finds small and keep them | [`minimize`], [`regression`], [`triage`] |
+//! | make finds small and keep them | [`minimize`], [`regression`], [`finds`], [`triage`] |
 //! | see every state of a small heap | [`explore`] |
 //! | the commands | [`cli`] over [`hunt`], [`replay`], [`triage`], [`listing`], [`report`], [`input`] |
 //! | the libFuzzer targets | [`fuzz`] |
@@ -23,6 +23,7 @@ pub mod cli;
 pub mod compare;
 pub mod executor;
 pub mod explore;
+pub mod finds;
 pub mod fuzz;
 pub mod generate;
 pub mod guest;

@@ -14,6 +14,9 @@ use crate::input;
 use crate::judge::Verdict;
 use crate::rules::{Rule, Rules};
 
+/// What tells one find from another: the subject, the rule, and the kind of the op that breaks it.
+pub type Key = (String, Rule, OpKind);
+
 /// A trace and what its header lines say.
 #[derive(Clone, Debug)]
 pub struct Regression {
@@ -83,9 +86,8 @@ impl Regression {
         Ok(regression)
     }
 
-    /// What makes two regressions stand for one find: the subject, the rule, and the kind of the
-    /// op that breaks it.
-    pub fn keys(&self) -> impl Iterator<Item = (String, Rule, OpKind)> {
+    /// The finds that it stands for.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
         self.expectations.iter().filter_map(|expectation| {
             let kind = self.trace.ops.get(expectation.op?)?.kind();
             Some((expectation.subject.clone(), expectation.rule?, kind))

@@ -7,26 +7,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use harness::entry::Entry;
-use harness::op::OpKind;
-use harness::text::{Document, Line};
 use harness::trace::Trace;
 use serde::Serialize;
 
 use crate::executor::Executor;
+use crate::finds::Finds;
 use crate::fuzz;
 use crate::guest::Guest;
 use crate::host::Host;
 use crate::hunt;
 use crate::input;
-use crate::judge::Verdict;
 use crate::registry;
-use crate::regression::{Expectation, Regression, write_whole};
-use crate::rules::{Rule, Rules};
-
-/// What tells one find from another.
-pub type Key = (String, Rule, OpKind);
+use crate::regression::Key;
+use crate::rules::Rules;
 
 /// What triage makes of one find.
 #[derive(Clone, Debug, Serialize)]
@@ -55,34 +50,14 @@ pub struct Class {
     pub written: String,
 }
 
-/// Where finds go and what is known.
+/// What is triaged, and where finds go.
 pub struct Settings<'a> {
     /// The subjects; empty: by the name of each artifact's folder, which a fuzz target gives.
     pub subjects: &'a [&'static Entry],
     /// The rules.
     pub rules: Rules,
-    /// Where minimised traces are written.
-    pub out: &'a Path,
-    /// The finds of committed regressions, and the regression of each.
-    pub known: BTreeMap<Key, PathBuf>,
-    /// How the finds came about, for the header.
-    pub found: &'a str,
-}
-
-/// The finds of all regressions in a folder, and the file of each; none if there is no folder.
-///
-/// # Errors
-/// When a file there is no trace.
-pub fn known_in(folder: &Path) -> Result<BTreeMap<Key, PathBuf>> {
-    let mut known = BTreeMap::new();
-    if folder.is_dir() {
-        for path in input::files(&[folder.to_owned()])? {
-            for key in Regression::load(&path)?.keys() {
-                known.insert(key, path.clone());
-            }
-        }
-    }
-    Ok(known)
+    /// Where finds are written, and which are known.
+    pub finds: Finds<'a>,
 }
 
 /// Triages artifacts. Each find is reported as soon as it is written.
@@ -104,13 +79,18 @@ pub fn triage(
             continue;
         };
         let (_, verdict) = host.verdict(entry, &trace, settings.rules)?;
+        if verdict.finding().is_none() {
+            let name = entry.name();
+            bail!("{name} agrees on its minimised trace: not repeatable");
+        }
         let (_, in_guest) = guest.verdict(entry, &trace, settings.rules)?;
         let reproduces = in_guest.finding().is_some_and(|found| found.rule == rule);
-        let known = settings.known.get(&(entry.name().to_owned(), rule, kind));
-        let committed = known.filter(|path| path.parent() == Some(settings.out));
-        let written = match committed {
-            Some(path) => path.clone(),
-            None => write(entry, &trace, &verdict, kind, settings, host)?,
+        let known = settings.finds.known(entry, &finding);
+        let written = match settings.finds.committed(entry, &finding) {
+            Some(path) => path.to_owned(),
+            None => settings
+                .finds
+                .write(entry, &trace, &finding, settings.rules, host)?,
         };
         report(&Class {
             subject: entry.name(),
@@ -180,53 +160,4 @@ fn subjects_of(path: &Path, settings: &Settings<'_>) -> Result<Vec<&'static Entr
             let path = path.display();
             anyhow::anyhow!("{path}: its folder names no subject; name one with --subject")
         })
-}
-
-/// Writes a minimised trace as a regression: with the verdicts of every subject of the family.
-fn write(
-    entry: &'static Entry,
-    trace: &Trace,
-    verdict: &Verdict,
-    kind: OpKind,
-    settings: &Settings<'_>,
-    host: &mut Host,
-) -> Result<PathBuf> {
-    let Some(finding) = verdict.finding() else {
-        anyhow::bail!(
-            "{} agrees on its minimised trace: not repeatable",
-            entry.name()
-        );
-    };
-    let title = format!(
-        "{} breaks {} at {}",
-        entry.name(),
-        finding.rule,
-        kind.name()
-    );
-    let mut headers = vec![
-        Line::header("title", &title),
-        Line::header("found", settings.found),
-        Line::header("date", &today()),
-    ];
-    if settings.rules != Rules::ALL {
-        headers.push(Line::header("rules", &settings.rules.to_string()));
-    }
-    let family = |other: &&Entry| other.declaration.family == entry.declaration.family;
-    let others = registry::sound().filter(|other| other.name() != entry.name() && family(other));
-    for other in std::iter::once(entry).chain(others) {
-        let (_, verdict) = host.verdict(other, trace, settings.rules)?;
-        let expectation = Expectation::of(other.name(), &verdict);
-        headers.push(Line::header("expect", &expectation.to_string()));
-    }
-    let mut document = Document::of(trace);
-    document.lines.splice(0..0, headers);
-    let name = format!("{}-{}-{}.trace", entry.name(), finding.rule, kind.name());
-    let path = settings.out.join(name.replace('_', "-"));
-    write_whole(&path, document.to_string().as_bytes())?;
-    Ok(path)
-}
-
-/// Today's date as a header says it: year-month-day.
-fn today() -> String {
-    time::OffsetDateTime::now_utc().date().to_string()
 }

@@ -1,6 +1,8 @@
 //! Exhaustive exploration: that it reaches every state there is, judges every transition, and
 //! finds the shortest way to what is broken.
 
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use harness::geometry::Geometry;
@@ -8,6 +10,7 @@ use harness::op::Align;
 use kmem_rig::explore::menu::Sizes;
 use kmem_rig::explore::{self, Incomplete, Settings, Summary};
 use kmem_rig::host::Host;
+use kmem_rig::regression::Regression;
 use kmem_rig::rules::{Rule, Rules};
 
 fn settings(subject: &str, bytes: u64, aligns: &[u64]) -> Settings<'static> {
@@ -223,4 +226,78 @@ fn the_last_line_and_the_exit_code_say_how_it_ended() {
         assert!(text.contains(said), "{text}");
         assert_eq!(output.status.code(), Some(2), "{wrong}");
     }
+}
+
+/// The `written_to` of each finding.
+fn written(lines: &str) -> Vec<Option<String>> {
+    let values = lines.lines().map(|line| {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        value
+    });
+    let findings = values.filter_map(|value| value.get("finding").cloned());
+    findings
+        .map(|finding| {
+            let written_to = finding
+                .get("written_to")
+                .expect("the field is always there");
+            written_to.as_str().map(str::to_owned)
+        })
+        .collect()
+}
+
+#[test]
+fn counterexamples_become_regressions_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("regressions");
+    let found = "kmem-rig explore --subject kmem-2019 --heap 48 --aligns 8,16";
+    let explore = |options: &str| {
+        let output = kmem_rig(&format!("{} {options}", &found["kmem-rig ".len()..]));
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let to_out = format!("--out {}", out.display());
+
+    let files = written(&explore(&format!("{to_out} --format json")));
+    assert_eq!(files.len(), 6);
+    for file in files
+        .iter()
+        .map(|file| file.as_ref().expect("nothing was there"))
+    {
+        let text = fs::read_to_string(file).unwrap();
+        assert!(
+            text.contains(&format!("\nfound {found}\ndate 20")),
+            "{text}"
+        );
+        let regression = Regression::load(Path::new(file)).unwrap();
+        let [broken, sound] = &regression.expectations[..] else {
+            panic!("{text}")
+        };
+        assert_eq!(broken.subject, "kmem-2019");
+        assert_eq!(sound.to_string(), "kmem agree");
+    }
+    let leak = fs::read_to_string(out.join("kmem-2019-leak-capacity.trace")).unwrap();
+    assert!(
+        leak.contains("\nrules contract\nexpect kmem-2019 diverge leak at 3\n"),
+        "{leak}"
+    );
+    let replay = kmem_rig(&format!("replay {} --on host", out.display()));
+    assert_eq!(replay.status.code(), Some(0), "{replay:?}");
+
+    // A regression that shows the find under another name, and that somebody has edited.
+    let renamed = out.join("by-hand.trace");
+    fs::rename(out.join("kmem-2019-leak-capacity.trace"), &renamed).unwrap();
+    fs::write(&renamed, format!("{leak}# by hand\n")).unwrap();
+    assert_eq!(
+        written(&explore(&format!("{to_out} --format json"))),
+        vec![None; 6]
+    );
+    let told = explore(&to_out);
+    assert_eq!(told.matches("  not written: ").count(), 6, "{told}");
+    assert!(told.contains("by-hand.trace shows it\n"), "{told}");
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 6);
+
+    assert_eq!(written(&explore("--format json")), vec![None; 6]);
+    fs::remove_file(&renamed).unwrap();
+    let told = explore(&to_out);
+    assert_eq!(told.matches("  written to ").count(), 1, "{told}");
 }

@@ -2,12 +2,14 @@
 
 use std::io::{IsTerminal, Write};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use harness::geometry::Geometry;
 use harness::op::Align;
+use harness::entry::Entry;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -15,6 +17,7 @@ use super::Outcome;
 use super::options::{Format, Named, RuleOptions};
 use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
+use crate::finds::Finds;
 use crate::host::Host;
 use crate::report;
 use crate::rules::Rules;
@@ -24,9 +27,9 @@ const MEMORY_MIB_DEFAULT: u64 = 1024;
 
 /// Reach every state of a small heap and try every call from each
 ///
-/// Ends with "complete", or with the shortest trace that breaks each rule. Exits with 1 if a rule
-/// was broken, or if the search was not complete: because its memory was used up, or because a
-/// request that crashed the subject was not made again.
+/// Ends with "complete", or with the shortest trace that breaks each rule; with --out, each of them
+/// becomes a regression. Exits with 1 if a rule was broken, or if the search was not complete:
+/// because its memory was used up, or because a request that crashed the subject was not made again.
 ///
 /// Example: kmem-rig explore --subject kmem --heap 160
 #[derive(Args)]
@@ -51,6 +54,10 @@ pub(super) struct Arguments {
     /// MiB of memory that states may take, each at most 160 bytes
     #[arg(long, value_name = "MIB", default_value_t = MEMORY_MIB_DEFAULT)]
     memory_max: u64,
+    /// Where to write the shortest traces as regressions; one that a regression there shows already,
+    /// by subject, rule and kind of op, is not written again
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     rules: RuleOptions,
     /// How to print
@@ -81,13 +88,23 @@ impl Arguments {
                 .min(explore::THREADS_MAX),
             memory_max: self.memory_max.saturating_mul(1 << 20),
         };
+        let found = self.command(&settings);
+        // Before the search: what cannot be read there should not cost one.
+        let finds = match &self.out {
+            Some(out) => Some(Finds::new(out, out, &found)?),
+            None => None,
+        };
         let bar = progress_bar(settings.entry.name());
         let mut host = Host::new()?;
         let summary = explore::run(&settings, &mut host, &mut |progress| show(&bar, progress))?;
         bar.finish_and_clear();
         let mut out = std::io::stdout().lock();
         for example in &summary.counterexamples {
-            writeln!(out, "{}", self.example(example))?;
+            let kept = match &finds {
+                Some(finds) => Some(keep(finds, settings.entry, example, &mut host)?),
+                None => None,
+            };
+            writeln!(out, "{}", self.example(example, kept.as_ref()))?;
         }
         writeln!(out, "{}", self.summary(&summary))?;
         let proven = summary.incomplete.is_none() && summary.counterexamples.is_empty();
@@ -98,11 +115,32 @@ impl Arguments {
         })
     }
 
+    /// What a regression says of how it was found: whatever decides what is found.
+    fn command(&self, settings: &Settings<'_>) -> String {
+        let subject = settings.entry.name();
+        let heap = settings.geometry.bytes();
+        let aligns: Vec<_> = settings
+            .aligns
+            .iter()
+            .map(|a| a.bytes().to_string())
+            .collect();
+        let aligns = aligns.join(",");
+        let mut command =
+            format!("kmem-rig explore --subject {subject} --heap {heap} --aligns {aligns}");
+        if self.every_size {
+            command += " --every-size";
+        }
+        if let Some(rules) = self.rules.rules {
+            command += &format!(" --rules {rules}");
+        }
+        command
+    }
+
     fn judged(&self) -> Rules {
         self.rules.rules.unwrap_or(Rules::ALL)
     }
 
-    fn example(&self, example: &Counterexample) -> String {
+    fn example(&self, example: &Counterexample, kept: Option<&Kept>) -> String {
         let subject = self.subject.0.name();
         let Counterexample {
             finding,
@@ -110,11 +148,16 @@ impl Arguments {
             rules,
         } = example;
         match self.format {
-            Format::Human if *rules != self.judged() => {
-                let text = report::finding(subject, trace, finding);
-                text.replacen('\n', &format!(" judged by --rules {rules}\n"), 1)
+            Format::Human => {
+                let mut text = report::finding(subject, trace, finding);
+                if *rules != self.judged() {
+                    text = text.replacen('\n', &format!(" judged by --rules {rules}\n"), 1);
+                }
+                if let Some(kept) = kept {
+                    text += &format!("  {kept}\n");
+                }
+                text
             }
-            Format::Human => report::finding(subject, trace, finding),
             Format::Json => json(&Tagged::Finding(FindingLine {
                 subject,
                 rule: finding.rule.name(),
@@ -122,6 +165,7 @@ impl Arguments {
                 ops: trace.ops.len(),
                 trace: trace.to_string(),
                 rules: rules.to_string(),
+                written_to: kept.and_then(Kept::written_to),
             })),
         }
     }
@@ -154,6 +198,48 @@ impl Arguments {
             })),
         }
     }
+}
+
+/// What became of a counterexample where there is a folder for them.
+enum Kept {
+    Written(PathBuf),
+    /// A regression shows it already.
+    Known(PathBuf),
+}
+
+impl Kept {
+    fn written_to(&self) -> Option<String> {
+        match self {
+            Self::Written(path) => Some(path.display().to_string()),
+            Self::Known(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Written(path) => write!(f, "written to {}", path.display()),
+            Self::Known(path) => write!(f, "not written: {} shows it", path.display()),
+        }
+    }
+}
+
+fn keep(
+    finds: &Finds<'_>,
+    entry: &'static Entry,
+    example: &Counterexample,
+    host: &mut Host,
+) -> Result<Kept> {
+    let Counterexample {
+        finding,
+        trace,
+        rules,
+    } = example;
+    Ok(match finds.known(entry, finding) {
+        Some(path) => Kept::Known(path.to_owned()),
+        None => Kept::Written(finds.write(entry, trace, finding, *rules, host)?),
+    })
 }
 
 fn ending(summary: &Summary) -> &'static str {
@@ -193,6 +279,8 @@ struct FindingLine<'a> {
     trace: String,
     /// What the trace is to be judged by.
     rules: String,
+    /// The regression's file, if it was written.
+    written_to: Option<String>,
 }
 
 #[derive(Serialize)]

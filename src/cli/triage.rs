@@ -9,6 +9,7 @@ use clap::Args;
 use super::Outcome;
 use super::options::{Format, GuestOptions, Named, RuleOptions};
 use super::table::table;
+use crate::finds::Finds;
 use crate::host::Host;
 use crate::rules::Rules;
 use crate::triage::{self, Class, Settings};
@@ -57,9 +58,7 @@ impl Arguments {
         let settings = Settings {
             subjects: &subjects,
             rules: self.rules.rules.unwrap_or(Rules::ALL),
-            out: &self.out,
-            known: triage::known_in(&self.known)?,
-            found: &self.found,
+            finds: Finds::new(&self.out, &self.known, &self.found)?,
         };
         let (mut host, mut guest) = (Host::new()?, self.guest.start()?);
         let mut classes = Vec::new();

@@ -1,0 +1,110 @@
+//! Finds kept: each written as a regression, with the verdict of every subject of the family.
+//!
+//! A folder holds one regression for a [`Key`], since the file is named after it. A find that the
+//! folder shows already, under whatever name, is not written again: people edit what they commit.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use harness::entry::Entry;
+use harness::text::{Document, Line};
+use harness::trace::Trace;
+
+use crate::executor::Executor;
+use crate::host::Host;
+use crate::input;
+use crate::judge::Finding;
+use crate::registry;
+use crate::regression::{Expectation, Key, Regression, write_whole};
+use crate::rules::Rules;
+
+/// Where finds are written, and which are known.
+pub struct Finds<'a> {
+    out: &'a Path,
+    /// The file of each find that a regression shows.
+    known: BTreeMap<Key, PathBuf>,
+    found: &'a str,
+}
+
+impl<'a> Finds<'a> {
+    /// Finds go to the folder `out`; those of the regressions in `known` are known, none if there
+    /// is no such folder. `found` says how they came about, for the header.
+    ///
+    /// # Errors
+    /// When a file in `known` is no trace.
+    pub fn new(out: &'a Path, known: &Path, found: &'a str) -> Result<Self> {
+        Ok(Self {
+            out,
+            known: known_in(known)?,
+            found,
+        })
+    }
+
+    /// The regression that shows the same find, if there is one.
+    #[must_use]
+    pub fn known(&self, entry: &Entry, finding: &Finding) -> Option<&Path> {
+        let key = (entry.name().to_owned(), finding.rule, finding.kind);
+        self.known.get(&key).map(PathBuf::as_path)
+    }
+
+    /// The one that shows it in the folder where finds are written.
+    #[must_use]
+    pub fn committed(&self, entry: &Entry, finding: &Finding) -> Option<&Path> {
+        self.known(entry, finding)
+            .filter(|path| path.parent() == Some(self.out))
+    }
+
+    /// Writes a find as a regression; returns its file.
+    ///
+    /// # Errors
+    /// When it cannot be written, or the rig itself cannot do its work.
+    pub fn write(
+        &self,
+        entry: &'static Entry,
+        trace: &Trace,
+        finding: &Finding,
+        rules: Rules,
+        host: &mut Host,
+    ) -> Result<PathBuf> {
+        let (subject, rule, kind) = (entry.name(), finding.rule, finding.kind.name());
+        let mut headers = vec![
+            Line::header("title", &format!("{subject} breaks {rule} at {kind}")),
+            Line::header("found", self.found),
+            Line::header("date", &today()),
+        ];
+        if rules != Rules::ALL {
+            headers.push(Line::header("rules", &rules.to_string()));
+        }
+        let family = |other: &&Entry| other.declaration.family == entry.declaration.family;
+        let others = registry::sound().filter(|other| other.name() != subject && family(other));
+        for other in std::iter::once(entry).chain(others) {
+            let (_, verdict) = host.verdict(other, trace, rules)?;
+            let expectation = Expectation::of(other.name(), &verdict);
+            headers.push(Line::header("expect", &expectation.to_string()));
+        }
+        let mut document = Document::of(trace);
+        document.lines.splice(0..0, headers);
+        let name = format!("{subject}-{rule}-{kind}.trace").replace('_', "-");
+        let path = self.out.join(name);
+        write_whole(&path, document.to_string().as_bytes())?;
+        Ok(path)
+    }
+}
+
+fn known_in(folder: &Path) -> Result<BTreeMap<Key, PathBuf>> {
+    let mut known = BTreeMap::new();
+    if folder.is_dir() {
+        for path in input::files(&[folder.to_owned()])? {
+            for key in Regression::load(&path)?.keys() {
+                known.insert(key, path.clone());
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// Today's date as a header says it: year-month-day.
+fn today() -> String {
+    time::OffsetDateTime::now_utc().date().to_string()
+}
