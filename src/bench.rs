@@ -44,6 +44,11 @@ pub struct Facts {
     pub rule: String,
     /// Where its authors tell of it.
     pub upstream: String,
+    /// The allocator's calls in their reproducer, up to the one that shows the bug; `None` where
+    /// none was published, or where nobody has counted them.
+    pub upstream_ops: Option<usize>,
+    /// Which reproducer that is, or why it was not counted.
+    pub upstream_reproducer: Option<String>,
     /// What goes wrong, in a sentence.
     pub mechanism: String,
     /// Rules that the version without this bug breaks too.
@@ -177,9 +182,30 @@ pub fn median<T: Copy + Ord>(values: impl Iterator<Item = T>) -> Option<T> {
 mod tests {
     use super::*;
     use crate::regression::Regression;
+    use harness::op::Op;
+    use harness::trace::Trace;
+
+    /// The allocator's calls in a trace, counted as in upstream's reproducers: `free all` is one
+    /// for each block.
+    fn calls(trace: &Trace) -> usize {
+        let (mut calls, mut live) = (0, 0);
+        for op in &trace.ops {
+            calls += match op {
+                Op::FreeAll => live,
+                _ => 1,
+            };
+            match op {
+                Op::Alloc { .. } => live += 1,
+                Op::Free { .. } => live -= 1,
+                Op::FreeAll => live = 0,
+                _ => {}
+            }
+        }
+        calls
+    }
 
     #[test]
-    fn every_bug_has_a_regression_that_breaks_its_rule() {
+    fn every_bug_has_a_regression_that_breaks_its_rule_in_no_more_calls_than_upstreams() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("subjects/known-bugs");
         let bugs = known_bugs(&folder).unwrap();
         assert!(bugs.len() >= 12);
@@ -192,6 +218,14 @@ mod tests {
             assert_eq!(buggy.subject, bug.subject());
             assert_eq!(buggy.rule.unwrap().name(), bug.facts.rule);
             assert_eq!(fixed.to_string(), format!("{}-fixed agree", bug.name));
+            let calls = calls(&regression.trace);
+            assert!(
+                bug.facts
+                    .upstream_ops
+                    .is_none_or(|upstream| calls <= upstream),
+                "{}: {calls} calls",
+                bug.name
+            );
         }
     }
 
