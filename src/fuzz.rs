@@ -1,10 +1,13 @@
 //! What the libFuzzer targets call: bytes in, and a panic that is a bug report if a rule is broken.
 //!
-//! Targets stay a few lines long and everything is compiled here, once, without the fuzzer's
-//! instrumentation of generic code. A find that a committed regression shows already is passed
+//! Targets stay a few lines long and everything is compiled here, once, without instrumentation:
+//! `fuzz/Cargo.toml` leaves that to the subjects. A find that a committed regression shows already is passed
 //! over, so that fuzzing goes on to new ones; `KMEM_RIG_KNOWN=report` reports those too.
 
+#[cfg(fuzzing)]
+mod sanitizer;
 mod screen;
+pub mod tally;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,7 +93,12 @@ pub fn check(subject: &str, input: Input) {
     // Held while the subject runs; whoever reports its crash reads the same.
     let current = CURRENT.read().unwrap_or_else(PoisonError::into_inner);
     let Some((_, trace)) = &*current else { return };
-    let found = HEAPS.with_borrow_mut(|heaps| judge(heaps, entry, trace));
+    let found = HEAPS.with_borrow_mut(|heaps| {
+        let before = heaps.ops_judged();
+        let found = judge(heaps, entry, trace);
+        tally::add(heaps.ops_judged() - before);
+        found
+    });
     if let Some(finding) = found
         && reports(entry, &finding)
     {

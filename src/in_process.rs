@@ -14,7 +14,7 @@ use harness::execute::{Completion, Plan, Sink, execute};
 use harness::geometry::Geometry;
 use harness::ground::Ground;
 use harness::heap::Workspace;
-use harness::observation::Observation;
+use harness::observation::{Observation, Outcome};
 use harness::op::Op;
 use harness::trace::Trace;
 
@@ -33,6 +33,7 @@ pub struct InProcess {
     screen: Screen,
     heaps: HashMap<Geometry, Heap>,
     capacities: HashMap<(&'static str, Geometry), u64>,
+    ops_judged: u64,
 }
 
 /// A mapped heap. The ground is about its memory.
@@ -75,8 +76,9 @@ impl InProcess {
                 screen.objects(op, seen).then_some(())
             });
             let ran = self.execute(entry, trace, options, fresh, &mut sink);
-            let objection = sink.found;
+            let (objection, judged) = (sink.found, sink.judged);
             self.screen = screen;
+            self.ops_judged += judged;
             ran?;
             if objection.is_none() {
                 return Ok(None);
@@ -87,7 +89,15 @@ impl InProcess {
             judge.step(op, seen)
         });
         self.execute(entry, trace, options, fresh, &mut sink)?;
-        Ok(sink.found)
+        let (found, judged) = (sink.found, sink.judged);
+        self.ops_judged += judged;
+        Ok(found)
+    }
+
+    /// The ops that subjects were called for and that were judged, in all runs of this process.
+    #[must_use]
+    pub fn ops_judged(&self) -> u64 {
+        self.ops_judged
     }
 
     /// Tries ops from the state to which `path`'s ops lead; see [`harness::branch`]. `watched` bytes
@@ -236,6 +246,8 @@ struct Stepping<'a, A, F> {
     at: usize,
     progress: &'a AtomicU32,
     ask: A,
+    /// Ops of which the subject was asked.
+    judged: u64,
     found: Option<F>,
 }
 
@@ -246,6 +258,7 @@ impl<'a, A: FnMut(&Op, &Observation) -> Option<F>, F> Stepping<'a, A, F> {
             at: 0,
             progress,
             ask,
+            judged: 0,
             found: None,
         }
     }
@@ -262,6 +275,11 @@ impl<A: FnMut(&Op, &Observation) -> Option<F>, F> Sink for Stepping<'_, A, F> {
     fn table(&mut self, _: &str) {}
 
     fn observe(&mut self, observation: &Observation) -> ControlFlow<()> {
+        let called = !matches!(
+            observation.outcome,
+            Outcome::NoBlock | Outcome::NotExpressible
+        );
+        self.judged += u64::from(called);
         self.found = (self.ask)(&self.ops[self.at], observation);
         match self.found {
             Some(_) => ControlFlow::Break(()),
