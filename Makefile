@@ -10,7 +10,9 @@ unexport CARGO_TARGET_DIR
 RIG := target/release/kmem-rig
 RISCV := riscv64gc-unknown-none-elf
 GUEST := --manifest-path qemu-tests/guest/Cargo.toml --target $(RISCV) --target-dir target
+# Its manifest names a nightly feature of Cargo; this lets the stable Cargo read it.
 FUZZ := --manifest-path fuzz/Cargo.toml
+NIGHTLY_MANIFEST := RUSTC_BOOTSTRAP=1
 
 # What `make run` writes its finds to: an ignored folder, or with KEEP=1 the regressions.
 FINDS ?= $(if $(KEEP),qemu-tests/regressions,target/finds)
@@ -49,7 +51,7 @@ fuzz: setup ## Fuzz one target until its first find (TARGET=kmem SECONDS=60)
 	@mkdir -p fuzz/corpus/$(TARGET)
 	cargo +nightly fuzz run -O $(TARGET) fuzz/corpus/$(TARGET) fuzz/seeds/$(TARGET) -- \
 		-dict=$(firstword $(wildcard fuzz/$(TARGET).dict) fuzz/kmem.dict) \
-		-timeout=10 -max_total_time=$(SECONDS)
+		-timeout=10 -reduce_inputs=0 -max_total_time=$(SECONDS)
 
 replay: build ## Replay all regressions on the host and in the guest
 	$(RIG) replay qemu-tests/regressions --on host,qemu
@@ -63,10 +65,10 @@ seeds: rig ## Write the fuzz targets' seed corpora anew from the regressions
 lint: setup ## Check formatting, lints and documentation in all three workspaces
 	cargo fmt --all --check
 	cargo fmt --manifest-path qemu-tests/guest/Cargo.toml --check
-	cargo fmt $(FUZZ) --check
+	$(NIGHTLY_MANIFEST) cargo fmt $(FUZZ) --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	cargo clippy --all-targets --all-features --locked $(GUEST) -- -D warnings
-	cargo clippy --all-targets --all-features --locked $(FUZZ) -- -D warnings
+	$(NIGHTLY_MANIFEST) cargo clippy --all-targets --all-features --locked $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 known-bugs: rig ## Find real, since fixed bugs of other crates again, and measure how soon

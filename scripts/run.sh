@@ -28,6 +28,7 @@ fuzz=(
     -ignore_timeouts=1
     -ignore_ooms=1
     -timeout=10
+    -reduce_inputs=0
     -max_total_time="$seconds"
     -dict=fuzz/kmem.dict
     -artifact_prefix="$work/artifacts/"
