@@ -7,6 +7,7 @@
 //! a process counts.
 
 pub mod throughput;
+pub mod fuzzing;
 
 use std::fs;
 use std::path::{Path, PathBuf};
