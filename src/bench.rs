@@ -6,8 +6,8 @@
 //! there is the hunt of this binary. The clock is the hunt's own: neither building nor starting
 //! a process counts.
 
-pub mod throughput;
 pub mod fuzzing;
+pub mod throughput;
 
 use std::fs;
 use std::path::{Path, PathBuf};

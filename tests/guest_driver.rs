@@ -64,7 +64,7 @@ fn run(executor: &mut dyn Executor, name: &str, text: &str, options: RunOptions)
 #[test]
 fn every_subject_runs_in_the_guest() {
     let (mut guest, mut host) = (guest(), Host::new().unwrap());
-    for entry in &subjects::ours::ALL {
+    for entry in &subjects::ALL {
         let [in_guest, on_host] = [&mut guest as &mut dyn Executor, &mut host].map(|executor| {
             executor
                 .run(entry, &trace(SHORT), RunOptions::STRICT)

@@ -27,7 +27,7 @@ fn settings(entry: &Entry, execs: u64) -> Settings<'_> {
 /// What a hunt on each canary reports: the rule, the kind of op, and the minimised trace.
 fn finds(mut hunt: impl FnMut(&Settings<'_>, &mut dyn FnMut(&Find)) -> Summary) -> String {
     let mut text = String::new();
-    for entry in &subjects::ours::CANARIES {
+    for entry in &subjects::mutants::CANARIES {
         let mut finds = Vec::new();
         let summary = hunt(&settings(entry, EXECS), &mut |find| {
             let ops = find.trace.to_string();

@@ -8,7 +8,7 @@ use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings};
 use kmem_rig::rules::Rules;
 use qemu_tests::assert_snapshot;
-use subjects::ours::{HEAP_MUTANTS, PAGE_MUTANTS};
+use subjects::mutants::{HEAP_MUTANTS, PAGE_MUTANTS};
 
 /// Cases within which a mutant must be found: a second's work, and twice what the rarest takes.
 const EXECS_MAX: u64 = 8_192;

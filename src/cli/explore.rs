@@ -7,9 +7,9 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::op::Align;
-use harness::entry::Entry;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 

@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn every_subject_has_its_name() {
-        for entry in &subjects::ours::ALL {
+        for entry in &subjects::ALL {
             assert_eq!(
                 entry.name().parse::<Named>().unwrap().0.name(),
                 entry.name()

@@ -1,8 +1,9 @@
 //! The allocators under test, as host and guest know them by name.
 //!
 //! ```text
-//! ours      kmem's allocators and their mutants      `Subject`
-//! controls  other people's, behind this feature      `Foreign`, a declaration and five calls
+//! ours      both generations of kmem's allocators                `Subject`
+//! mutants   the same with a planted defect each (feature)
+//! controls  other people's (feature)                   `Foreign`, a declaration and five calls
 //!     `- harness::entry: an `Entry` each, all of them in `ALL`
 //! ```
 //!
@@ -11,6 +12,8 @@
 
 #[cfg(feature = "controls")]
 pub mod controls;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod ours;
 
 use harness::entry::Entry;
@@ -20,16 +23,37 @@ const CONTROLS: &[Entry] = &controls::CONTROLS;
 #[cfg(not(feature = "controls"))]
 const CONTROLS: &[Entry] = &[];
 
-/// Every subject there is: ours with their mutants, then the controls.
-pub static ALL: [Entry; ours::ALL.len() + CONTROLS.len()] = {
-    let mut all = [ours::ALL[0]; ours::ALL.len() + CONTROLS.len()];
-    let mut index = 0;
-    while index < all.len() {
-        all[index] = match index.checked_sub(ours::ALL.len()) {
-            Some(control) => CONTROLS[control],
-            None => ours::ALL[index],
-        };
-        index += 1;
+#[cfg(feature = "mutants")]
+const MUTANTS: [&[Entry]; 3] = [
+    &mutants::CANARIES,
+    &mutants::HEAP_MUTANTS,
+    &mutants::PAGE_MUTANTS,
+];
+#[cfg(not(feature = "mutants"))]
+const MUTANTS: [&[Entry]; 3] = [&[]; 3];
+
+const LISTS: [&[Entry]; 5] = [&ours::ALL, MUTANTS[0], MUTANTS[1], MUTANTS[2], CONTROLS];
+const COUNT: usize = {
+    let (mut count, mut list) = (0, 0);
+    while list < LISTS.len() {
+        count += LISTS[list].len();
+        list += 1;
+    }
+    count
+};
+
+/// Every subject there is: ours, their mutants, then the controls.
+pub static ALL: [Entry; COUNT] = {
+    let mut all = [ours::ALL[0]; COUNT];
+    let (mut filled, mut list) = (0, 0);
+    while list < LISTS.len() {
+        let mut index = 0;
+        while index < LISTS[list].len() {
+            all[filled] = LISTS[list][index];
+            filled += 1;
+            index += 1;
+        }
+        list += 1;
     }
     all
 };

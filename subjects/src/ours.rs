@@ -1,4 +1,4 @@
-//! The allocators that this project brings along, each an adapter of a few lines, and their mutants.
+//! The allocators that this project brings along, each an adapter of a few lines.
 
 mod kernel_heap;
 mod page_allocator;
@@ -10,100 +10,9 @@ use harness::entry::Entry;
 use kmem::defect;
 
 /// Both generations of both allocators.
-pub const SUBJECTS: [Entry; 4] = [
+pub const ALL: [Entry; 4] = [
     Entry::of::<PublishedHeap>(),
     Entry::of::<FirstFitHeap<{ defect::NONE }>>(),
     Entry::of::<PublishedPages>(),
     Entry::of::<CompletePages<{ defect::NONE }>>(),
 ];
-
-/// `kmem` with one planted defect each: what the oracles are tested on.
-pub const CANARIES: [Entry; 10] = [
-    Entry::of::<FirstFitHeap<{ defect::OFF_BY_8_SPLIT }>>(),
-    Entry::of::<FirstFitHeap<{ defect::MISSING_MERGE }>>(),
-    Entry::of::<FirstFitHeap<{ defect::ALIGNMENT_IGNORED }>>(),
-    Entry::of::<FirstFitHeap<{ defect::NOT_ZEROED }>>(),
-    Entry::of::<FirstFitHeap<{ defect::REALLOC_COPIES_TOO_LITTLE }>>(),
-    Entry::of::<FirstFitHeap<{ defect::WRONG_REMAINDER_TEST }>>(),
-    Entry::of::<FirstFitHeap<{ defect::HEADER_OVERWRITTEN }>>(),
-    Entry::of::<FirstFitHeap<{ defect::PANIC }>>(),
-    Entry::of::<FirstFitHeap<{ defect::ENDLESS_LOOP }>>(),
-    Entry::of::<FirstFitHeap<{ defect::STORE_OUTSIDE }>>(),
-];
-const _: () = assert!(CANARIES.len() == defect::ALL.len());
-
-/// The entries of a subject with one of these defects each.
-macro_rules! mutants {
-    ($subject:ident: $($defect:ident)+) => {
-        [$(Entry::of::<$subject<{ defect::$defect }>>()),+]
-    };
-}
-
-/// Further mutants of `kmem`, a planted defect each.
-pub const HEAP_MUTANTS: [Entry; defect::HEAP_MUTANTS.len()] = mutants! { FirstFitHeap:
-    EXACT_FIT_REFUSED FIT_8_TOO_SMALL LAST_FIT BEST_FIT HEAD_SKIPPED TAKEN_REUSED
-    FRONT_GAP_NOT_COUNTED ALIGNED_TRIES_ONE_CHUNK OVERFLOW_UNCHECKED NO_LEAST_PAYLOAD
-    PAYLOAD_ROUNDED_DOWN PAYLOAD_ROUNDED_TO_16 HEADER_NOT_COUNTED HEADER_ALIGNED
-    ALIGN_AT_MOST_64 FRONT_GAP_OF_8 FRONT_GAP_OF_16_REFUSED ALIGNED_PLACE_REFUSED
-    FRONT_GAP_TAKEN FRONT_GAP_NOT_WRITTEN FRONT_GAP_TO_PREDECESSOR REMAINDER_OF_8_SPLIT
-    REMAINDER_OF_24_ABSORBED NEVER_SPLIT REMAINDER_8_TOO_LONG REMAINDER_8_TOO_SHORT
-    REMAINDER_TAKEN REMAINDER_NOT_WRITTEN ABSORBED_NOT_COUNTED TAKEN_BIT_NOT_SET
-    TAKEN_BIT_NOT_CLEARED SUCCESSOR_NOT_MERGED ONE_NEIGHBOUR_MERGED TAKEN_SUCCESSOR_MERGED
-    TAKEN_PREDECESSOR_MERGED MERGE_LOSES_PREDECESSOR MERGE_ADDS_A_HEADER
-    DOUBLE_FREE_ACCEPTED INTERIOR_FREE_ACCEPTED DOUBLE_FREE_MARKS FREE_NULL_REFUSED
-    ZEROES_8_TOO_LITTLE ZEROES_WHOLE_WORDS_ONLY ZEROES_A_PAGE_AT_MOST ALIGNED_NOT_ZEROED
-    SHRINK_KEEPS_ALL SHRINK_TAIL_NOT_MERGED SHRINK_BY_8_SPLIT GROW_MOVES GROW_EXACT_MOVES
-    GROW_8_TOO_FAR GROW_INTO_TAKEN GROW_TAKES_ALL MOVE_COPIES_NOTHING
-    MOVE_COPIES_WHOLE_WORDS MOVE_COPIES_NEW_SIZE MOVE_LEAKS MOVE_FREES_FIRST
-    FAILED_MOVE_FREES MOVE_IGNORES_ALIGNMENT
-};
-
-/// Mutants of `page`, a planted defect each.
-pub const PAGE_MUTANTS: [Entry; defect::PAGE_MUTANTS.len()] = mutants! { CompletePages:
-    PAGE_DESCRIPTORS_NOT_COUNTED PAGE_COUNT_ONE_LESS PAGE_FIRST_UNALIGNED PAGE_0_SKIPPED
-    PAGE_LAST_RUN_NOT_TRIED PAGE_RUN_ONE_LONGER PAGE_RUN_NOT_RESET PAGE_RUN_END_NOT_TESTED
-    PAGE_HIGHEST_RUN PAGE_ADDRESS_ONE_HIGH PAGE_LAST_MARK_MISSING PAGE_LAST_MARK_EARLY
-    PAGE_RUN_MARKED_SHORT PAGE_RUN_MARKED_LONG PAGE_FREES_ONE_TOO_FEW
-    PAGE_FREES_ONE_TOO_MANY PAGE_FREES_FIRST_ONLY PAGE_INTERIOR_FREED PAGE_LAST_MARK_KEPT
-    PAGE_ZEROES_ONE_LESS PAGE_ZEROES_ONE_MORE PAGE_ZEROES_COUNT
-};
-
-const COUNT: usize = SUBJECTS.len() + CANARIES.len() + HEAP_MUTANTS.len() + PAGE_MUTANTS.len();
-
-/// All of ours, those with a planted defect last.
-pub const ALL: [Entry; COUNT] = {
-    let lists: [&[Entry]; 4] = [&SUBJECTS, &CANARIES, &HEAP_MUTANTS, &PAGE_MUTANTS];
-    let mut all = [SUBJECTS[0]; COUNT];
-    let (mut filled, mut list) = (0, 0);
-    while list < lists.len() {
-        let mut index = 0;
-        while index < lists[list].len() {
-            all[filled] = lists[list][index];
-            filled += 1;
-            index += 1;
-        }
-        list += 1;
-    }
-    all
-};
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_defect_has_its_entry_and_no_name_comes_twice() {
-        let defects = [defect::ALL, defect::HEAP_MUTANTS, defect::PAGE_MUTANTS];
-        let planted = ALL.iter().skip(SUBJECTS.len()).map(Entry::name);
-        assert!(planted.eq(defects.iter().copied().flatten().map(|(_, name)| *name)));
-        for (index, entry) in ALL.iter().enumerate() {
-            assert!(
-                ALL[..index]
-                    .iter()
-                    .all(|other| other.name() != entry.name())
-            );
-            assert!(entry.name().len() < harness::mailbox::NAME_BYTES);
-            assert_eq!(entry.declaration.planted, index >= SUBJECTS.len());
-        }
-    }
-}
