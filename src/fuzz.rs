@@ -24,7 +24,6 @@ use harness::text::Document;
 use harness::trace::Trace;
 use harness::transcript::Transcript;
 
-use crate::executor::Executor;
 use crate::generate::Limits;
 use crate::host::shared::Shared;
 use crate::host::watch::{self, Watch};
@@ -149,9 +148,7 @@ pub fn cross_over(subject: &str, one: &[u8], other: &[u8], out: &mut [u8], seed:
 /// Runs fast; what is suspicious runs again, strictly and on a fresh heap.
 fn judge(heaps: &mut InProcess, entry: &Entry, trace: &Trace) -> Option<Finding> {
     let map = "a heap can be mapped";
-    let fresh = heaps.capacity_for(entry, trace).expect(map);
-    heaps.add(entry, trace.geometry, fresh).expect(map);
-    watch::set_heap_start(heaps.heap_start(trace.geometry));
+    watch::set_heap_start(heaps.heap_start(trace.geometry).expect(map));
     let mut judge = |options| {
         heaps
             .judge_as_it_runs(entry, trace, Rules::ALL, options, &PROGRESS)

@@ -143,12 +143,12 @@ impl InProcess {
         Ok(())
     }
 
-    /// Where the heap of a geometry starts, once it is mapped.
-    #[must_use]
-    pub fn heap_start(&self, geometry: Geometry) -> usize {
-        self.heaps
-            .get(&geometry)
-            .map_or(0, |heap| heap.mapped.region().start.addr())
+    /// Where the heap of a geometry starts.
+    ///
+    /// # Errors
+    /// When the kernel grants no memory.
+    pub fn heap_start(&mut self, geometry: Geometry) -> Result<usize> {
+        Ok(self.heap(geometry)?.mapped.region().start.addr())
     }
 
     fn heap(&mut self, geometry: Geometry) -> Result<&mut Heap> {

@@ -5,7 +5,6 @@
 #![no_main]
 
 use std::alloc::Layout;
-use std::cell::RefCell;
 
 use arbitrary::Arbitrary;
 use kmem::Kmem;
@@ -23,12 +22,9 @@ enum Action {
     Realloc { index: u8, size: u16 },
 }
 
-thread_local! {
-    static MEMORY: RefCell<Box<[u64]>> = RefCell::new(vec![0; HEAP_BYTES / 8].into());
-}
-
 fuzz_target!(|actions: Vec<Action>| {
-    MEMORY.with_borrow_mut(|memory| tally::add(run(&actions, memory)));
+    let mut memory = vec![0_u64; HEAP_BYTES / 8];
+    tally::add(run(&actions, &mut memory));
 });
 
 /// Runs the actions on a new heap; returns how many the allocator was called for.

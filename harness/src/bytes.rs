@@ -52,6 +52,9 @@ pub fn decode(bytes: &[u8]) -> Trace {
     filled[..header.len()].copy_from_slice(header);
     let [.., b0, b1, b2, b3] = filled;
     let mut trace = Trace::new(geometry(u32::from_le_bytes([b0, b1, b2, b3])));
+    trace
+        .ops
+        .reserve_exact(records.len().div_ceil(OP_BYTES).min(OPS_MAX));
     let mut handles = Handles::default();
     for chunk in records.chunks(OP_BYTES).take(OPS_MAX) {
         let mut record = [0; OP_BYTES];

@@ -91,11 +91,16 @@ impl Default for Workspace {
 impl Region {
     /// The first of the slack's first `watched` bytes that was written to, from the region's start.
     fn stray_store(self, watched: usize) -> Option<u64> {
-        let mut slack = self.bytes..self.bytes + self.slack.min(watched);
-        // SAFETY: the slack is readable while the region is in use; `Heap` exists only then.
-        slack
-            .find(|&at| unsafe { *self.start.add(at) } != DIRT)
-            .map(|at| at as u64)
+        let length = self.slack.min(watched);
+        // SAFETY: the slack is readable while the region is in use; `Heap` exists only then, and
+        // nothing is called while the slice is looked at.
+        let slack = unsafe { core::slice::from_raw_parts(self.start.add(self.bytes), length) };
+        let difference = |sum: u8, byte: &u8| sum | (byte ^ DIRT);
+        if slack.iter().fold(0, difference) == 0 {
+            return None;
+        }
+        let first = slack.iter().position(|&byte| byte != DIRT)?;
+        Some((self.bytes + first) as u64)
     }
 }
 

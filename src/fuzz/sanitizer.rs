@@ -1,9 +1,8 @@
-//! What AddressSanitizer is told before the user's `ASAN_OPTIONS`, so that a plain `cargo fuzz run`
-//! has it too. Its runtime asks for it by symbol, at start-up.
+//! What the sanitizers' runtimes ask for by symbol, so that a plain `cargo fuzz run` has it too.
 
 use std::ffi::{CStr, c_char};
 
-/// Freed memory of the rig is kept back from reuse until it is 16 MiB: the ordinary 256 MiB fill
+/// What AddressSanitizer is told before the user's `ASAN_OPTIONS`. Freed memory of the rig is kept back from reuse until it is 16 MiB: the ordinary 256 MiB fill
 /// hundreds of MiB before memory is flat. A fake stack would cost each call in instrumented code.
 const OPTIONS: &CStr = c"detect_stack_use_after_return=0:quarantine_size_mb=16";
 
@@ -12,3 +11,10 @@ const OPTIONS: &CStr = c"detect_stack_use_after_return=0:quarantine_size_mb=16";
 extern "C" fn __asan_default_options() -> *const c_char {
     OPTIONS.as_ptr()
 }
+
+/// Whether instrumented code tells of each comparison (`fuzz/Cargo.toml` has it look here first). The
+/// mutator draws sizes at the places that matter, so that what comparisons tell is worth less than
+/// the third of the time that telling takes.
+// SAFETY: the name is SanitizerCoverage's own for a word of this size, and nobody else defines it.
+#[unsafe(no_mangle)]
+static __sancov_should_track: u64 = 0;
