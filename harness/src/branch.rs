@@ -8,7 +8,7 @@ use crate::entry::Entry;
 use crate::execute::{Plan, step};
 use crate::ground::Ground;
 use crate::heap::{Heap, Strength, Workspace};
-use crate::observation::Observation;
+use crate::observation::{Observation, Outcome};
 use crate::op::Op;
 use crate::subject::Chunk;
 use crate::table;
@@ -55,11 +55,9 @@ pub unsafe fn branch(
 
 fn run(mut heap: Heap<'_>, plan: Plan<'_>, saved: &mut [u8], branches: &mut dyn Branches) {
     for op in plan.ops {
-        let (outcome, contents) = step(&mut heap, op, plan);
-        branches.pass(&Observation {
-            contents,
-            ..Observation::of(outcome)
-        });
+        let mut observation = Observation::of(Outcome::Done);
+        observation.outcome = step(&mut heap, op, plan, &mut observation.contents);
+        branches.pass(&observation);
     }
     heap.save(saved);
     while let Some(op) = branches.next() {
@@ -77,11 +75,8 @@ fn attempt(
     plan: Plan<'_>,
     branches: &mut dyn Branches,
 ) -> Observation {
-    let (outcome, contents) = step(heap, op, plan);
-    let mut observation = Observation {
-        contents,
-        ..Observation::of(outcome)
-    };
+    let mut observation = Observation::of(Outcome::Done);
+    observation.outcome = step(heap, op, plan, &mut observation.contents);
     if !heap.is_lost() {
         observation.walk = table::digest(
             |visit| heap.subject().walk(visit),

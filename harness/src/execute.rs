@@ -13,8 +13,8 @@ use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::{Contents, Observation, Outcome};
 use crate::op::Op;
 
-/// In fast strength, chunks are walked and all live blocks verified after every so many ops, and at
-/// the end.
+/// In fast strength, the chunks are walked after every so many ops, or all live blocks verified where
+/// there is no walk; at the end, both.
 const FAST_CHECK_OPS: usize = 16;
 
 /// What to run, and how.
@@ -73,19 +73,18 @@ fn run<K: Sink>(mut heap: Heap<'_>, plan: Plan<'_>, sink: &mut K) -> Completion 
     let prints = heap.declaration().table != TableForm::Nothing;
     for (index, op) in plan.ops.iter().enumerate() {
         sink.begin(index);
-        let (outcome, contents) = step(&mut heap, op, plan);
+        let mut observation = Observation::of(Outcome::Done);
+        observation.outcome = step(&mut heap, op, plan, &mut observation.contents);
         let last = index + 1 == plan.ops.len();
         let thorough = last || plan.strength == Strength::Strict;
         let checked = thorough || index % FAST_CHECK_OPS == FAST_CHECK_OPS - 1;
-        let mut observation = Observation {
-            contents,
-            ..Observation::of(outcome)
-        };
         if !heap.is_lost() {
             if checked {
                 observation.walk = heap.digest();
                 let contents = &mut observation.contents;
-                contents.corrupted = contents.corrupted.or_else(|| heap.verify());
+                if contents.corrupted.is_none() && (thorough || observation.walk.is_none()) {
+                    contents.corrupted = heap.verify();
+                }
             }
             observation.contents.stray_store = heap.stray_store(thorough);
             if prints && (plan.tables || *op == Op::Table) {
@@ -109,17 +108,22 @@ fn run<K: Sink>(mut heap: Heap<'_>, plan: Plan<'_>, sink: &mut K) -> Completion 
 }
 
 /// Calls the subject as `op` says.
-pub(crate) fn step(heap: &mut Heap<'_>, op: &Op, plan: Plan<'_>) -> (Outcome, Contents) {
-    let outcome = match *op {
+pub(crate) fn step(
+    heap: &mut Heap<'_>,
+    op: &Op,
+    plan: Plan<'_>,
+    contents: &mut Contents,
+) -> Outcome {
+    match *op {
         Op::Alloc {
             size,
             align,
             zeroed,
-        } => return heap.alloc(size, align, zeroed),
-        Op::Realloc { handle, size } => return heap.realloc(handle, size),
-        Op::Free { handle } if heap.is_live(handle) => return heap.free(handle),
+        } => heap.alloc(size, align, zeroed, contents),
+        Op::Realloc { handle, size } => heap.realloc(handle, size, contents),
+        Op::Free { handle } if heap.is_live(handle) => heap.free(handle, contents),
         Op::Free { handle } => heap.free_misused(handle, 0),
-        Op::FreeAll => return heap.free_all(),
+        Op::FreeAll => heap.free_all(contents),
         Op::Table => Outcome::Done,
         Op::Capacity => heap.capacity(plan.fresh_capacity),
         Op::FreeInterior { handle, offset } => heap.free_misused(handle, offset),
@@ -130,6 +134,5 @@ pub(crate) fn step(heap: &mut Heap<'_>, op: &Op, plan: Plan<'_>) -> (Outcome, Co
             offset,
             length,
         } => heap.write(handle, offset, length),
-    };
-    (outcome, Contents::HELD)
+    }
 }

@@ -29,7 +29,7 @@ use crate::trace::OPS_MAX;
 pub const DIRT: u8 = 0xa5;
 
 /// In fast strength, how much of each end of a block is filled and verified, in bytes.
-const END_BYTES: u64 = 64;
+const END_BYTES: u64 = 32;
 
 /// The most client writes of one trace that verification can tell from corruption.
 const WRITES_MAX: usize = 64;
@@ -39,8 +39,8 @@ const WRITES_MAX: usize = 64;
 pub enum Strength {
     /// Everything, after every op: the op reported is the one that did the damage.
     Strict,
-    /// Both ends of blocks, and the walk: at every sixteenth op and at the end; a block also when it
-    /// is freed or resized.
+    /// Both ends of a block when it is freed or resized; the walk at every sixteenth op, or both ends
+    /// of all live blocks where there is no walk; everything at the end.
     Fast,
 }
 
@@ -168,7 +168,13 @@ impl Heap<'_> {
     }
 
     /// Asks for a block, checks its zeroes, and fills it.
-    pub fn alloc(&mut self, size: u64, align: Option<Align>, zeroed: bool) -> (Outcome, Contents) {
+    pub fn alloc(
+        &mut self,
+        size: u64,
+        align: Option<Align>,
+        zeroed: bool,
+        contents: &mut Contents,
+    ) -> Outcome {
         let handle = Handle(self.issued as u32);
         let kept = align.unwrap_or(Align::DEFAULT);
         let dead = Slot {
@@ -182,11 +188,10 @@ impl Heap<'_> {
         }
         self.issued += 1;
         let Some(request) = request(self.declaration, size, align, zeroed) else {
-            return (Outcome::NotExpressible, Contents::HELD);
+            return Outcome::NotExpressible;
         };
         // SAFETY: `request` answers only with requests inside the declaration.
         let address = unsafe { self.subject.alloc(request) };
-        let mut contents = Contents::HELD;
         let outcome = self.grant(handle, address, size);
         if self.is_live(handle) {
             if zeroed {
@@ -195,28 +200,27 @@ impl Heap<'_> {
             }
             self.fill(handle);
         }
-        (outcome, contents)
+        outcome
     }
 
     /// Resizes a live block, checks what was carried over, and fills the rest.
-    pub fn realloc(&mut self, handle: Handle, size: u64) -> (Outcome, Contents) {
+    pub fn realloc(&mut self, handle: Handle, size: u64, contents: &mut Contents) -> Outcome {
         let Some(slot) = self.live_slot(handle) else {
-            return (Outcome::NoBlock, Contents::HELD);
+            return Outcome::NoBlock;
         };
         let (Some(old), Some(_), true) = (
             layout(slot.size, slot.align),
             layout(size, slot.align),
             size > 0,
         ) else {
-            return (Outcome::NotExpressible, Contents::HELD);
+            return Outcome::NotExpressible;
         };
-        let mut contents = Contents::HELD;
         contents.corrupted = self.damage(handle);
         // SAFETY: the slot is live, so the subject granted it for this layout; the new layout is
         // valid by the check above.
         let address = unsafe { self.subject.realloc(slot.address, old, size as usize) };
         if address.is_null() {
-            return (Outcome::Null, contents);
+            return Outcome::Null;
         }
         self.kill(handle);
         let outcome = self.grant(handle, address, size);
@@ -226,40 +230,34 @@ impl Heap<'_> {
             self.note_store(handle, 0, carried);
             self.fill(handle);
         }
-        (outcome, contents)
+        outcome
     }
 
     /// Frees a live block, after verifying it.
-    pub fn free(&mut self, handle: Handle) -> (Outcome, Contents) {
+    pub fn free(&mut self, handle: Handle, contents: &mut Contents) -> Outcome {
         let Some(slot) = self.live_slot(handle) else {
-            return (Outcome::NoBlock, Contents::HELD);
+            return Outcome::NoBlock;
         };
-        let mut contents = Contents::HELD;
-        contents.corrupted = self.damage(handle);
+        contents.corrupted = contents.corrupted.or_else(|| self.damage(handle));
         self.kill(handle);
         // A live block's layout was valid when it was granted; native sizes beyond any layout
         // never fit the heap. The fallback keeps this total.
         let layout = layout(slot.size, slot.align).unwrap_or(Layout::new::<u64>());
         // SAFETY: the slot was live until the line above, and nothing was called since.
-        (
-            answer(unsafe { self.subject.free(slot.address, layout) }),
-            contents,
-        )
+        answer(unsafe { self.subject.free(slot.address, layout) })
     }
 
     /// Frees every live block, lowest handle first.
-    pub fn free_all(&mut self) -> (Outcome, Contents) {
-        let (mut outcome, mut contents) = (Outcome::Done, Contents::HELD);
+    pub fn free_all(&mut self, contents: &mut Contents) -> Outcome {
+        let mut outcome = Outcome::Done;
         let mut next = self.next_live(0);
         while let Some(handle) = next {
             next = self.next_live(handle.0 as usize + 1);
-            let (freed, found) = self.free(handle);
-            contents.corrupted = contents.corrupted.or(found.corrupted);
-            if freed == Outcome::Refused {
-                outcome = freed;
+            if self.free(handle, contents) == Outcome::Refused {
+                outcome = Outcome::Refused;
             }
         }
-        (outcome, contents)
+        outcome
     }
 
     /// Whether `handle` names a live block.

@@ -62,11 +62,22 @@ impl Pattern {
             // SAFETY: `to` or before it.
             at = unsafe { at.add(8) };
         }
-        let word = (sum | self.set).to_le_bytes();
-        for &byte in &word[..(to % 8) as usize] {
-            // SAFETY: the last bytes before `to`.
-            unsafe { at.write(byte) };
-            at = at.wrapping_add(1);
+        match to % 8 {
+            0 => {}
+            _ if to - from < 8 => {
+                for (index, byte) in (0..to % 8).zip((sum | self.set).to_le_bytes()) {
+                    // SAFETY: a byte before `to`.
+                    unsafe { at.add(index as usize).write(byte) };
+                }
+            }
+            rest => {
+                // SAFETY: 8 bytes before `to` and behind `from`, of which the first were written.
+                unsafe {
+                    let last = at.add(rest as usize).sub(8);
+                    last.cast::<[u8; 8]>()
+                        .write(self.last(sum, rest).to_le_bytes());
+                }
+            }
         }
     }
 
@@ -87,13 +98,31 @@ impl Pattern {
             // SAFETY: `to` or before it.
             at = unsafe { at.add(8) };
         }
-        let word = (sum | self.set).to_le_bytes();
-        for &byte in &word[..(to % 8) as usize] {
-            // SAFETY: the last bytes before `to`.
-            difference |= u64::from(byte ^ unsafe { at.read() });
-            at = at.wrapping_add(1);
+        match to % 8 {
+            0 => {}
+            _ if to - from < 8 => {
+                for (index, byte) in (0..to % 8).zip((sum | self.set).to_le_bytes()) {
+                    // SAFETY: a byte before `to`.
+                    difference |= u64::from(byte ^ unsafe { at.add(index as usize).read() });
+                }
+            }
+            rest => {
+                // SAFETY: 8 bytes before `to` and behind `from`.
+                let word = unsafe {
+                    let last = at.add(rest as usize).sub(8);
+                    last.cast::<[u8; 8]>().read()
+                };
+                difference |= u64::from_le_bytes(word) ^ self.last(sum, rest);
+            }
         }
         difference == 0
+    }
+
+    /// The eight bytes that end `rest` bytes, 1 to 7, into the word of this sum: the end of the
+    /// word before, and the start of that one.
+    const fn last(self, sum: u64, rest: u64) -> u64 {
+        let before = sum.wrapping_sub(self.step) | self.set;
+        before >> (8 * rest) | (sum | self.set) << (64 - 8 * rest)
     }
 
     /// The word at `index` before bits are set in it: from one word to the next it grows by `step`.

@@ -1,7 +1,6 @@
 //! What judging costs: the same ops, judged and unjudged, by turns.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use harness::bare::{self, Blocks};
@@ -11,6 +10,7 @@ use harness::op::{Handle, Op};
 use harness::trace::Trace;
 use std::sync::atomic::AtomicU32;
 
+use super::clock::thread_time;
 use crate::host::region::HostRegion;
 use crate::in_process::InProcess;
 use crate::rules::Rules;
@@ -111,7 +111,7 @@ impl Runner {
     /// When a rule is broken.
     pub fn nanoseconds(&mut self, traces: &[Trace], way: Way) -> Result<f64> {
         let ops: usize = traces.iter().map(|trace| trace.ops.len()).sum();
-        let start = Instant::now();
+        let start = thread_time();
         for trace in traces {
             match way {
                 Way::Unjudged => {
@@ -137,6 +137,6 @@ impl Runner {
                 }
             }
         }
-        Ok(start.elapsed().as_nanos() as f64 / ops as f64)
+        Ok((thread_time() - start).as_nanos() as f64 / ops as f64)
     }
 }

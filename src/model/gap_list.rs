@@ -75,14 +75,17 @@ impl GapList {
             let fits = front <= gap.size && need <= gap.size - front;
             fits.then_some((index, front))
         })?;
-        let gap = self.remove(index);
+        let gap = self.gaps[index];
         let chunk = self.taken(gap.offset + front, need, gap.size - front);
         let rest = gap.size - front - chunk.size;
-        if rest > 0 {
-            self.insert(index, chunk.offset + chunk.size, rest);
-        }
-        if front > 0 {
-            self.insert(index, gap.offset, front);
+        match (front > 0, rest > 0) {
+            (false, false) => drop(self.remove(index)),
+            (false, true) => self.replace(index, chunk.offset + chunk.size, rest),
+            (true, false) => self.replace(index, gap.offset, front),
+            (true, true) => {
+                self.replace(index, gap.offset, front);
+                self.insert(index + 1, chunk.offset + chunk.size, rest);
+            }
         }
         Some(chunk)
     }
@@ -98,13 +101,14 @@ impl GapList {
             let room = old.size + free;
             let within = if need <= old.size { old.size } else { room };
             if need <= within {
-                if free > 0 {
-                    self.remove(behind);
-                }
                 self.hash = self.hash.without(old);
                 let chunk = self.taken(old.offset, need, within);
-                if chunk.size < room {
-                    self.insert(behind, chunk.offset + chunk.size, room - chunk.size);
+                let (at, rest) = (chunk.offset + chunk.size, room - chunk.size);
+                match (free > 0, rest > 0) {
+                    (true, true) => self.replace(behind, at, rest),
+                    (true, false) => drop(self.remove(behind)),
+                    (false, true) => self.insert(behind, at, rest),
+                    (false, false) => {}
                 }
                 return Some(chunk);
             }
@@ -117,18 +121,25 @@ impl GapList {
     /// Frees a taken chunk.
     pub fn free(&mut self, chunk: Chunk) {
         self.hash = self.hash.without(chunk);
-        let mut index = self.behind(chunk);
-        let (mut start, mut end) = (chunk.offset, chunk.offset + chunk.size);
-        if self.gaps.get(index).is_some_and(|gap| gap.offset == end) {
-            end += self.remove(index).size;
+        let behind = self.behind(chunk);
+        let end = chunk.offset + chunk.size;
+        let right = self.gaps.get(behind).filter(|gap| gap.offset == end);
+        let right = right.map(|gap| gap.size);
+        let before = behind.wrapping_sub(1);
+        let left = self.gaps.get(before).copied();
+        match left.filter(|gap| gap.offset + gap.size == chunk.offset) {
+            Some(left) => {
+                if right.is_some() {
+                    self.remove(behind);
+                }
+                let size = left.size + chunk.size + right.unwrap_or(0);
+                self.replace(before, left.offset, size);
+            }
+            None => match right {
+                Some(right) => self.replace(behind, chunk.offset, chunk.size + right),
+                None => self.insert(behind, chunk.offset, chunk.size),
+            },
         }
-        if let Some(before) = index.checked_sub(1)
-            && self.gaps[before].offset + self.gaps[before].size == start
-        {
-            start = self.remove(before).offset;
-            index = before;
-        }
-        self.insert(index, start, end - start);
     }
 
     /// The place of the first gap behind a taken chunk.
@@ -144,6 +155,16 @@ impl GapList {
         };
         self.gaps.insert(index, gap);
         self.hash = self.hash.with(gap);
+    }
+
+    fn replace(&mut self, index: usize, offset: u64, size: u64) {
+        let gap = Chunk {
+            offset,
+            size,
+            taken: false,
+        };
+        let old = std::mem::replace(&mut self.gaps[index], gap);
+        self.hash = self.hash.without(old).with(gap);
     }
 
     fn remove(&mut self, index: usize) -> Chunk {
