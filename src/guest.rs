@@ -13,6 +13,7 @@
 //! observations as ops, and a guest that found itself unchanged.
 
 mod booted;
+mod counted;
 mod fault;
 mod image;
 mod memory;
@@ -35,6 +36,7 @@ use crate::run::{Run, RunEnd, RunOptions};
 use booted::{Answer, Booted};
 use fault::SourceLines;
 
+pub use counted::{Counted, CountedRun};
 pub use image::find_image;
 
 /// The guest as an executor.
@@ -45,6 +47,8 @@ pub struct Guest {
     /// Of the image that was booted last.
     lines: SourceLines,
     boots: u32,
+    /// Whether QEMU counts instructions.
+    counts: bool,
     capacities: HashMap<(&'static str, Geometry), u64>,
     confirms_hangs: bool,
 }
@@ -55,11 +59,16 @@ impl Guest {
     /// # Errors
     /// If QEMU or the image is missing, or the image is not a guest of this version.
     pub fn start(image: &Path) -> Result<Self> {
+        Self::boot(image, false)
+    }
+
+    fn boot(image: &Path, counts: bool) -> Result<Self> {
         let mut guest = Self {
             image: image.to_path_buf(),
             booted: None,
             lines: SourceLines::of(image),
             boots: 0,
+            counts,
             capacities: HashMap::new(),
             confirms_hangs: true,
         };
@@ -89,7 +98,7 @@ impl Guest {
         if let Some(booted) = self.booted.take() {
             return Ok(booted);
         }
-        let booted = Booted::start(&self.image).context("booting the guest")?;
+        let booted = Booted::start(&self.image, self.counts).context("booting the guest")?;
         self.boots += 1;
         self.lines = SourceLines::of(&self.image);
         Ok(booted)
@@ -101,7 +110,7 @@ impl Guest {
         trace: &Trace,
         request: Request,
         op_limit: Duration,
-    ) -> Result<Run> {
+    ) -> Result<Recorded> {
         let mut booted = self.take_booted()?;
         let request = Request {
             subject: booted.subject(entry.name())?,
@@ -121,6 +130,10 @@ impl Guest {
         let silent = || RunEnd::Faulted("the guest replied without a record".to_owned());
         let in_words = |words| fault::describe(words, trace.geometry, &mut self.lines);
         let mut run = Run::read(transcript, silent, in_words);
+        let costs = match request.metered {
+            true => transcript.costs().take(run.observations.len()).collect(),
+            false => Vec::new(),
+        };
         let mut spent = !matches!(answer, Answer::Replied);
         if let Answer::Died(evidence) = answer {
             run.end = RunEnd::Faulted(format!("the guest died: {evidence}"));
@@ -134,12 +147,17 @@ impl Guest {
         if !spent {
             self.booted = Some(booted);
         }
-        Ok(run)
+        Ok(Recorded { run, costs })
     }
-}
 
-impl Executor for Guest {
-    fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run> {
+    /// Runs a trace; with `metered`, counts what its ops cost.
+    fn record(
+        &mut self,
+        entry: &Entry,
+        trace: &Trace,
+        options: RunOptions,
+        metered: bool,
+    ) -> Result<Recorded> {
         ensure_accepts(entry, trace.geometry)?;
         let ops = trace.ops.len();
         ensure!(
@@ -149,6 +167,7 @@ impl Executor for Guest {
         let request = Request {
             strict: options.strength == Strength::Strict,
             tables: options.tables,
+            metered,
             fresh_capacity: self.capacity_for(entry, trace)?,
             ..request(trace.geometry)
         };
@@ -157,11 +176,24 @@ impl Executor for Guest {
         } else {
             search_limit(trace.geometry)
         };
-        let run = self.run_once(entry, trace, request, limit)?;
-        if run.end == RunEnd::Hung && self.confirms_hangs {
+        let recorded = self.run_once(entry, trace, request, limit)?;
+        if recorded.run.end == RunEnd::Hung && self.confirms_hangs {
             return self.run_once(entry, trace, request, OP_LIMIT * CONFIRM_FACTOR);
         }
-        Ok(run)
+        Ok(recorded)
+    }
+}
+
+/// What one request left.
+struct Recorded {
+    run: Run,
+    /// Of each observed op, if the request was metered.
+    costs: Vec<u64>,
+}
+
+impl Executor for Guest {
+    fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run> {
+        Ok(self.record(entry, trace, options, false)?.run)
     }
 
     fn confirm_hangs(&mut self, confirm: bool) {
@@ -186,6 +218,7 @@ const fn request(geometry: Geometry) -> Request {
         heap_bytes: geometry.bytes() as u32,
         strict: false,
         tables: false,
+        metered: false,
         fresh_capacity: 0,
     }
 }

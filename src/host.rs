@@ -123,6 +123,8 @@ impl Executor for Host {
             strength: options.strength,
             tables: options.tables,
             fresh_capacity: self.capacity_for(entry, trace)?,
+            // This machine counts no instructions.
+            meter: None,
         };
         let limit = if self.confirms_hangs {
             OP_LIMIT

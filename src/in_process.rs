@@ -179,6 +179,8 @@ impl InProcess {
             strength: options.strength,
             tables: options.tables,
             fresh_capacity,
+            // This machine counts no instructions.
+            meter: None,
         };
         let Self {
             workspace, heaps, ..

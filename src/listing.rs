@@ -8,6 +8,7 @@ use harness::text::write_op;
 use harness::trace::Trace;
 
 use crate::compare::{ended, outcome};
+use crate::guest::CountedRun;
 use crate::run::Run;
 
 /// Lines of one table that are shown: enough for any heap a person reads.
@@ -16,16 +17,22 @@ const TABLE_LINES_MAX: usize = 40;
 /// The ops of a trace, each with its number.
 #[must_use]
 pub fn of_trace(trace: &Trace) -> String {
-    list(trace, None)
+    list(trace, None, &[])
 }
 
 /// The ops of a trace, each with its number, its outcome, and the table printed after it.
 #[must_use]
 pub fn of_run(trace: &Trace, run: &Run) -> String {
-    list(trace, Some(run))
+    list(trace, Some(run), &[])
 }
 
-fn list(trace: &Trace, run: Option<&Run>) -> String {
+/// The ops of a trace, each with its number, its outcome and its cost.
+#[must_use]
+pub fn of_costs(trace: &Trace, counted: &CountedRun) -> String {
+    list(trace, Some(&counted.run), &counted.costs)
+}
+
+fn list(trace: &Trace, run: Option<&Run>, costs: &[u64]) -> String {
     let mut text = format!("{}\nheap {}\n", harness::text::FIRST_LINE, trace.geometry);
     let mut issued = 0;
     for (index, op) in trace.ops.iter().enumerate() {
@@ -33,8 +40,12 @@ fn list(trace: &Trace, run: Option<&Run>) -> String {
         // Writing to a string cannot fail.
         let _ = write_op(&mut line, op, &mut issued);
         let did = run.and_then(|run| did(run, index));
+        let cost = costs
+            .get(index)
+            .map(|cost| format!("; {cost} instructions"));
+        let cost = cost.unwrap_or_default();
         let _ = match did {
-            Some(did) => writeln!(text, "{line:<32} # {index}: {did}"),
+            Some(did) => writeln!(text, "{line:<32} # {index}: {did}{cost}"),
             None => writeln!(text, "{line:<32} # {index}"),
         };
         let tables = run.into_iter().flat_map(|run| &run.tables);

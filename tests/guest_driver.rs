@@ -246,14 +246,14 @@ fn a_panic_is_told_with_its_place_and_without_a_folder() {
 fn the_largest_heap_and_the_longest_trace_fit() {
     let (mut guest, mut host) = (guest(), Host::new().unwrap());
     let mut trace = Trace::new(Geometry::from_bytes(Geometry::BYTES_MAX).unwrap());
-    trace.ops = vec![
-        Op::Alloc {
-            size: 8,
-            align: None,
-            zeroed: false
-        };
-        OPS_MAX - 3
-    ];
+    let alloc = |size| Op::Alloc {
+        size,
+        align: None,
+        zeroed: false,
+    };
+    // A subject looks through all its blocks for each one; what no heap holds is refused at once.
+    trace.ops = vec![alloc(u64::MAX); OPS_MAX - 3];
+    trace.ops[OPS_MAX - 4096..].fill(alloc(8));
     trace.ops.extend([Op::FreeAll, Op::Capacity, Op::Table]);
     let fast = RunOptions {
         strength: Strength::Fast,

@@ -47,10 +47,11 @@ pub unsafe fn branch(
         strength: Strength::Strict,
         tables: false,
         fresh_capacity,
+        meter: None,
     };
     let mut work = |heap: Heap<'_>| run(heap, plan, saved, branches);
     // SAFETY: exactly the caller's promise.
-    unsafe { Heap::with_fresh(entry, ground, workspace, plan.strength, &mut work) };
+    unsafe { Heap::with_fresh(entry, ground, workspace, plan.strength, None, &mut work) };
 }
 
 fn run(mut heap: Heap<'_>, plan: Plan<'_>, saved: &mut [u8], branches: &mut dyn Branches) {

@@ -9,12 +9,13 @@ use core::ops::ControlFlow;
 use crate::declaration::TableForm;
 use crate::entry::Entry;
 use crate::ground::Ground;
-use crate::heap::{Heap, Strength, Workspace};
+use crate::heap::{Heap, Meter, Strength, Workspace};
 use crate::observation::{Contents, Observation, Outcome};
 use crate::op::Op;
 
 /// In fast strength, the chunks are walked after every so many ops, or all live blocks verified where
-/// there is no walk; at the end, both.
+/// there is no walk; at the end, both. At the end alone where costs are counted, since thousands of
+/// live blocks take longer to verify than the calls do.
 const FAST_CHECK_OPS: usize = 16;
 
 /// What to run, and how.
@@ -28,6 +29,8 @@ pub struct Plan<'a> {
     pub tables: bool,
     /// The largest request the fresh heap grants; needed by `capacity` alone.
     pub fresh_capacity: u64,
+    /// Counts what the subject's calls cost, where there is a counter.
+    pub meter: Option<&'a Meter>,
 }
 
 /// Takes what happens, as it happens.
@@ -36,6 +39,9 @@ pub trait Sink {
     fn begin(&mut self, op: usize);
     /// The table printed at the op that was begun last.
     fn table(&mut self, text: &str);
+    /// What the op that was begun last cost, before it is observed; only of a plan with a meter. It
+    /// is no part of the observation: two sides may differ in it.
+    fn cost(&mut self, _count: u64) {}
     /// What the op that was begun last did. Breaking ends the run.
     fn observe(&mut self, observation: &Observation) -> ControlFlow<()>;
 }
@@ -65,7 +71,16 @@ pub unsafe fn execute<K: Sink>(
     let mut completion = Completion::Completed;
     let mut work = |heap: Heap<'_>| completion = run(heap, plan, sink);
     // SAFETY: exactly the caller's promise.
-    unsafe { Heap::with_fresh(entry, ground, workspace, plan.strength, &mut work) };
+    unsafe {
+        Heap::with_fresh(
+            entry,
+            ground,
+            workspace,
+            plan.strength,
+            plan.meter,
+            &mut work,
+        );
+    }
     completion
 }
 
@@ -75,9 +90,13 @@ fn run<K: Sink>(mut heap: Heap<'_>, plan: Plan<'_>, sink: &mut K) -> Completion 
         sink.begin(index);
         let mut observation = Observation::of(Outcome::Done);
         observation.outcome = step(&mut heap, op, plan, &mut observation.contents);
+        if let Some(meter) = plan.meter {
+            sink.cost(meter.take());
+        }
         let last = index + 1 == plan.ops.len();
         let thorough = last || plan.strength == Strength::Strict;
-        let checked = thorough || index % FAST_CHECK_OPS == FAST_CHECK_OPS - 1;
+        let due = plan.meter.is_none() && index % FAST_CHECK_OPS == FAST_CHECK_OPS - 1;
+        let checked = thorough || due;
         if !heap.is_lost() {
             if checked {
                 observation.walk = heap.digest();

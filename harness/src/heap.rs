@@ -2,13 +2,14 @@
 //!
 //! This is the one place of the harness that touches heap memory: it calls the subject, fills
 //! blocks and verifies them (`contents`), errs as a client may (`misuse`), puts states back
-//! (`rewind`), and answers in offsets. Above it nothing is unsafe. It never lets the
+//! (`rewind`), counts what calls cost (`meter`), and answers in offsets. Above it nothing is unsafe. It never lets the
 //! harness do damage of its own: only blocks that lie wholly inside the heap are filled.
 //!
 //! Invariant: a slot is live iff the subject granted its block, the block lies inside the heap,
 //! and it was not freed since.
 
 mod contents;
+mod meter;
 mod misuse;
 mod rewind;
 
@@ -23,6 +24,8 @@ use crate::op::{Align, Handle};
 use crate::subject::{Freed, Region, Request};
 use crate::table::{self, Text};
 use crate::trace::OPS_MAX;
+
+pub use meter::{Counter, Meter};
 
 /// What a region holds before its subject is made, unless it must be zeroed: a byte that is
 /// neither 0 nor a plausible header.
@@ -64,13 +67,13 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// An unused workspace.
+    /// An unused workspace. It is all zero, so that one in a program's data takes up no image.
     #[must_use]
     pub const fn new() -> Self {
         let slot = Slot {
             address: core::ptr::null_mut(),
             size: 0,
-            align: Align::DEFAULT,
+            align: Align::MIN,
         };
         Self {
             slots: [slot; OPS_MAX],
@@ -123,7 +126,8 @@ pub struct Heap<'a> {
 }
 
 impl Heap<'_> {
-    /// Prepares the ground, makes a fresh subject over it, and hands the two to `work`.
+    /// Prepares the ground, makes a fresh subject over it, and hands the two to `work`. With a
+    /// `meter`, the subject's calls are counted.
     ///
     /// # Safety
     /// The region's geometry is one the declaration accepts.
@@ -132,19 +136,20 @@ impl Heap<'_> {
         ground: &mut Ground,
         workspace: &mut Workspace,
         strength: Strength,
+        meter: Option<&Meter>,
         work: &mut dyn FnMut(Heap<'_>),
     ) {
         let declaration = &entry.declaration;
         ground.prepare(declaration.region.zeroed);
         let region = ground.region();
         ground.mark(0, reserved_bytes(declaration, region.bytes));
-        let mut work = |subject: &mut dyn AnySubject| {
+        let mut start = |subject: &mut dyn AnySubject| {
             work(Heap {
                 declaration,
                 subject,
                 ground,
                 region,
-                workspace,
+                workspace: &mut *workspace,
                 issued: 0,
                 live: 0,
                 writes_len: 0,
@@ -152,6 +157,10 @@ impl Heap<'_> {
                 strayed: false,
                 lost: false,
             });
+        };
+        let mut work = |subject: &mut dyn AnySubject| match meter {
+            Some(meter) => start(&mut meter.around(subject)),
+            None => start(subject),
         };
         // SAFETY: the ground vouches for the region, the caller for its geometry.
         unsafe { entry.with_fresh(region, &mut work) };

@@ -55,6 +55,8 @@ pub struct Request {
     pub strict: bool,
     /// Whether to observe the table after every op.
     pub tables: bool,
+    /// Whether to count what each op costs.
+    pub metered: bool,
     /// For `capacity` ops: the largest request the fresh heap grants.
     pub fresh_capacity: u64,
 }
@@ -80,6 +82,7 @@ pub struct Mailbox {
 
 const FLAG_STRICT: u32 = 1;
 const FLAG_TABLES: u32 = 2;
+const FLAG_METERED: u32 = 4;
 
 /// The host's side.
 impl Mailbox {
@@ -107,7 +110,11 @@ impl Mailbox {
             slot[1].store((record >> 64) as u64, Relaxed);
         }
         let mut flags = 0;
-        for (set, flag) in [(request.strict, FLAG_STRICT), (request.tables, FLAG_TABLES)] {
+        for (set, flag) in [
+            (request.strict, FLAG_STRICT),
+            (request.tables, FLAG_TABLES),
+            (request.metered, FLAG_METERED),
+        ] {
             flags |= if set { flag } else { 0 };
         }
         self.ops_length.store(ops.len() as u32, Relaxed);
@@ -162,6 +169,7 @@ impl Mailbox {
             heap_bytes: self.heap_bytes.load(Relaxed),
             strict: flags & FLAG_STRICT != 0,
             tables: flags & FLAG_TABLES != 0,
+            metered: flags & FLAG_METERED != 0,
             fresh_capacity: self.fresh_capacity.load(Relaxed),
         }
     }

@@ -14,6 +14,8 @@ pub struct Align(u8);
 impl Align {
     /// The largest exponent a 64-bit address can be aligned to.
     pub const EXPONENT_MAX: u8 = 63;
+    /// None: 1 byte.
+    pub const MIN: Self = Self(0);
     /// What `alloc N` without `align` promises: 8 bytes.
     pub const DEFAULT: Self = Self(3);
 

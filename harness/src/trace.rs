@@ -9,8 +9,9 @@ use crate::op::{Handle, Op};
 #[cfg(feature = "alloc")]
 use crate::geometry::Geometry;
 
-/// The most ops a trace holds in memory, on both sides. The guest's buffers have this size.
-pub const OPS_MAX: usize = 4096;
+/// The most ops a trace holds in memory, on both sides. The guest's buffers have this size: enough
+/// to fill a heap with 20,000 blocks, free every other one, and go on.
+pub const OPS_MAX: usize = 32_768;
 
 #[cfg(feature = "alloc")]
 /// A heap and what is asked of it, in order.

@@ -61,6 +61,8 @@ pub struct Transcript {
     fault: [AtomicU64; 3],
     message: [AtomicU8; MESSAGE_BYTES],
     records: [[AtomicU64; OBSERVATION_WORDS]; OPS_MAX],
+    /// What each op of a metered run cost.
+    costs: [AtomicU64; OPS_MAX],
     /// Tables, each as the op's index and the length (4 bytes each, little-endian) and the text.
     text: [AtomicU8; TEXT_BYTES],
 }
@@ -140,6 +142,13 @@ impl Transcript {
         })
     }
 
+    /// What each op that finished cost, if the run was metered; of any other, nothing that means
+    /// anything.
+    pub fn costs(&self) -> impl Iterator<Item = u64> {
+        let observed = (self.observed.load(Acquire) as usize).min(OPS_MAX);
+        self.costs[..observed].iter().map(|cost| cost.load(Relaxed))
+    }
+
     /// The bytes of the panic's message, cut at [`MESSAGE_BYTES`].
     pub fn message(&self) -> impl Iterator<Item = u8> {
         let length = (self.message_length.load(Acquire) as usize).min(MESSAGE_BYTES);
@@ -198,6 +207,13 @@ impl Sink for Recorder<'_> {
         shared
             .text_length
             .store((at + 8 + text.len()) as u32, Release);
+    }
+
+    fn cost(&mut self, count: u64) {
+        let index = self.transcript.observed.load(Relaxed) as usize;
+        if let Some(shared) = self.transcript.costs.get(index) {
+            shared.store(count, Relaxed);
+        }
     }
 
     fn observe(&mut self, observation: &Observation) -> ControlFlow<()> {

@@ -11,6 +11,8 @@ use qemu_exec::{Exit, Machine};
 
 use super::memory;
 
+/// An instruction takes 2^0 nanoseconds.
+const INSTRUCTION_SHIFT: u8 = 0;
 /// How long a boot may take. Tens of milliseconds are usual; a loaded machine takes longer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(10);
 /// Between two looks at a guest that boots.
@@ -45,12 +47,16 @@ pub enum Answer {
 }
 
 impl Booted {
-    /// Boots `image` and waits until it is ready.
+    /// Boots `image` and waits until it is ready. With `counts`, a QEMU whose clock is the number of
+    /// instructions: the guest's counter then repeats exactly, and everything is slower.
     ///
     /// # Errors
     /// If it cannot be started, or is not a guest that this rig can talk to.
-    pub fn start(image: &Path) -> Result<Self> {
-        let machine = Machine::new(image).shared(true).ram_bytes(RAM_BYTES);
+    pub fn start(image: &Path, counts: bool) -> Result<Self> {
+        let machine = Machine::new(image)
+            .shared(true)
+            .ram_bytes(RAM_BYTES)
+            .icount(counts.then_some(INSTRUCTION_SHIFT));
         let qemu = machine.start()?;
         let mut booted = Self {
             qemu,
@@ -239,7 +245,7 @@ mod tests {
     }
 
     fn refusal(ready: u64) -> String {
-        Booted::start(image_that_says(ready).path())
+        Booted::start(image_that_says(ready).path(), false)
             .err()
             .unwrap()
             .to_string()

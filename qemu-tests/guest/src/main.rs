@@ -13,6 +13,7 @@
 //! | [`layout`], [`protection`] | where code, data and heap lie, and who may touch them |
 //! | [`user`] | the switch to user mode and back, once a trace |
 //! | [`serve`], [`idle`] | the requests, and the time between them |
+//! | [`counter`] | the instructions retired |
 //! | [`trap`], [`panic`], [`recovery`] | what becomes of a subject that panics or goes astray |
 //! | [`memory`], [`checksum`] | the shared mailbox, the buffers, and whether they are still whole |
 //! | [`no_memory`] | the allocator that some subjects' crates want named, and the guest lacks |
@@ -23,6 +24,7 @@
 #![no_main]
 
 mod checksum;
+mod counter;
 mod idle;
 mod layout;
 mod memory;
@@ -38,6 +40,8 @@ mod user;
 fn main() -> ! {
     protection::protect();
     user::prepare();
+    counter::open();
+    memory::prepare();
     checksum::take();
     serve::introduce();
     serve::serve()

@@ -18,20 +18,23 @@ const _: () = assert!(WRITABLE.end() == MAILBOX_ADDRESS as usize);
 /// What a request is run with.
 pub struct Buffers {
     /// The request's ops.
-    pub ops: [Op; OPS_MAX],
+    pub ops: &'static mut [Op; OPS_MAX],
     /// The harness's own.
-    pub workspace: Workspace,
+    pub workspace: &'static mut Workspace,
     /// The heap's memory.
     pub ground: Ground,
 }
 
-struct Static(UnsafeCell<MaybeUninit<Buffers>>);
+struct Static<T>(UnsafeCell<T>);
 
 // SAFETY: there is one hart and no interrupt handler, so nothing is ever shared between threads.
-unsafe impl Sync for Static {}
+unsafe impl<T> Sync for Static<T> {}
 
-/// Uninitialised, so that the image does not carry a megabyte of initial bytes.
-static BUFFERS: Static = Static(UnsafeCell::new(MaybeUninit::uninit()));
+/// Uninitialised until [`prepare`], so that the image does not carry a megabyte of initial bytes.
+static OPS: Static<[MaybeUninit<Op>; OPS_MAX]> =
+    Static(UnsafeCell::new([const { MaybeUninit::uninit() }; OPS_MAX]));
+/// All zero at first, for the same reason.
+static WORKSPACE: Static<Workspace> = Static(UnsafeCell::new(Workspace::new()));
 
 /// The mailbox.
 pub fn mailbox() -> &'static Mailbox {
@@ -41,23 +44,33 @@ pub fn mailbox() -> &'static Mailbox {
     unsafe { &*(MAILBOX_ADDRESS as *const Mailbox) }
 }
 
-/// Fresh buffers.
+/// Gives the buffers their first contents. Called at boot, before anything asks for them.
+pub fn prepare() {
+    // SAFETY: nothing refers to the ops yet.
+    let ops = unsafe { &mut *OPS.0.get() };
+    for op in ops {
+        op.write(Op::FreeNull);
+    }
+}
+
+/// The buffers, as the last request left them: a request writes whatever it reads. To make them
+/// anew would cost a subject that crashes more than its runs do. Of the heap nothing is known.
 ///
 /// # Safety
-/// No reference that an earlier call returned is used any more.
-pub unsafe fn buffers() -> &'static mut Buffers {
-    // SAFETY: by the caller's promise the reference is the only one in use.
-    let buffers = unsafe { &mut *BUFFERS.0.get() };
+/// They were prepared, and no reference that an earlier call returned is used any more.
+pub unsafe fn buffers() -> Buffers {
     let heap = Region {
         start: HEAP_ADDRESS as *mut u8,
         bytes: 0,
         slack: 0,
     };
-    buffers.write(Buffers {
-        ops: [Op::FreeNull; OPS_MAX],
-        workspace: Workspace::new(),
-        // SAFETY: nothing else of the guest lies behind the heap's address, and the host leaves it
-        // alone.
-        ground: unsafe { Ground::new(heap) },
-    })
+    // SAFETY: by the caller's promise each op was written, and the references are the only ones.
+    // Nothing else of the guest lies behind the heap's address, and the host leaves it alone.
+    unsafe {
+        Buffers {
+            ops: &mut *OPS.0.get().cast(),
+            workspace: &mut *WORKSPACE.0.get(),
+            ground: Ground::new(heap),
+        }
+    }
 }

@@ -1,14 +1,14 @@
 //! The requests of the host.
 
 use harness::execute::{Plan, execute};
-use harness::heap::Strength;
+use harness::heap::{Meter, Strength};
 use harness::mailbox::Request;
 use harness::transcript::Recorder;
 use subjects::ALL;
 
 use crate::memory::{self, Buffers, mailbox};
 use crate::user::in_user_mode;
-use crate::{idle, protection};
+use crate::{counter, idle, protection};
 
 /// Tells the host which subjects there are, and that requests will be served.
 pub fn introduce() {
@@ -20,11 +20,12 @@ pub fn introduce() {
 
 /// Serves requests for ever. Entered at boot and after each failure, with an empty stack.
 pub extern "C" fn serve() -> ! {
-    // SAFETY: whoever used the buffers before was on the stack that has been emptied.
-    let buffers = unsafe { memory::buffers() };
+    // SAFETY: `main` has prepared the buffers; whoever used them before was on the stack that has
+    // been emptied.
+    let mut buffers = unsafe { memory::buffers() };
     loop {
         idle::wait_for_request();
-        answer(mailbox().request(), buffers);
+        answer(mailbox().request(), &mut buffers);
         mailbox().set_replied();
     }
 }
@@ -34,6 +35,7 @@ fn answer(request: Request, buffers: &mut Buffers) {
     let entry = entry.expect("a request for no subject");
     let heap_bytes = request.heap_bytes as usize;
     protection::open_heap(heap_bytes);
+    let meter = request.metered.then(|| Meter::new(counter::instructions));
     let Buffers {
         ops,
         workspace,
@@ -47,6 +49,7 @@ fn answer(request: Request, buffers: &mut Buffers) {
         },
         tables: request.tables,
         fresh_capacity: request.fresh_capacity,
+        meter: meter.as_ref(),
     };
     // SAFETY: a heap of any geometry lies in the machine's RAM (asserted in `harness::mailbox`).
     unsafe { ground.set_bytes(heap_bytes) };
