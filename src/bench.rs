@@ -2,6 +2,7 @@
 //!
 //! | bench | asks |
 //! |---|---|
+//! | [`cost`] | what the calls of an allocator cost, in instructions |
 //! | [`fuzzing`] | how fast the fuzz targets are |
 //! | [`known_bugs`] | how soon real bugs are found |
 //! | [`throughput`] | what judging adds to the calls themselves |
@@ -10,6 +11,8 @@
 //! as a ratio of two measurements of one run.
 
 mod clock;
+pub mod cost;
+pub mod figure;
 pub mod fuzzing;
 pub mod known_bugs;
 pub mod throughput;

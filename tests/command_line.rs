@@ -308,3 +308,46 @@ fn an_unwritable_place_is_told_and_nothing_half_written_stays() {
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn the_cost_of_a_trace_is_shown_op_by_op_and_repeats() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = b"# kmem-rig trace v1\nheap 64 pages\na0 = alloc 24\ntable\nfree a0\n";
+    let path = file(folder.path(), "cost.trace", text);
+    let show = || run(&["show", &path, "--cost", "--subject", "kmem-2019"]);
+    let (code, text, errors) = show();
+    assert_eq!(code, 0, "{errors}");
+    assert_eq!(show().1, text);
+    let costs: Vec<u64> = text
+        .lines()
+        .filter_map(|line| line.strip_suffix(" instructions")?.rsplit(' ').next())
+        .map(|cost| cost.parse().unwrap())
+        .collect();
+    let [alloc, 0, free] = costs[..] else {
+        panic!("{text}");
+    };
+    let total = format!("# kmem-2019: {} instructions in 3 ops", alloc + free);
+    assert_eq!(text.lines().last(), Some(total.as_str()), "{text}");
+    let (code, _, errors) = run(&["show", &path, "--cost", "--tables"]);
+    assert!(code == 2 && errors.contains("--tables"), "{errors}");
+}
+
+#[test]
+fn bench_cost_prints_a_figure_a_line() {
+    let (code, text, errors) = run(&["bench", "cost", "--subject", "rlsf", "--format", "json"]);
+    assert_eq!(code, 0, "{errors}");
+    let figures: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for figure in &figures {
+        for key in ["figure", "value", "unit", "ratio", "goal", "met"] {
+            assert!(figure.get(key).is_some(), "{figure} lacks {key}");
+        }
+    }
+    let named = |name: &str| figures.iter().find(|figure| figure["figure"] == name);
+    let row = named("rlsf realloc, 10000 live blocks, fragmented, median").unwrap();
+    assert!(row["value"].as_f64() > Some(0.0) && row["unit"] == "instructions");
+    let ratio = named("rlsf free, random, 10000 live blocks : 10").unwrap();
+    assert!(ratio["ratio"].as_f64() > Some(0.0));
+}

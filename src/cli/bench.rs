@@ -1,5 +1,6 @@
 //! `kmem-rig bench`: what the rig is worth, in figures.
 
+mod cost;
 mod known_bugs;
 
 use anyhow::Result;
@@ -18,12 +19,14 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
+    Cost(cost::Arguments),
     KnownBugs(known_bugs::Arguments),
 }
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
         match &self.what {
+            What::Cost(arguments) => arguments.run(),
             What::KnownBugs(arguments) => arguments.run(),
         }
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use harness::entry::Entry;
 
-use crate::guest::Guest;
+use crate::guest::{Counted, Guest, find_image};
 use crate::registry;
 use crate::rules::Rules;
 
@@ -52,7 +52,12 @@ pub(super) struct GuestOptions {
 impl GuestOptions {
     /// Boots the guest.
     pub(super) fn start(&self) -> Result<Guest> {
-        Guest::start(&crate::guest::find_image(self.guest.as_deref())?)
+        Guest::start(&find_image(self.guest.as_deref())?)
+    }
+
+    /// Boots a guest that counts instructions.
+    pub(super) fn start_counted(&self) -> Result<Counted> {
+        Counted::start(&find_image(self.guest.as_deref())?)
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Outcome;
-use super::options::{Named, RuleOptions};
+use super::options::{GuestOptions, Named, RuleOptions};
 use crate::executor::Executor;
 use crate::host::Host;
 use crate::regression::Regression;
@@ -19,6 +19,7 @@ use crate::{listing, registry, report};
 /// What is printed is itself a trace: everything added is a comment.
 ///
 /// Example: kmem-rig show fuzz/artifacts/kmem/crash-1f2e --tables
+/// Example: kmem-rig show my.trace --cost --subject kmem
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The file to show
@@ -26,11 +27,16 @@ pub(super) struct Arguments {
     /// Run it on the host and print the table after each op, and the verdict
     #[arg(long)]
     tables: bool,
+    /// Run it in a guest that counts, and print the instructions each op takes the subject
+    #[arg(long, conflicts_with = "tables")]
+    cost: bool,
     /// The subject to run it on [default: the first one the trace expects something of, or kmem]
-    #[arg(long, value_name = "S", requires = "tables")]
+    #[arg(long, value_name = "S")]
     subject: Option<Named>,
     #[command(flatten)]
     rules: RuleOptions,
+    #[command(flatten)]
+    guest: GuestOptions,
 }
 
 impl Arguments {
@@ -38,7 +44,7 @@ impl Arguments {
         let regression = Regression::load(&self.input)?;
         let trace = &regression.trace;
         let mut out = std::io::stdout().lock();
-        if !self.tables {
+        if !self.tables && !self.cost {
             out.write_all(listing::of_trace(trace).as_bytes())?;
             return Ok(Outcome::AsExpected);
         }
@@ -47,6 +53,14 @@ impl Arguments {
             Some(Named(entry)) => entry,
             None => registry::by_name(expected.unwrap_or("kmem"))?,
         };
+        if self.cost {
+            let mut guest = self.guest.start_counted()?;
+            let counted = guest.run(entry, trace, RunOptions::STRICT)?;
+            out.write_all(listing::of_costs(trace, &counted).as_bytes())?;
+            let (total, ops) = (counted.total(), counted.costs.len());
+            writeln!(out, "# {}: {total} instructions in {ops} ops", entry.name())?;
+            return Ok(Outcome::AsExpected);
+        }
         let mut host = Host::new()?;
         let run = host.run(
             entry,
