@@ -10,7 +10,7 @@
 //! ```
 //!
 //! That is sound for a subject whose overhead is declared, as long as its run ends well. After any
-//! other run, and once in [`RUNS_MAX`] in any case, the whole heap is filled: a stray store that
+//! other run, and once in `RUNS_MAX` in any case, the whole heap is filled: a stray store that
 //! nothing noticed does not live long. Whatever is found is run again on a fresh heap besides.
 
 use crate::heap::DIRT;
