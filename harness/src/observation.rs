@@ -62,6 +62,15 @@ pub struct Contents {
 }
 
 impl Contents {
+    /// Whether nothing is amiss.
+    #[must_use]
+    pub const fn held(&self) -> bool {
+        self.corrupted.is_none()
+            && self.not_zeroed.is_none()
+            && self.realloc_lost.is_none()
+            && self.stray_store.is_none()
+    }
+
     /// Nothing amiss.
     pub const HELD: Self = Self {
         corrupted: None,

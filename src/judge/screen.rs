@@ -16,7 +16,7 @@
 
 use harness::declaration::{Declaration, Misuse, Overhead, Policy, Reuse};
 use harness::geometry::Geometry;
-use harness::observation::{Contents, Observation, Outcome};
+use harness::observation::{Observation, Outcome};
 use harness::op::{Align, Handle, Op};
 use harness::subject::Chunk;
 
@@ -122,7 +122,7 @@ impl Screen {
         if self.silent {
             return false;
         }
-        objects || observation.contents != Contents::HELD || self.broken_walk(facts, observation)
+        objects || !observation.contents.held() || self.broken_walk(facts, observation)
     }
 
     fn broken_call(&mut self, facts: Facts, op: &Op, observation: &Observation) -> bool {
@@ -222,7 +222,7 @@ impl Screen {
             let end = offset.checked_add(size);
             if size > facts.heap
                 || end.is_none_or(|end| end > facts.heap)
-                || !offset.is_multiple_of(old.align)
+                || offset & (old.align - 1) != 0
                 || !self.note_span(offset, size)
             {
                 return true;

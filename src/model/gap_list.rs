@@ -15,10 +15,14 @@ use harness::table::ChunkHash;
 
 use super::area::area;
 
+/// What every payload is aligned to, whatever was asked for.
+const ALIGN_MIN: u64 = 8;
+
 /// The gaps of one heap.
 #[derive(Clone, Debug)]
 pub struct GapList {
     header: u64,
+    /// A power of two.
     granularity: u64,
     chunk_min: u64,
     /// Whether `realloc` tries to stay in place.
@@ -70,11 +74,15 @@ impl GapList {
     /// The chunk that `size` bytes get; `None` is null.
     pub fn alloc(&mut self, size: u64, align: u64) -> Option<Chunk> {
         let need = self.chunk_for(size)?;
-        let (index, front) = self.gaps.iter().enumerate().find_map(|(index, gap)| {
-            let front = self.front_gap(gap.offset, align);
-            let fits = front <= gap.size && need <= gap.size - front;
-            fits.then_some((index, front))
-        })?;
+        let (index, front) = if align <= ALIGN_MIN {
+            (self.gaps.iter().position(|gap| need <= gap.size)?, 0)
+        } else {
+            self.gaps.iter().enumerate().find_map(|(index, gap)| {
+                let front = self.front_gap(gap.offset, align);
+                let fits = front <= gap.size && need <= gap.size - front;
+                fits.then_some((index, front))
+            })?
+        };
         let gap = self.gaps[index];
         let chunk = self.taken(gap.offset + front, need, gap.size - front);
         let rest = gap.size - front - chunk.size;
@@ -191,14 +199,14 @@ impl GapList {
 
     fn chunk_for(&self, size: u64) -> Option<u64> {
         let least = self.chunk_min - self.header;
-        size.max(least)
-            .checked_next_multiple_of(self.granularity)?
-            .checked_add(self.header)
+        let payload = size.max(least).checked_add(self.granularity - 1)?;
+        (payload & !(self.granularity - 1)).checked_add(self.header)
     }
 
-    /// How far into a gap the lowest chunk may start whose payload is aligned.
+    /// How far into a gap the lowest chunk may start whose payload has an `align` above
+    /// [`ALIGN_MIN`].
     fn front_gap(&self, gap: u64, align: u64) -> u64 {
-        let (lowest, align) = (gap + self.header, align.max(8));
+        let lowest = gap + self.header;
         let mut payload = lowest.next_multiple_of(align);
         while payload > lowest && payload - lowest < self.chunk_min {
             payload += align;

@@ -20,24 +20,26 @@ impl Heap<'_> {
         self.region.stray_store(watched)
     }
 
-    /// Which byte positions of a block of `size` bytes are filled and verified. Each range starts
-    /// with a word of the pattern; one that is empty may start behind its end.
-    fn windows(&self, size: u64) -> [(u64, u64); 2] {
+    /// Which byte positions of a block of `size` bytes are filled and verified: all of them up to the
+    /// first number, and those from the second on. Each range starts with a word of the pattern.
+    fn windows(&self, size: u64) -> (u64, u64) {
         match self.strength {
-            Strength::Fast if size > 2 * END_BYTES => {
-                [(0, END_BYTES), ((size - END_BYTES) & !7, size)]
-            }
-            _ => [(0, size), (0, 0)],
+            Strength::Fast if size > 2 * END_BYTES => (END_BYTES, (size - END_BYTES) & !7),
+            _ => (size, size),
         }
     }
 
     pub(super) fn fill(&mut self, handle: Handle) {
         let slot = self.workspace.slots[handle.0 as usize];
         let pattern = Pattern::of(handle);
-        for (from, to) in self.windows(slot.size) {
-            // SAFETY: the block is live, so all its bytes lie inside the region.
-            unsafe { pattern.fill(slot.address, from, to) };
-            self.note_store(handle, from, to);
+        let (head, tail) = self.windows(slot.size);
+        // SAFETY: the block is live, so all its bytes lie inside the region.
+        unsafe { pattern.fill(slot.address, 0, head) };
+        self.note_store(handle, 0, head);
+        if tail < slot.size {
+            // SAFETY: as above.
+            unsafe { pattern.fill(slot.address, tail, slot.size) };
+            self.note_store(handle, tail, slot.size);
         }
     }
 
@@ -67,26 +69,23 @@ impl Heap<'_> {
             Some(_) => Pattern::of(handle),
             None => Pattern::ZERO,
         };
-        for (from, to) in self.windows(filled.unwrap_or(size)) {
-            let to = to.min(size);
-            if from >= to {
-                continue;
-            }
-            // SAFETY: the block is live, so all its bytes lie inside the region.
-            if unsafe { pattern.holds(slot.address, from, to) } {
-                continue;
-            }
-            let wrong = |at: &u64| {
-                let address = slot.address.wrapping_add(*at as usize);
-                // SAFETY: as above.
-                let byte = unsafe { address.read() };
-                byte != pattern.byte(*at) && !self.written_by_client(address)
-            };
-            if let Some(at) = (from..to).find(wrong) {
-                return Some(at);
-            }
+        let (head, tail) = self.windows(filled.unwrap_or(size));
+        let head = head.min(size);
+        // SAFETY: the block is live, so all its bytes lie inside the region.
+        let holds = unsafe {
+            pattern.holds(slot.address, 0, head)
+                && (tail >= size || pattern.holds(slot.address, tail, size))
+        };
+        if holds {
+            return None;
         }
-        None
+        let wrong = |at: &u64| {
+            let address = slot.address.wrapping_add(*at as usize);
+            // SAFETY: as above.
+            let byte = unsafe { address.read() };
+            byte != pattern.byte(*at) && !self.written_by_client(address)
+        };
+        (0..head).chain(tail..size).find(wrong)
     }
 
     fn written_by_client(&self, address: *mut u8) -> bool {
