@@ -12,17 +12,11 @@ const STEP: u64 = 0xd6e8_feb8_6659_fd93;
 pub struct Pattern {
     first: u64,
     step: u64,
-    /// Set in every word: keeps a word of a block's pattern from ever being all zero.
-    set: u64,
 }
 
 impl Pattern {
     /// What a zeroed block holds.
-    pub const ZERO: Self = Self {
-        first: 0,
-        step: 0,
-        set: 0,
-    };
+    pub const ZERO: Self = Self { first: 0, step: 0 };
 
     /// The pattern of `handle`.
     #[must_use]
@@ -30,14 +24,13 @@ impl Pattern {
         Self {
             first: (handle.0 as u64 + 1).wrapping_mul(SEED),
             step: STEP,
-            set: 1 << 40,
         }
     }
 
     /// The word at bytes `8 * index ..`.
     #[must_use]
     pub const fn word(self, index: u64) -> u64 {
-        self.sum(index) | self.set
+        self.first.wrapping_add(index.wrapping_mul(self.step))
     }
 
     /// The byte at `position`.
@@ -53,19 +46,18 @@ impl Pattern {
     pub(crate) unsafe fn fill(self, block: *mut u8, from: u64, to: u64) {
         // SAFETY: the first byte is at `from`, and the caller vouches for all up to `to`.
         let mut at = unsafe { block.add(from as usize) };
-        let mut sum = self.sum(from / 8);
+        let mut word = self.word(from / 8);
         for _ in from / 8..to / 8 {
-            let word = (sum | self.set).to_le_bytes();
             // SAFETY: 8 bytes before `to`; an array of bytes may lie anywhere.
-            unsafe { at.cast::<[u8; 8]>().write(word) };
-            sum = sum.wrapping_add(self.step);
+            unsafe { at.cast::<[u8; 8]>().write(word.to_le_bytes()) };
+            word = word.wrapping_add(self.step);
             // SAFETY: `to` or before it.
             at = unsafe { at.add(8) };
         }
         match to % 8 {
             0 => {}
             _ if to - from < 8 => {
-                for (index, byte) in (0..to % 8).zip((sum | self.set).to_le_bytes()) {
+                for (index, byte) in (0..to % 8).zip(word.to_le_bytes()) {
                     // SAFETY: a byte before `to`.
                     unsafe { at.add(index as usize).write(byte) };
                 }
@@ -75,7 +67,7 @@ impl Pattern {
                 unsafe {
                     let last = at.add(rest as usize).sub(8);
                     last.cast::<[u8; 8]>()
-                        .write(self.last(sum, rest).to_le_bytes());
+                        .write(self.last(word, rest).to_le_bytes());
                 }
             }
         }
@@ -88,46 +80,41 @@ impl Pattern {
     pub(crate) unsafe fn holds(self, block: *const u8, from: u64, to: u64) -> bool {
         // SAFETY: the first byte is at `from`, and the caller vouches for all up to `to`.
         let mut at = unsafe { block.add(from as usize) };
-        let mut sum = self.sum(from / 8);
+        let mut word = self.word(from / 8);
         let mut difference = 0;
         for _ in from / 8..to / 8 {
             // SAFETY: 8 bytes before `to`; an array of bytes may lie anywhere.
-            let word = unsafe { at.cast::<[u8; 8]>().read() };
-            difference |= u64::from_le_bytes(word) ^ (sum | self.set);
-            sum = sum.wrapping_add(self.step);
+            let found = unsafe { at.cast::<[u8; 8]>().read() };
+            difference |= u64::from_le_bytes(found) ^ word;
+            word = word.wrapping_add(self.step);
             // SAFETY: `to` or before it.
             at = unsafe { at.add(8) };
         }
         match to % 8 {
             0 => {}
             _ if to - from < 8 => {
-                for (index, byte) in (0..to % 8).zip((sum | self.set).to_le_bytes()) {
+                for (index, byte) in (0..to % 8).zip(word.to_le_bytes()) {
                     // SAFETY: a byte before `to`.
                     difference |= u64::from(byte ^ unsafe { at.add(index as usize).read() });
                 }
             }
             rest => {
                 // SAFETY: 8 bytes before `to` and behind `from`.
-                let word = unsafe {
+                let found = unsafe {
                     let last = at.add(rest as usize).sub(8);
                     last.cast::<[u8; 8]>().read()
                 };
-                difference |= u64::from_le_bytes(word) ^ self.last(sum, rest);
+                difference |= u64::from_le_bytes(found) ^ self.last(word, rest);
             }
         }
         difference == 0
     }
 
-    /// The eight bytes that end `rest` bytes, 1 to 7, into the word of this sum: the end of the
-    /// word before, and the start of that one.
-    const fn last(self, sum: u64, rest: u64) -> u64 {
-        let before = sum.wrapping_sub(self.step) | self.set;
-        before >> (8 * rest) | (sum | self.set) << (64 - 8 * rest)
-    }
-
-    /// The word at `index` before bits are set in it: from one word to the next it grows by `step`.
-    const fn sum(self, index: u64) -> u64 {
-        self.first.wrapping_add(index.wrapping_mul(self.step))
+    /// The eight bytes that end `rest` bytes, 1 to 7, into this word: the end of the word before, and
+    /// the start of this one.
+    const fn last(self, word: u64, rest: u64) -> u64 {
+        let before = word.wrapping_sub(self.step);
+        before >> (8 * rest) | word << (64 - 8 * rest)
     }
 }
 

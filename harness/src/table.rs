@@ -66,7 +66,10 @@ pub fn digest(
     let mut state = Walk {
         hash: ChunkHash::EMPTY,
         count: 0,
-        last: None,
+        first: 0,
+        last: 0,
+        end: 0,
+        free: false,
         unmerged_at: None,
         hole: None,
     };
@@ -81,8 +84,12 @@ pub fn digest(
 struct Walk {
     hash: ChunkHash,
     count: u32,
-    /// The first and the latest chunk: what the tiling is checked against.
-    last: Option<(u64, Chunk)>,
+    /// Where the first chunk starts, the latest one starts, and the next one must.
+    first: u64,
+    last: u64,
+    end: u64,
+    /// Whether the latest chunk is free.
+    free: bool,
     unmerged_at: Option<u64>,
     /// Where a chunk did not start at the end of the one before, or had no size.
     hole: Option<u64>,
@@ -90,35 +97,34 @@ struct Walk {
 
 impl Walk {
     fn step(&mut self, chunk: Chunk) -> ControlFlow<()> {
-        let first = match self.last {
-            None => chunk.offset,
-            Some((first, last)) => {
-                if last.offset + last.size != chunk.offset {
-                    self.hole = Some(last.offset);
-                    return ControlFlow::Break(());
-                }
-                if !last.taken && !chunk.taken && self.unmerged_at.is_none() {
-                    self.unmerged_at = Some(last.offset);
-                }
-                first
-            }
-        };
+        if self.count == 0 {
+            self.first = chunk.offset;
+        } else if self.end != chunk.offset {
+            self.hole = Some(self.last);
+            return ControlFlow::Break(());
+        }
+        if self.free && !chunk.taken && self.unmerged_at.is_none() {
+            self.unmerged_at = Some(self.last);
+        }
         self.hash = self.hash.with(chunk);
         self.count += 1;
-        self.last = Some((first, chunk));
-        if chunk.size == 0 || chunk.offset.checked_add(chunk.size).is_none() {
-            self.hole = Some(chunk.offset);
-            return ControlFlow::Break(());
+        (self.last, self.free) = (chunk.offset, !chunk.taken);
+        let end = chunk.offset.checked_add(chunk.size);
+        match end.filter(|&end| end > chunk.offset) {
+            Some(end) => self.end = end,
+            None => {
+                self.hole = Some(chunk.offset);
+                return ControlFlow::Break(());
+            }
         }
         ControlFlow::Continue(())
     }
 
     fn finish(self, bounds: Range<u64>) -> WalkDigest {
-        let broken_at = self.hole.or(match self.last {
-            Some((first, _)) if first != bounds.start => Some(first),
-            Some((_, last)) if last.offset + last.size != bounds.end => Some(last.offset),
-            None if bounds.start != bounds.end => Some(bounds.start),
-            _ => None,
+        let broken_at = self.hole.or(match self.count {
+            0 => (bounds.start != bounds.end).then_some(bounds.start),
+            _ if self.first != bounds.start => Some(self.first),
+            _ => (self.end != bounds.end).then_some(self.last),
         });
         WalkDigest {
             broken_at,

@@ -14,7 +14,7 @@
 //! so subjects with a policy are asked nothing else. That it agrees with the judge is tested on
 //! millions of ops of right and of wrong allocators.
 
-use harness::declaration::{Declaration, Misuse, Overhead, Policy, Reuse};
+use harness::declaration::{Declaration, Misuse, Overhead, Reuse};
 use harness::geometry::Geometry;
 use harness::observation::{Observation, Outcome};
 use harness::op::{Align, Handle, Op};
@@ -38,10 +38,24 @@ struct Block {
     live: bool,
 }
 
+/// A handle for which nothing was granted.
+const NO_BLOCK: Block = Block {
+    offset: 0,
+    size: 0,
+    align: 1,
+    chunk: Chunk {
+        offset: 0,
+        size: 0,
+        taken: true,
+    },
+    live: false,
+};
+
 /// Screens one run after the other.
 #[derive(Debug, Default)]
 pub struct Screen {
     facts: Option<Facts>,
+    overhead: Option<Overhead>,
     fresh_capacity: u64,
     blocks: Vec<Block>,
     live: usize,
@@ -57,12 +71,11 @@ pub struct Screen {
     silent: bool,
 }
 
-/// What is known of the subject and its heap.
+/// What is known of the subject and its heap: little, since it is copied at each op.
 #[derive(Clone, Copy, Debug)]
 struct Facts {
     heap: u64,
-    policy: Option<(Policy, Overhead)>,
-    overhead: Option<Overhead>,
+    policy: bool,
     reuse: Reuse,
     refuses: bool,
 }
@@ -89,14 +102,13 @@ impl Screen {
     /// Starts with a fresh heap.
     pub fn reset(&mut self, declaration: &Declaration, geometry: Geometry, fresh_capacity: u64) {
         let heap = geometry.bytes();
-        let policy = declaration.policy.zip(declaration.overhead);
-        if let Some((policy, overhead)) = policy {
+        if let Some((policy, overhead)) = declaration.policy.zip(declaration.overhead) {
             self.gap_list.reset(policy, overhead, heap);
         }
+        self.overhead = declaration.overhead;
         self.facts = Some(Facts {
             heap,
-            policy,
-            overhead: declaration.overhead,
+            policy: declaration.policy.is_some(),
             reuse: declaration.reuse,
             refuses: declaration.misuse == Misuse::Refuses,
         });
@@ -135,26 +147,20 @@ impl Screen {
         match (*op, outcome) {
             (Op::Alloc { size, align, .. }, _) => {
                 let align = align.unwrap_or(Align::DEFAULT).bytes();
-                self.blocks.push(Block {
-                    offset: 0,
-                    size,
-                    align,
-                    chunk: Chunk {
-                        offset: 0,
-                        size: 0,
-                        taken: true,
-                    },
-                    live: false,
-                });
-                let index = self.blocks.len() - 1;
-                match outcome {
-                    Outcome::Placed(at) => self.misplaced(facts, op, index, size, at),
+                let mut block = Block { align, ..NO_BLOCK };
+                let objects = match outcome {
+                    Outcome::Placed(at) => self.misplaced(facts, op, &mut block, size, at),
                     Outcome::Null => self.wrong_null(facts, op, size, align, None),
                     _ => !inert,
-                }
+                };
+                self.blocks.push(block);
+                objects
             }
             (Op::Realloc { handle, size }, Outcome::Placed(at)) => {
-                self.misplaced(facts, op, handle.0 as usize, size, at)
+                let mut block = self.blocks[handle.0 as usize];
+                let objects = self.misplaced(facts, op, &mut block, size, at);
+                self.blocks[handle.0 as usize] = block;
+                objects
             }
             (Op::Realloc { handle, size }, Outcome::Null) => {
                 let block = self.blocks[handle.0 as usize];
@@ -197,19 +203,20 @@ impl Screen {
     }
 
     /// Whether a block may not lie where it was placed; takes note of it.
-    fn misplaced(&mut self, facts: Facts, op: &Op, index: usize, size: u64, at: i64) -> bool {
-        let old = self.blocks[index];
+    fn misplaced(&mut self, facts: Facts, op: &Op, block: &mut Block, size: u64, at: i64) -> bool {
+        let old = *block;
         let Ok(offset) = u64::try_from(at) else {
             return true;
         };
-        let mut chunk = old.chunk;
-        if facts.policy.is_some() {
+        if facts.policy {
             let expected = match old.live {
                 true => self.gap_list.realloc(old.chunk, size, old.align),
                 false => self.gap_list.alloc(size, old.align),
             };
             match expected {
-                Some(expected) if self.gap_list.payload(expected) == offset => chunk = expected,
+                Some(expected) if self.gap_list.payload(expected) == offset => {
+                    block.chunk = expected
+                }
                 _ => return true,
             }
         } else {
@@ -229,13 +236,7 @@ impl Screen {
             }
         }
         self.live += usize::from(!old.live);
-        self.blocks[index] = Block {
-            offset,
-            size,
-            chunk,
-            live: true,
-            ..old
-        };
+        (block.offset, block.size, block.live) = (offset, size, true);
         false
     }
 
@@ -248,14 +249,14 @@ impl Screen {
         align: u64,
         old: Option<Chunk>,
     ) -> bool {
-        if facts.policy.is_some() {
+        if facts.policy {
             let expected = match old {
                 Some(old) => self.gap_list.realloc(old, size, align),
                 None => self.gap_list.alloc(size, align),
             };
             return expected.is_some();
         }
-        if let Some(overhead) = facts.overhead {
+        if let Some(overhead) = self.overhead {
             // Null is rare, so it may cost more.
             let gaps = Gaps::new(overhead, facts.heap);
             return gaps.fit(&self.live_blocks(), size, align).is_some();
@@ -271,7 +272,7 @@ impl Screen {
         walk.broken_at.is_some()
             || walk.unmerged_at.is_some()
             || observation.table_line_wrong.is_some()
-            || (facts.policy.is_some() && walk.hash != self.gap_list.hash())
+            || (facts.policy && walk.hash != self.gap_list.hash())
     }
 
     fn free(&mut self, facts: Facts, index: usize) {
@@ -279,8 +280,8 @@ impl Screen {
         self.blocks[index].live = false;
         self.live -= 1;
         match facts.policy {
-            Some(_) => self.gap_list.free(block.chunk),
-            None => self.forget_span(block),
+            true => self.gap_list.free(block.chunk),
+            false => self.forget_span(block),
         }
     }
 

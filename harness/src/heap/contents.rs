@@ -1,13 +1,38 @@
 //! The client's side of memory: blocks are filled with their pattern and verified against it.
 
-use super::{END_BYTES, Heap, Strength};
+use super::{END_BYTES, Heap, Slot, Strength};
 use crate::op::Handle;
 use crate::pattern::Pattern;
 
 impl Heap<'_> {
     /// The lowest live handle that someone else has written into, and where.
     pub fn verify(&self) -> Option<(Handle, u64)> {
-        self.live_handles().find_map(|handle| self.damage(handle))
+        for word in 0..self.issued.div_ceil(64) {
+            let mut bits = self.workspace.live[word];
+            while bits != 0 {
+                let index = word * 64 + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                let slot = self.workspace.slots[index];
+                let handle = Handle(index as u32);
+                if !self.holds(slot, Pattern::of(handle), slot.size, slot.size)
+                    && let Some(damage) = self.damage(handle)
+                {
+                    return Some(damage);
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether the first `size` bytes of a live block hold a pattern that was filled in when the
+    /// block had `filled`, as far as they were.
+    fn holds(&self, slot: Slot, pattern: Pattern, size: u64, filled: u64) -> bool {
+        let (head, tail) = self.windows(filled);
+        // SAFETY: the block is live, so all its bytes lie inside the region.
+        unsafe {
+            pattern.holds(slot.address, 0, head.min(size))
+                && (tail >= size || pattern.holds(slot.address, tail, size))
+        }
     }
 
     /// The first byte behind the heap that was written; unless `thorough`, of the nearest few.
@@ -69,23 +94,18 @@ impl Heap<'_> {
             Some(_) => Pattern::of(handle),
             None => Pattern::ZERO,
         };
-        let (head, tail) = self.windows(filled.unwrap_or(size));
-        let head = head.min(size);
-        // SAFETY: the block is live, so all its bytes lie inside the region.
-        let holds = unsafe {
-            pattern.holds(slot.address, 0, head)
-                && (tail >= size || pattern.holds(slot.address, tail, size))
-        };
-        if holds {
+        let filled = filled.unwrap_or(size);
+        if self.holds(slot, pattern, size, filled) {
             return None;
         }
+        let (head, tail) = self.windows(filled);
         let wrong = |at: &u64| {
             let address = slot.address.wrapping_add(*at as usize);
-            // SAFETY: as above.
+            // SAFETY: the block is live, so all its bytes lie inside the region.
             let byte = unsafe { address.read() };
             byte != pattern.byte(*at) && !self.written_by_client(address)
         };
-        (0..head).chain(tail..size).find(wrong)
+        (0..head.min(size)).chain(tail..size).find(wrong)
     }
 
     fn written_by_client(&self, address: *mut u8) -> bool {
