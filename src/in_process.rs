@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::{Context, Result, ensure};
+use harness::bare::{self, Blocks};
 use harness::branch::{Branches, branch};
 use harness::entry::Entry;
 use harness::execute::{Completion, Plan, Sink, execute};
@@ -98,6 +99,25 @@ impl InProcess {
     #[must_use]
     pub fn ops_judged(&self) -> u64 {
         self.ops_judged
+    }
+
+    /// Makes a trace's calls, and nothing else ([`harness::bare`]).
+    ///
+    /// # Errors
+    /// When the kernel grants no memory, or the subject cannot be given such a heap.
+    pub fn run_bare(&mut self, entry: &Entry, trace: &Trace, blocks: &mut Blocks) -> Result<()> {
+        ensure_accepts(entry, trace.geometry)?;
+        ensure!(
+            !entry.declaration.region.zeroed,
+            "{} wants zeroes, and nothing is prepared here",
+            entry.name()
+        );
+        let heap = self.heap(trace.geometry)?;
+        heap.ground.spoil();
+        // SAFETY: the heap stays mapped as long as `self`, which nobody else can use while it is
+        // borrowed; the geometry was checked above.
+        unsafe { bare::run(entry, &trace.ops, heap.mapped.region(), blocks) };
+        Ok(())
     }
 
     /// Tries ops from the state to which `path`'s ops lead; see [`harness::branch`]. `watched` bytes

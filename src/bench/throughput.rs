@@ -1,17 +1,17 @@
-//! What judging costs: the same ops, judged and unjudged, by turns.
+//! What judging costs: the same ops, judged and unjudged, in turn, on one thread of this process.
 
 use std::hint::black_box;
+use std::sync::atomic::AtomicU32;
 
-use anyhow::{Context, Result, ensure};
-use harness::bare::{self, Blocks};
+use anyhow::{Result, ensure};
+use harness::bare::Blocks;
 use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::op::{Handle, Op};
 use harness::trace::Trace;
-use std::sync::atomic::AtomicU32;
 
 use super::clock::thread_time;
-use crate::host::region::HostRegion;
+use super::figure::{Figure, Goal};
 use crate::in_process::InProcess;
 use crate::rules::Rules;
 use crate::run::RunOptions;
@@ -83,50 +83,145 @@ pub enum Way {
     Judged(RunOptions),
 }
 
-/// Runs traces of one subject in this process.
-pub struct Runner {
+/// Ops of all traces of one measurement: some milliseconds.
+const OPS: usize = 64_000;
+/// Rounds that are thrown away, and rounds that count.
+const ROUNDS_WARM: usize = 2;
+const ROUNDS: usize = 15;
+
+/// Measures judged runs of a subject against unjudged ones: fast, then strict.
+///
+/// # Errors
+/// When a rule is broken, or the kernel grants no memory.
+pub fn measure(
     entry: &'static Entry,
-    heaps: InProcess,
-    region: HostRegion,
+    mix: Mix,
+    length: usize,
+    geometry: Geometry,
+) -> Result<[Measured; 2]> {
+    let traces = traces(mix, OPS / length, length, geometry);
+    let mut runner = Runner::new(entry);
+    let mut rates = [(); 3].map(|()| Vec::new());
+    let ways = [RunOptions::FAST, RunOptions::STRICT].map(Way::Judged);
+    for round in 0..ROUNDS_WARM + ROUNDS {
+        for (way, rates) in [Way::Unjudged, ways[0], ways[1]]
+            .into_iter()
+            .zip(&mut rates)
+        {
+            let rate = runner.ops_per_second(&traces, way)?;
+            rates.extend((round >= ROUNDS_WARM).then_some(rate));
+        }
+    }
+    let [unjudged, fast, strict] = rates;
+    Ok([fast, strict].map(|judged| Measured {
+        judged,
+        unjudged: unjudged.clone(),
+    }))
+}
+
+/// Ops a second, round by round.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Judged.
+    pub judged: Vec<f64>,
+    /// The same ops unjudged.
+    pub unjudged: Vec<f64>,
+}
+
+/// The rows of the bench, with their goals.
+///
+/// # Errors
+/// When a rule is broken, or the kernel grants no memory.
+pub fn figures(kmem: &'static Entry, talc: Option<&'static Entry>) -> Result<Vec<Figure>> {
+    let heap = Geometry::published();
+    let mut figures = Vec::new();
+    for (mix, length, goals) in [
+        (Mix::Small, 64, Some((3.0, 6.0))),
+        (Mix::Mixed, 64, Some((3.0, 6.0))),
+        (Mix::Small, 16, None),
+        (Mix::Small, 256, None),
+        (Mix::Mixed, 16, None),
+        (Mix::Mixed, 256, None),
+    ] {
+        let measured = measure(kmem, mix, length, heap)?;
+        for (index, (measured, strength)) in measured.iter().zip(["fast", "strict"]).enumerate() {
+            let figure = measured.figure(&format!(
+                "{}, {} sizes, {length}-op traces, {heap}, unjudged : judged {strength}",
+                kmem.name(),
+                mix.name(),
+            ));
+            let goal = goals.map(|goals| [goals.0, goals.1][index]);
+            figures.push(match goal {
+                Some(goal) => figure.held_to(Goal::AtMost(goal)),
+                None => figure,
+            });
+        }
+    }
+    if let Some(talc) = talc
+        && let Some(heap) = Geometry::from_pages(TALC_PAGES)
+    {
+        let [fast, _] = measure(talc, Mix::Small, 64, heap)?;
+        let figure = fast.figure(&format!(
+            "{}, small sizes, 64-op traces, {heap}, all live contents every 16 ops, \
+             unjudged : judged fast",
+            talc.name()
+        ));
+        figures.push(figure.held_to(Goal::AtMost(4.0)));
+    }
+    Ok(figures)
+}
+
+/// Some four times what its blocks take up at once: of an allocator that does not say where it
+/// writes, the whole heap is filled again for each trace.
+const TALC_PAGES: u64 = 4;
+
+impl Mix {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+impl Measured {
+    fn figure(&self, name: &str) -> Figure {
+        Figure::of_rounds(name, "ops/s", &self.judged, (&self.unjudged, &self.judged))
+    }
+}
+
+/// Runs traces of one subject in this process.
+struct Runner {
+    entry: &'static Entry,
+    /// Apart, since a run of calls alone leaves its heap as it is.
+    unjudged: InProcess,
+    judged: InProcess,
     blocks: Box<Blocks>,
     progress: AtomicU32,
 }
 
 impl Runner {
-    /// # Errors
-    /// When the kernel grants no memory.
-    pub fn new(entry: &'static Entry, geometry: Geometry) -> Result<Self> {
-        Ok(Self {
+    fn new(entry: &'static Entry) -> Self {
+        Self {
             entry,
-            heaps: InProcess::default(),
-            region: HostRegion::new(geometry).context("mapping a heap")?,
+            unjudged: InProcess::default(),
+            judged: InProcess::default(),
             blocks: Box::default(),
             progress: AtomicU32::new(0),
-        })
+        }
     }
 
-    /// Nanoseconds an op, over all traces.
-    ///
-    /// # Errors
-    /// When a rule is broken.
-    pub fn nanoseconds(&mut self, traces: &[Trace], way: Way) -> Result<f64> {
+    fn ops_per_second(&mut self, traces: &[Trace], way: Way) -> Result<f64> {
         let ops: usize = traces.iter().map(|trace| trace.ops.len()).sum();
         let start = thread_time();
         for trace in traces {
             match way {
                 Way::Unjudged => {
-                    // SAFETY: the region is this value's own and has the traces' geometry.
-                    unsafe {
-                        bare::run(
-                            self.entry,
-                            black_box(&trace.ops),
-                            self.region.region(),
-                            &mut self.blocks,
-                        );
-                    }
+                    let (heaps, blocks) = (&mut self.unjudged, &mut self.blocks);
+                    heaps.run_bare(self.entry, black_box(trace), blocks)?;
                 }
                 Way::Judged(options) => {
-                    let found = self.heaps.judge_as_it_runs(
+                    let found = self.judged.judge_as_it_runs(
                         self.entry,
                         black_box(trace),
                         Rules::ALL,
@@ -137,6 +232,31 @@ impl Runner {
                 }
             }
         }
-        Ok((thread_time() - start).as_nanos() as f64 / ops as f64)
+        Ok(ops as f64 / (thread_time() - start).as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_ops_are_run_judged_and_unjudged() {
+        let heap = Geometry::published();
+        let kmem = subjects::by_name("kmem").unwrap();
+        let mut runner = Runner::new(kmem);
+        for mix in [Mix::Small, Mix::Mixed] {
+            let traces = traces(mix, 20, 64, heap);
+            assert!(traces.iter().all(|trace| trace.ops.len() == 64));
+            traces.iter().for_each(Trace::check_invariants);
+            for way in [
+                Way::Unjudged,
+                Way::Judged(RunOptions::FAST),
+                Way::Judged(RunOptions::STRICT),
+            ] {
+                assert!(runner.ops_per_second(&traces, way).unwrap() > 0.0);
+            }
+            assert!(runner.judged.ops_judged() > 2 * 20 * 32);
+        }
     }
 }
