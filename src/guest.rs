@@ -1,7 +1,8 @@
 //! Runs traces in the riscv64 guest, thousands in one boot.
 //!
 //! ```text
-//! Guest --run--> Booted (one QEMU) --mailbox--> guest program
+//! Guest --run----> Booted (one QEMU) --mailbox--> guest program
+//!   |     `-Batch-'  several traces under way, runs handed out in their order
 //!   `- boots anew after a hang, a death, or a record that cannot be believed
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! A run is never taken for complete without a complete record: the guest's reply, as many
 //! observations as ops, and a guest that found itself unchanged.
 
+mod batch;
 mod booted;
 mod counted;
 mod fault;
@@ -27,6 +29,7 @@ use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::heap::Strength;
 use harness::mailbox::Request;
+use harness::op::Op;
 use harness::trace::{OPS_MAX, Trace};
 use harness::transcript::{End, Transcript};
 
@@ -36,8 +39,9 @@ use crate::run::{Run, RunEnd, RunOptions};
 use booted::{Answer, Booted};
 use fault::SourceLines;
 
+pub use batch::Batch;
 pub use counted::{Counted, CountedRun};
-pub use image::find_image;
+pub use image::{find_coverage_image, find_image};
 
 /// The guest as an executor.
 pub struct Guest {
@@ -63,7 +67,19 @@ impl Guest {
     }
 
     fn boot(image: &Path, counts: bool) -> Result<Self> {
-        let mut guest = Self {
+        let mut guest = Self::unbooted(image, counts);
+        guest.booted = Some(guest.take_booted()?);
+        Ok(guest)
+    }
+
+    /// Another guest of the same image, which boots with its first run.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self::unbooted(&self.image, self.counts)
+    }
+
+    fn unbooted(image: &Path, counts: bool) -> Self {
+        Self {
             image: image.to_path_buf(),
             booted: None,
             lines: SourceLines::of(image),
@@ -71,9 +87,7 @@ impl Guest {
             counts,
             capacities: HashMap::new(),
             confirms_hangs: true,
-        };
-        guest.booted = Some(guest.take_booted()?);
-        Ok(guest)
+        }
     }
 
     /// How often the guest was booted so far.
@@ -112,6 +126,10 @@ impl Guest {
         op_limit: Duration,
     ) -> Result<Recorded> {
         let mut booted = self.take_booted()?;
+        ensure!(
+            booted.mailbox().is_idle(),
+            "the guest is at work on a batch"
+        );
         let request = Request {
             subject: booted.subject(entry.name())?,
             ..request
@@ -124,12 +142,10 @@ impl Guest {
         let transcript = &mailbox.transcript;
         // A guest that is hung or dead writes no more. One that ended after all, while it was
         // being killed, has ended.
-        if matches!(answer, Answer::Hung) && !mailbox.replied() {
+        if matches!(answer, Answer::Hung) && !mailbox.is_idle() {
             transcript.set_end(End::Hung);
         }
-        let silent = || RunEnd::Faulted("the guest replied without a record".to_owned());
-        let in_words = |words| fault::describe(words, trace.geometry, &mut self.lines);
-        let mut run = Run::read(transcript, silent, in_words);
+        let mut run = read(transcript, trace, &mut self.lines);
         let costs = match request.metered {
             true => transcript.costs().take(run.observations.len()).collect(),
             false => Vec::new(),
@@ -137,7 +153,7 @@ impl Guest {
         let mut spent = !matches!(answer, Answer::Replied);
         if let Answer::Died(evidence) = answer {
             run.end = RunEnd::Faulted(format!("the guest died: {evidence}"));
-        } else if let Some(doubt) = doubt(&run, transcript, trace.ops.len()) {
+        } else if let Some(doubt) = doubt(&run, transcript.begun(), trace.ops.len()) {
             run.end = RunEnd::Faulted(format!("the guest's record cannot be believed: {doubt}"));
             spent = true;
         } else if mailbox.is_spoiled() {
@@ -158,29 +174,50 @@ impl Guest {
         options: RunOptions,
         metered: bool,
     ) -> Result<Recorded> {
+        let request = Request {
+            metered,
+            ..self.request(entry, trace, options)?
+        };
+        self.run_alone(entry, trace, request)
+    }
+
+    /// The request that a run is, but for the subject's number, which the booted image knows.
+    fn request(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Request> {
         ensure_accepts(entry, trace.geometry)?;
         let ops = trace.ops.len();
         ensure!(
             ops <= OPS_MAX,
             "a trace of {ops} ops does not fit the guest, which takes {OPS_MAX}"
         );
-        let request = Request {
+        Ok(Request {
             strict: options.strength == Strength::Strict,
             tables: options.tables,
-            metered,
             fresh_capacity: self.capacity_for(entry, trace)?,
             ..request(trace.geometry)
-        };
-        let limit = if self.confirms_hangs {
-            OP_LIMIT
-        } else {
-            search_limit(trace.geometry)
-        };
-        let recorded = self.run_once(entry, trace, request, limit)?;
+        })
+    }
+
+    /// Whether [`Self::request`] needs no run.
+    fn knows_capacity_for(&self, entry: &Entry, trace: &Trace) -> bool {
+        let key = (entry.name(), trace.geometry);
+        !trace.ops.contains(&Op::Capacity) || self.capacities.contains_key(&key)
+    }
+
+    /// Runs a request with nothing else under way. A hang is confirmed, if hangs are.
+    fn run_alone(&mut self, entry: &Entry, trace: &Trace, request: Request) -> Result<Recorded> {
+        let recorded = self.run_once(entry, trace, request, self.op_limit(trace.geometry))?;
         if recorded.run.end == RunEnd::Hung && self.confirms_hangs {
             return self.run_once(entry, trace, request, OP_LIMIT * CONFIRM_FACTOR);
         }
         Ok(recorded)
+    }
+
+    fn op_limit(&self, geometry: Geometry) -> Duration {
+        if self.confirms_hangs {
+            OP_LIMIT
+        } else {
+            search_limit(geometry)
+        }
     }
 }
 
@@ -223,9 +260,21 @@ const fn request(geometry: Geometry) -> Request {
     }
 }
 
+/// What a run over `trace` has left in a transcript.
+fn read<const OPS: usize, const TEXT: usize>(
+    transcript: &Transcript<OPS, TEXT>,
+    trace: &Trace,
+    lines: &mut SourceLines,
+) -> Run {
+    let silent = || RunEnd::Faulted("the guest replied without a record".to_owned());
+    Run::read(transcript, silent, |words| {
+        fault::describe(words, trace.geometry, lines)
+    })
+}
+
 /// What is wrong with the record of a run that was asked for `ops` ops.
-fn doubt(run: &Run, transcript: &Transcript, ops: usize) -> Option<String> {
-    let (observed, begun) = (run.observations.len(), transcript.begun() as usize);
+fn doubt(run: &Run, begun: u32, ops: usize) -> Option<String> {
+    let (observed, begun) = (run.observations.len(), begun as usize);
     let whole = match run.end {
         RunEnd::Completed => observed == ops && begun == ops,
         RunEnd::Lost => observed == begun && (1..=ops).contains(&observed),
@@ -277,7 +326,7 @@ mod tests {
         recorder.finish(Completion::Completed);
         transcript.set_end(end);
         let run = Run::read(&transcript, || RunEnd::Hung, |_| String::new());
-        doubt(&run, &transcript, ops)
+        doubt(&run, transcript.begun(), ops)
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! one is drawn again by its number, run strictly on a fresh heap, and only what breaks a rule
 //! then is minimised and reported, once per rule and op kind. The hunt goes on after a find.
 
+mod guests;
 mod search;
 
 use std::collections::BTreeSet;
@@ -111,18 +112,19 @@ pub fn on_host(
     .map(|(execs, ops)| hunt.summary(execs, ops))
 }
 
-/// Hunts inside a guest.
+/// Hunts inside guests, each with a share of the cases. What is found does not depend on how many
+/// there are. One more is booted for the strict runs, with the first suspect.
 ///
 /// # Errors
-/// When the rig itself cannot do its work.
-pub fn on_guest(
+/// When the rig itself cannot do its work, or there is no guest.
+pub fn on_guests(
     settings: &Settings<'_>,
-    guest: &mut Guest,
+    guests: &mut [Guest],
     report: &mut dyn FnMut(&Find),
 ) -> Result<Summary> {
     let limits = settings.limits();
     let mut hunt = Hunt::new(settings, &limits);
-    search::on_guest(settings, &limits, guest, &mut |guest, case, execs| {
+    guests::search(settings, &limits, guests, &mut |guest, case, execs| {
         hunt.look_at(guest, case, execs, report)
     })
     .map(|(execs, ops)| hunt.summary(execs, ops))

@@ -57,8 +57,8 @@ impl Run {
     /// Reads what a run left in shared memory. `died` says how it ended if it left no word of that
     /// itself; `fault` puts the fault words into words.
     #[must_use]
-    pub fn read(
-        transcript: &Transcript,
+    pub fn read<const OPS: usize, const TEXT: usize>(
+        transcript: &Transcript<OPS, TEXT>,
         died: impl FnOnce() -> RunEnd,
         fault: impl FnOnce([u64; 3]) -> String,
     ) -> Self {
@@ -81,7 +81,9 @@ impl Run {
     }
 }
 
-fn tables(transcript: &Transcript) -> Vec<(usize, String)> {
+fn tables<const OPS: usize, const TEXT: usize>(
+    transcript: &Transcript<OPS, TEXT>,
+) -> Vec<(usize, String)> {
     let bytes: Vec<u8> = transcript.text().0.collect();
     let mut rest = bytes.as_slice();
     let mut tables = Vec::new();

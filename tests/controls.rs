@@ -3,6 +3,7 @@
 //! shows that it is not silent for want of hearing.
 
 use std::alloc::Layout;
+use std::slice;
 
 use harness::declaration::Declaration;
 use harness::entry::Entry;
@@ -69,7 +70,7 @@ fn all_are_silent_in_the_guest() {
     silent(
         CONTROLS.iter(),
         (GUEST_OPS, GUEST_EXECS),
-        |settings, report| hunt::on_guest(settings, &mut guest, report).unwrap(),
+        |settings, report| hunt::on_guests(settings, slice::from_mut(&mut guest), report).unwrap(),
     );
     assert_eq!(guest.boots(), 1);
 }

@@ -36,6 +36,8 @@ pub struct Ground {
     /// All marks lie in as many words.
     marked_words: usize,
     runs: u32,
+    /// Set iff the slack holds dirt, unless a run has strayed there.
+    slack_known: bool,
     /// Set while a run is under way, and left set by one that did not end well.
     spoiled: bool,
 }
@@ -54,6 +56,7 @@ impl Ground {
             marks: [0; WORDS],
             marked_words: 0,
             runs: 0,
+            slack_known: false,
             spoiled: false,
         }
     }
@@ -64,12 +67,14 @@ impl Ground {
         self.region
     }
 
-    /// Makes the heap another number of bytes long, from the same start.
+    /// Makes the heap another number of bytes long, with so much slack, from the same start.
     ///
     /// # Safety
     /// The region is as [`Region`] says in this length too.
-    pub const unsafe fn set_bytes(&mut self, bytes: usize) {
-        self.region.bytes = bytes;
+    pub const unsafe fn set_extent(&mut self, bytes: usize, slack: usize) {
+        // What is slack now may have been another heap's.
+        self.slack_known &= bytes == self.region.bytes && slack == self.region.slack;
+        (self.region.bytes, self.region.slack) = (bytes, slack);
     }
 
     /// Gives the heap the bytes that a run starts from.
@@ -87,11 +92,17 @@ impl Ground {
         self.fill_marked();
         if self.clean < bytes {
             // SAFETY: whoever made this value vouches for the region's bytes and its slack.
-            unsafe {
-                start.add(self.clean).write_bytes(fill, bytes - self.clean);
-                start.add(bytes).write_bytes(DIRT, slack);
-            }
+            unsafe { start.add(self.clean).write_bytes(fill, bytes - self.clean) };
             self.clean = bytes;
+            self.slack_known = false;
+        }
+        if !self.slack_known {
+            // SAFETY: as above.
+            unsafe { start.add(bytes).write_bytes(DIRT, slack) };
+            self.slack_known = true;
+            if fill != DIRT {
+                self.clean = bytes;
+            }
         }
         self.spoiled = true;
     }
@@ -248,12 +259,12 @@ mod tests {
         store(&mut ground, 700, true);
         ground.settle(true);
         // SAFETY: the memory has 4096 bytes.
-        unsafe { ground.set_bytes(192) };
+        unsafe { ground.set_extent(192, 0) };
         ground.prepare(false);
         ground.settle(true);
         assert_eq!(others(&ground, 1024, DIRT), [700]);
         // SAFETY: as above.
-        unsafe { ground.set_bytes(4096) };
+        unsafe { ground.set_extent(4096, 0) };
         ground.prepare(false);
         ground.settle(true);
         assert_eq!(others(&ground, 4096, DIRT), []);

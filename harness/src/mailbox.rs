@@ -3,14 +3,21 @@
 //! ```text
 //! host                                guest
 //!                                     boots, writes its subjects' names, sets `ready`
-//! writes the request, the ops;
-//!                   `request` += 1 -> sees it, runs, writes the transcript
-//!        sees it                   <- `reply` = `request`
+//! writes a request and its ops into
+//! the next slot; `posted` += 1     -> sees it, prepares the heap, runs, writes the transcript,
+//!                                     copies that into the slot
+//!        sees it                   <- `replied` += 1
 //! ```
 //!
-//! One request is under way at a time. A panic or a trap ends a request with a reply like any
-//! other; a guest that never replies is hung or dead, which the host tells from outside.
-//! Everything is atomics (see [`Transcript`]), so neither side can make the other's memory unsound.
+//! Up to [`SLOTS`] requests are under way at a time and are answered in order, so that the guest
+//! runs one while the host judges those before it and draws those behind. The subject can reach
+//! the transcript of its own run and nothing else of the mailbox: neither the requests that wait nor
+//! the answers that were not read yet. A long request ([`SHORT_OPS_MAX`]), or one whose tables are
+//! wanted, is posted alone; its answer stays in the transcript.
+//!
+//! A panic or a trap ends a request with a reply like any other; a guest that never replies is
+//! hung or dead, which the host tells from outside. Everything is atomics (see [`Transcript`]), so
+//! neither side can make the other's memory unsound.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
@@ -21,7 +28,7 @@ use crate::trace::OPS_MAX;
 use crate::transcript::Transcript;
 
 /// Raised whenever the meaning of anything in this file, `record` or `transcript` changes.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 /// The upper half of a valid `ready`: the lower half is the protocol version.
 const MAGIC: u64 = 0x6b6d_656d << 32;
 
@@ -43,6 +50,14 @@ const _: () = assert!(HEAP_ADDRESS + HEAP_MAX < RAM_ADDRESS + RAM_BYTES);
 pub const SUBJECTS_MAX: usize = 128;
 /// Bytes of a subject's name.
 pub const NAME_BYTES: usize = 32;
+/// Requests that can be under way at a time: work for half a millisecond, so that a host that sleeps
+/// some tens of microseconds finds the guest still busy.
+pub const SLOTS: usize = 32;
+/// The most ops of a request that others may follow before it is answered.
+pub const SHORT_OPS_MAX: usize = 256;
+
+/// The record of a short request, kept until the host has read it.
+pub type Answer = Transcript<SHORT_OPS_MAX, 0>;
 
 /// The fixed part of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,28 +76,45 @@ pub struct Request {
     pub fresh_capacity: u64,
 }
 
+/// A request, as it lies in memory, and its answer.
+#[repr(C)]
+struct Slot {
+    subject: AtomicU32,
+    heap_bytes: AtomicU32,
+    flags: AtomicU32,
+    ops_length: AtomicU32,
+    fresh_capacity: AtomicU64,
+    /// Of a short request.
+    ops: [OpWords; SHORT_OPS_MAX],
+    answer: Answer,
+}
+
 /// The shared structure. All zero is a mailbox that nobody has used.
 #[repr(C)]
 pub struct Mailbox {
     ready: AtomicU64,
-    request: AtomicU32,
-    reply: AtomicU32,
-    subject: AtomicU32,
-    heap_bytes: AtomicU32,
-    flags: AtomicU32,
-    fresh_capacity: AtomicU64,
-    ops_length: AtomicU32,
+    /// Requests so far; the n-th is in slot n modulo [`SLOTS`].
+    posted: AtomicU32,
+    /// Answers so far.
+    replied: AtomicU32,
     /// Not 0 once the guest has found its own data changed: it must be booted anew.
     spoiled: AtomicU32,
+    /// Where the guest's coverage counters start, and how many bytes there are; 0 if it has none.
+    counters: [AtomicU64; 2],
     names: [[AtomicU8; NAME_BYTES]; SUBJECTS_MAX],
-    ops: [[AtomicU64; 2]; OPS_MAX],
-    /// The record of the run.
+    slots: [Slot; SLOTS],
+    /// Of a request that was posted alone.
+    ops: [OpWords; OPS_MAX],
+    /// The record of the run under way.
     pub transcript: Transcript,
 }
+
+type OpWords = [AtomicU64; 2];
 
 const FLAG_STRICT: u32 = 1;
 const FLAG_TABLES: u32 = 2;
 const FLAG_METERED: u32 = 4;
+const FLAG_ALONE: u32 = 0x100;
 
 /// The host's side.
 impl Mailbox {
@@ -101,15 +133,36 @@ impl Mailbox {
             .take_while(|&byte| byte != 0)
     }
 
-    /// Posts a request. At most [`OPS_MAX`] ops are taken.
-    pub fn post(&self, request: Request, ops: &[Op]) {
+    /// Posts a request that others may follow, and returns its number. At most [`SHORT_OPS_MAX`] ops
+    /// are taken.
+    ///
+    /// # Panics
+    /// If [`SLOTS`] requests are under way.
+    pub fn post(&self, request: Request, ops: &[Op]) -> u32 {
+        let waiting = self.posted().wrapping_sub(self.replied());
+        assert!((waiting as usize) < SLOTS, "there is no free slot");
+        let ops = &ops[..ops.len().min(SHORT_OPS_MAX)];
+        let slot = self.slot(self.posted());
+        write_ops(&slot.ops, ops);
+        self.hand_over(request, ops.len(), 0)
+    }
+
+    /// Posts a request that is the only one until it is answered. At most [`OPS_MAX`] ops are taken.
+    ///
+    /// # Panics
+    /// If another is under way.
+    pub fn post_alone(&self, request: Request, ops: &[Op]) {
+        assert!(self.is_idle(), "another request is under way");
         let ops = &ops[..ops.len().min(OPS_MAX)];
-        for (slot, op) in self.ops.iter().zip(ops) {
-            let record = u128::from_le_bytes(encode_op(op));
-            slot[0].store(record as u64, Relaxed);
-            slot[1].store((record >> 64) as u64, Relaxed);
-        }
-        let mut flags = 0;
+        write_ops(&self.ops, ops);
+        self.transcript.clear();
+        self.hand_over(request, ops.len(), FLAG_ALONE);
+    }
+
+    fn hand_over(&self, request: Request, ops: usize, alone: u32) -> u32 {
+        let number = self.posted();
+        let slot = self.slot(number);
+        let mut flags = alone;
         for (set, flag) in [
             (request.strict, FLAG_STRICT),
             (request.tables, FLAG_TABLES),
@@ -117,20 +170,55 @@ impl Mailbox {
         ] {
             flags |= if set { flag } else { 0 };
         }
-        self.ops_length.store(ops.len() as u32, Relaxed);
-        self.subject.store(request.subject, Relaxed);
-        self.heap_bytes.store(request.heap_bytes, Relaxed);
-        self.flags.store(flags, Relaxed);
-        self.fresh_capacity.store(request.fresh_capacity, Relaxed);
-        self.transcript.clear();
-        self.request
-            .store(self.request.load(Relaxed).wrapping_add(1), Release);
+        slot.ops_length.store(ops as u32, Relaxed);
+        slot.subject.store(request.subject, Relaxed);
+        slot.heap_bytes.store(request.heap_bytes, Relaxed);
+        slot.flags.store(flags, Relaxed);
+        slot.fresh_capacity.store(request.fresh_capacity, Relaxed);
+        slot.answer.clear();
+        self.posted.store(number.wrapping_add(1), Release);
+        number
     }
 
-    /// Whether the last request was answered.
+    fn posted(&self) -> u32 {
+        self.posted.load(Relaxed)
+    }
+
+    /// Answers so far.
     #[must_use]
-    pub fn replied(&self) -> bool {
-        self.reply.load(Acquire) == self.request.load(Relaxed)
+    pub fn replied(&self) -> u32 {
+        self.replied.load(Acquire)
+    }
+
+    /// Whether every request was answered.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.replied() == self.posted()
+    }
+
+    /// Whether the request of this number, one of the last [`SLOTS`], was answered.
+    #[must_use]
+    pub fn has_answered(&self, number: u32) -> bool {
+        self.replied().wrapping_sub(number).wrapping_sub(1) < SLOTS as u32
+    }
+
+    /// The answer to the request of this number, which was not posted alone.
+    #[must_use]
+    pub fn answer(&self, number: u32) -> &Answer {
+        &self.slot(number).answer
+    }
+
+    fn slot(&self, number: u32) -> &Slot {
+        &self.slots[number as usize % SLOTS]
+    }
+
+    /// Where the guest's coverage counters lie, as an address and a number of bytes.
+    #[must_use]
+    pub fn counters(&self) -> (u64, u64) {
+        (
+            self.counters[0].load(Relaxed),
+            self.counters[1].load(Relaxed),
+        )
     }
 
     /// Whether the guest has found its own data changed.
@@ -154,31 +242,43 @@ impl Mailbox {
         self.ready.store(MAGIC | u64::from(PROTOCOL), Release);
     }
 
+    /// Says where the coverage counters are, before [`Self::set_ready`].
+    pub fn set_counters(&self, start: u64, bytes: u64) {
+        self.counters[0].store(start, Relaxed);
+        self.counters[1].store(bytes, Relaxed);
+    }
+
     /// Whether a request waits for its reply.
     #[must_use]
     pub fn waits(&self) -> bool {
-        self.request.load(Acquire) != self.reply.load(Relaxed)
+        self.posted.load(Acquire) != self.replied.load(Relaxed)
     }
 
-    /// The request that waits.
+    /// The request that is next.
     #[must_use]
     pub fn request(&self) -> Request {
-        let flags = self.flags.load(Relaxed);
+        let slot = self.slot(self.replied.load(Relaxed));
+        let flags = slot.flags.load(Relaxed);
         Request {
-            subject: self.subject.load(Relaxed),
-            heap_bytes: self.heap_bytes.load(Relaxed),
+            subject: slot.subject.load(Relaxed),
+            heap_bytes: slot.heap_bytes.load(Relaxed),
             strict: flags & FLAG_STRICT != 0,
             tables: flags & FLAG_TABLES != 0,
             metered: flags & FLAG_METERED != 0,
-            fresh_capacity: self.fresh_capacity.load(Relaxed),
+            fresh_capacity: slot.fresh_capacity.load(Relaxed),
         }
     }
 
-    /// Copies the request's ops into `ops` and returns those.
+    /// Copies the ops of the request that is next into `ops` and returns those.
     pub fn ops<'a>(&self, ops: &'a mut [Op; OPS_MAX]) -> &'a [Op] {
-        let length = (self.ops_length.load(Relaxed) as usize).min(OPS_MAX);
-        for (op, slot) in ops[..length].iter_mut().zip(&self.ops) {
-            let [low, high] = [&slot[0], &slot[1]].map(|half| u128::from(half.load(Relaxed)));
+        let slot = self.slot(self.replied.load(Relaxed));
+        let written = match slot.flags.load(Relaxed) & FLAG_ALONE {
+            0 => &slot.ops[..],
+            _ => &self.ops,
+        };
+        let length = (slot.ops_length.load(Relaxed) as usize).min(written.len());
+        for (op, words) in ops[..length].iter_mut().zip(written) {
+            let [low, high] = [&words[0], &words[1]].map(|half| u128::from(half.load(Relaxed)));
             *op = decode_op(&(high << 64 | low).to_le_bytes());
         }
         &ops[..length]
@@ -191,6 +291,19 @@ impl Mailbox {
 
     /// Says that the request is done; everything written before is visible to the host.
     pub fn set_replied(&self) {
-        self.reply.store(self.request.load(Relaxed), Release);
+        let number = self.replied.load(Relaxed);
+        let slot = self.slot(number);
+        if slot.flags.load(Relaxed) & FLAG_ALONE == 0 {
+            self.transcript.copy_to(&slot.answer);
+        }
+        self.replied.store(number.wrapping_add(1), Release);
+    }
+}
+
+fn write_ops(slots: &[OpWords], ops: &[Op]) {
+    for (words, op) in slots.iter().zip(ops) {
+        let record = u128::from_le_bytes(encode_op(op));
+        words[0].store(record as u64, Relaxed);
+        words[1].store((record >> 64) as u64, Relaxed);
     }
 }

@@ -41,9 +41,9 @@ pub enum End {
     Hung = 6,
 }
 
-/// A run's record in shared memory.
+/// A run's record in shared memory: of at most `OPS` ops, with room for `TEXT` bytes of tables.
 #[repr(C)]
-pub struct Transcript {
+pub struct Transcript<const OPS: usize = OPS_MAX, const TEXT: usize = TEXT_BYTES> {
     /// Ops begun so far.
     begun: AtomicU32,
     /// Complete records so far.
@@ -60,14 +60,14 @@ pub struct Transcript {
     /// mcause, mepc, mtval.
     fault: [AtomicU64; 3],
     message: [AtomicU8; MESSAGE_BYTES],
-    records: [[AtomicU64; OBSERVATION_WORDS]; OPS_MAX],
+    records: [[AtomicU64; OBSERVATION_WORDS]; OPS],
     /// What each op of a metered run cost.
-    costs: [AtomicU64; OPS_MAX],
+    costs: [AtomicU64; OPS],
     /// Tables, each as the op's index and the length (4 bytes each, little-endian) and the text.
-    text: [AtomicU8; TEXT_BYTES],
+    text: [AtomicU8; TEXT],
 }
 
-impl Transcript {
+impl<const OPS: usize, const TEXT: usize> Transcript<OPS, TEXT> {
     /// Forgets the last run.
     pub fn clear(&self) {
         for word in [
@@ -132,7 +132,7 @@ impl Transcript {
 
     /// The observations of all ops that finished, up to the first record that is none.
     pub fn observations(&self) -> impl Iterator<Item = Observation> {
-        let observed = (self.observed.load(Acquire) as usize).min(OPS_MAX);
+        let observed = (self.observed.load(Acquire) as usize).min(OPS);
         self.records[..observed].iter().map_while(|record| {
             let mut words = [0; OBSERVATION_WORDS];
             for (word, shared) in words.iter_mut().zip(record) {
@@ -145,7 +145,7 @@ impl Transcript {
     /// What each op that finished cost, if the run was metered; of any other, nothing that means
     /// anything.
     pub fn costs(&self) -> impl Iterator<Item = u64> {
-        let observed = (self.observed.load(Acquire) as usize).min(OPS_MAX);
+        let observed = (self.observed.load(Acquire) as usize).min(OPS);
         self.costs[..observed].iter().map(|cost| cost.load(Relaxed))
     }
 
@@ -157,9 +157,37 @@ impl Transcript {
 
     /// The bytes of all tables, as described at the field, and whether some did not fit.
     pub fn text(&self) -> (impl Iterator<Item = u8>, bool) {
-        let length = (self.text_length.load(Acquire) as usize).min(TEXT_BYTES);
+        let length = (self.text_length.load(Acquire) as usize).min(TEXT);
         let bytes = self.text[..length].iter().map(|byte| byte.load(Relaxed));
         (bytes, self.text_cut.load(Relaxed) != 0)
+    }
+
+    /// Copies what a run has left here into `kept`, but for its tables and costs, and as many observations as
+    /// fit there. Whatever stands here, the copy stays within bounds.
+    pub fn copy_to<const KEPT: usize>(&self, kept: &Transcript<KEPT, 0>) {
+        let observed = self.observed.load(Acquire);
+        let records = self.records.iter().zip(&kept.records);
+        for (from, to) in records.take(observed as usize) {
+            for (from, to) in from.iter().zip(to) {
+                to.store(from.load(Relaxed), Relaxed);
+            }
+        }
+        // Most runs end without a fault and without a message.
+        let end = self.end.load(Acquire);
+        if end == End::Faulted as u32 {
+            kept.set_fault(self.fault());
+        }
+        let length = self.message_length.load(Relaxed);
+        if end == End::Panicked as u32 {
+            for (from, to) in self.message.iter().zip(&kept.message).take(length as usize) {
+                to.store(from.load(Relaxed), Relaxed);
+            }
+        }
+        kept.message_length.store(length, Relaxed);
+        kept.text_length.store(0, Relaxed);
+        kept.begun.store(self.begun.load(Relaxed), Relaxed);
+        kept.observed.store(observed, Relaxed);
+        kept.end.store(end, Release);
     }
 }
 

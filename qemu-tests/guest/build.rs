@@ -27,6 +27,21 @@ fn main() {
     println!("cargo:rustc-link-arg-bins=-Tlink.x");
 }
 
+/// Counters of an instrumented image, as `coverage` finds them: apart from data, whose checksum they
+/// would change, and in whole words, in which the host reads them. Injected so that the start-up
+/// clears them with bss.
+const COUNTERS: &str = "SECTIONS {
+  __sancov_cntrs (NOLOAD) : ALIGN(8) {
+    __start_counters = .;
+    __start___sancov_cntrs = .;
+    KEEP(*(__sancov_cntrs));
+    __stop___sancov_cntrs = .;
+    . = ALIGN(8);
+    __stop_counters = .;
+  } > WRITABLE
+} INSERT AFTER .bss;
+";
+
 /// The memory regions that `riscv-rt`'s linker script wants to be told.
 fn memory_script() -> String {
     let region = |name: &str, part: Part| {
@@ -49,6 +64,7 @@ fn memory_script() -> String {
         alias("DATA", "WRITABLE"),
         alias("BSS", "WRITABLE"),
         alias("HEAP", "WRITABLE"),
+        COUNTERS.to_string(),
     ]
     .concat()
 }

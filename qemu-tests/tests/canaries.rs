@@ -2,6 +2,7 @@
 //! and in the guest, from a fixed seed, and shrink to a known size. Without a defect, nothing is.
 
 use std::fmt::Write;
+use std::slice;
 
 use harness::entry::Entry;
 use kmem_rig::host::Host;
@@ -53,7 +54,9 @@ fn every_canary_is_found_on_the_host() {
 #[test]
 fn every_canary_is_found_in_the_guest() {
     let mut guest = boot();
-    let text = finds(|settings, report| hunt::on_guest(settings, &mut guest, report).unwrap());
+    let text = finds(|settings, report| {
+        hunt::on_guests(settings, slice::from_mut(&mut guest), report).unwrap()
+    });
     assert_snapshot("canaries", &text);
 }
 
@@ -65,7 +68,12 @@ fn without_a_canary_nothing_is_found() {
         let entry = subjects::by_name(name).unwrap();
         let mut none = |find: &Find| panic!("{name}: {find:?}");
         let on_host = hunt::on_host(&settings(entry, 20_000), &mut host, &mut none).unwrap();
-        let in_guest = hunt::on_guest(&settings(entry, 2_000), &mut guest, &mut none).unwrap();
+        let in_guest = hunt::on_guests(
+            &settings(entry, 2_000),
+            slice::from_mut(&mut guest),
+            &mut none,
+        )
+        .unwrap();
         assert_eq!(
             (on_host.execs, on_host.findings, on_host.unconfirmed),
             (20_000, 0, 0)
@@ -90,7 +98,8 @@ fn what_is_refused_is_refused_without_damage() {
         };
         let mut none = |find: &Find| panic!("{name}: {find:?}");
         let on_host = hunt::on_host(&misuse(20_000), &mut host, &mut none).unwrap();
-        let in_guest = hunt::on_guest(&misuse(2_000), &mut guest, &mut none).unwrap();
+        let in_guest =
+            hunt::on_guests(&misuse(2_000), slice::from_mut(&mut guest), &mut none).unwrap();
         assert_eq!((on_host.findings, on_host.unconfirmed), (0, 0));
         assert_eq!((in_guest.findings, in_guest.unconfirmed), (0, 0));
     }

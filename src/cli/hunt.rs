@@ -50,6 +50,9 @@ pub(super) struct Arguments {
     /// Only for a subject that promises something about misuse
     #[arg(long)]
     misuse: bool,
+    /// Guests to hunt in at the same time, with `--on qemu`; the finds do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    guests: u8,
     #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
@@ -89,7 +92,11 @@ impl Arguments {
         let spinner = spinner(subject);
         let summary = match self.on {
             On::Host => hunt::on_host(&settings, &mut Host::new()?, &mut report)?,
-            On::Qemu => hunt::on_guest(&settings, &mut self.guest.start()?, &mut report)?,
+            On::Qemu => {
+                let guests = (0..self.guests).map(|_| self.guest.start());
+                let mut guests = guests.collect::<Result<Vec<_>>>()?;
+                hunt::on_guests(&settings, &mut guests, &mut report)?
+            }
         };
         spinner.finish_and_clear();
         printed?;

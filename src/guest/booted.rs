@@ -1,6 +1,7 @@
 //! One boot of the guest: from QEMU's start to the request that it does not survive.
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,15 @@ pub struct Booted {
     qemu: qemu_exec::Guest,
     /// The subjects' names, in the order in which requests count them.
     names: Vec<String>,
+}
+
+/// How to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Looking without a pause at first: the guest has nothing else to do, and each microsecond counts.
+    Short,
+    /// Sleeping: the guest has more to do, and may need the processor for it.
+    Long,
 }
 
 /// How a request ended.
@@ -106,6 +116,14 @@ impl Booted {
         memory::mailbox(self.shared_memory())
     }
 
+    /// The coverage counters; none of an image that is not instrumented.
+    ///
+    /// # Errors
+    /// When they lie elsewhere than counters can.
+    pub fn counters(&self) -> Result<&[AtomicU64]> {
+        memory::counters(self.shared_memory())
+    }
+
     fn shared_memory(&self) -> &qemu_exec::SharedMemory {
         self.qemu
             .memory()
@@ -125,26 +143,43 @@ impl Booted {
         Ok(index as u32)
     }
 
-    /// Posts a request and waits for its end. An op that uses more than `op_limit` of the guest's
-    /// CPU time hangs.
+    /// Posts a request alone and waits for its end. An op that uses more than `op_limit` of the
+    /// guest's CPU time hangs.
     ///
     /// # Errors
     /// If the process cannot be watched, or the machine gives it no processor.
     pub fn ask(&mut self, request: Request, ops: &[Op], op_limit: Duration) -> Result<Answer> {
-        self.mailbox().post(request, ops);
-        for _ in 0..SPINS {
-            if self.mailbox().replied() {
+        self.mailbox().post_alone(request, ops);
+        self.wait(Mailbox::is_idle, Patience::Short, op_limit)
+    }
+
+    /// Waits until the mailbox says `done`, or the guest is hung or dead.
+    ///
+    /// # Errors
+    /// If the process cannot be watched, or the machine gives it no processor.
+    pub fn wait(
+        &mut self,
+        done: impl Fn(&Mailbox) -> bool,
+        patience: Patience,
+        op_limit: Duration,
+    ) -> Result<Answer> {
+        let looks = match patience {
+            Patience::Short => SPINS,
+            Patience::Long => 1,
+        };
+        for _ in 0..looks {
+            if done(self.mailbox()) {
                 return Ok(Answer::Replied);
             }
             std::hint::spin_loop();
         }
         // The op under way, and when it was first seen: by the guest's clock and by the wall's.
-        let mut begun = self.mailbox().transcript.begun();
+        let mut progress = progress(self.mailbox());
         let (mut since, mut start) = (self.qemu.cpu_time()?, Instant::now());
         let mut next_look = start + PROCESS_PAUSE;
         loop {
             thread::sleep(PAUSE);
-            if self.mailbox().replied() {
+            if done(self.mailbox()) {
                 return Ok(Answer::Replied);
             }
             if Instant::now() < next_look {
@@ -154,10 +189,10 @@ impl Booted {
             if let Some(exit) = self.qemu.try_wait()? {
                 return Ok(Answer::Died(self.obituary(exit)));
             }
-            let begun_now = self.mailbox().transcript.begun();
+            let progress_now = self::progress(self.mailbox());
             let cpu_time = self.qemu.cpu_time()?;
-            if begun_now != begun {
-                (begun, since, start) = (begun_now, cpu_time, Instant::now());
+            if progress_now != progress {
+                (progress, since, start) = (progress_now, cpu_time, Instant::now());
             } else if cpu_time - since >= op_limit {
                 return Ok(Answer::Hung);
             }
@@ -193,6 +228,11 @@ impl Booted {
             false => format!("QEMU {exit}; printed: {serial}"),
         }
     }
+}
+
+/// What moves as long as no op hangs.
+fn progress(mailbox: &Mailbox) -> (u32, u32) {
+    (mailbox.replied(), mailbox.transcript.begun())
 }
 
 fn names(mailbox: &Mailbox) -> Vec<String> {

@@ -7,8 +7,12 @@ use anyhow::{Result, anyhow, ensure};
 
 /// Names the image where it is not on the command line.
 const VARIABLE: &str = "KMEM_RIG_GUEST";
+/// Names the image that counts what it runs.
+const COVERAGE_VARIABLE: &str = "KMEM_RIG_GUEST_COVERAGE";
 /// The image's place in a target folder.
 const IN_TARGET: &str = "riscv64gc-unknown-none-elf/release/kmem-rig-guest";
+/// The place of the image that counts what it runs: a target folder of its own within one.
+const COVERAGE_IN_TARGET: &str = "guest-coverage/riscv64gc-unknown-none-elf/release/kmem-rig-guest";
 /// A target folder's place in a workspace, unless Cargo was told otherwise.
 const TARGET: &str = "target";
 
@@ -18,38 +22,76 @@ const TARGET: &str = "target";
 /// # Errors
 /// When there is none; the message says how to build it.
 pub fn find_image(explicit: Option<&Path>) -> Result<PathBuf> {
-    let variable = env::var_os(VARIABLE)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from);
-    if let Some(named) = explicit.map(Path::to_path_buf).or(variable) {
-        ensure!(
-            named.is_file(),
-            "no guest image at `{}`: build it with `make build`, or name it with `--guest PATH` or \
-             {VARIABLE}",
-            named.display()
-        );
-        return Ok(named);
+    let sought = Sought {
+        in_target: IN_TARGET,
+        variable: VARIABLE,
+        verb: "make build",
+    };
+    sought.find(explicit)
+}
+
+/// Finds the image that counts what it runs: by `KMEM_RIG_GUEST_COVERAGE`, else as [`find_image`]
+/// does.
+///
+/// # Errors
+/// When there is none; the message says how to build it.
+pub fn find_coverage_image() -> Result<PathBuf> {
+    let sought = Sought {
+        in_target: COVERAGE_IN_TARGET,
+        variable: COVERAGE_VARIABLE,
+        verb: "make guest-coverage",
+    };
+    sought.find(None)
+}
+
+/// One of the images.
+struct Sought {
+    in_target: &'static str,
+    variable: &'static str,
+    /// What builds it.
+    verb: &'static str,
+}
+
+impl Sought {
+    fn find(&self, explicit: Option<&Path>) -> Result<PathBuf> {
+        let Self {
+            in_target,
+            variable,
+            verb,
+        } = self;
+        let by_variable = env::var_os(variable)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from);
+        if let Some(named) = explicit.map(Path::to_path_buf).or(by_variable) {
+            ensure!(
+                named.is_file(),
+                "no guest image at `{}`: build it with `{verb}`, or name it with `--guest PATH` or \
+                 {variable}",
+                named.display()
+            );
+            return Ok(named);
+        }
+        let program = env::current_exe().ok();
+        let folder = env::current_dir().ok();
+        search(in_target, program.as_deref(), folder.as_deref()).ok_or_else(|| {
+            anyhow!(
+                "no guest image `{in_target}` in this program's target folder, nor in `{TARGET}` \
+                 here or above: build it with `{verb}`, or name it with `--guest PATH` or {variable}"
+            )
+        })
     }
-    let program = env::current_exe().ok();
-    let folder = env::current_dir().ok();
-    search(program.as_deref(), folder.as_deref()).ok_or_else(|| {
-        anyhow!(
-            "no guest image `{IN_TARGET}` in this program's target folder, nor in `{TARGET}` here or \
-             above: build it with `make build`, or name it with `--guest PATH` or {VARIABLE}"
-        )
-    })
 }
 
 /// The image beside `program`, or in a target folder at or above `folder`.
-fn search(program: Option<&Path>, folder: Option<&Path>) -> Option<PathBuf> {
+fn search(in_target: &str, program: Option<&Path>, folder: Option<&Path>) -> Option<PathBuf> {
     let beside = program
         .into_iter()
         .flat_map(Path::ancestors)
-        .map(|above| above.join(IN_TARGET));
+        .map(|above| above.join(in_target));
     let below = folder
         .into_iter()
         .flat_map(Path::ancestors)
-        .map(|above| above.join(TARGET).join(IN_TARGET));
+        .map(|above| above.join(TARGET).join(in_target));
     beside.chain(below).find(|image| image.is_file())
 }
 
@@ -70,16 +112,22 @@ mod tests {
         let built = image_in(&root.path().join("elsewhere"));
         let program = root.path().join("elsewhere/debug/deps/test");
         assert_eq!(
-            search(Some(&program), Some(root.path())),
+            search(IN_TARGET, Some(&program), Some(root.path())),
             Some(built.clone())
         );
 
         let here = image_in(&root.path().join("work/target"));
         let folder = root.path().join("work/qemu-tests/guest");
         let stranger = root.path().join("bin/kmem-rig");
-        assert_eq!(search(Some(&stranger), Some(&folder)), Some(here));
-        assert_eq!(search(Some(&program), Some(&folder)), Some(built));
-        assert_eq!(search(Some(&stranger), Some(root.path())), None);
+        assert_eq!(
+            search(IN_TARGET, Some(&stranger), Some(&folder)),
+            Some(here)
+        );
+        assert_eq!(
+            search(IN_TARGET, Some(&program), Some(&folder)),
+            Some(built)
+        );
+        assert_eq!(search(IN_TARGET, Some(&stranger), Some(root.path())), None);
     }
 
     #[test]

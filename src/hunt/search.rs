@@ -1,6 +1,6 @@
-//! Runs case after case and names the suspicious ones by number.
+//! Runs case after case on the host and names the suspicious ones by number.
 //!
-//! On the host all cases run inside one forked worker, which is replaced after a case that
+//! All cases run inside one forked worker, which is replaced after a case that
 //! crashed or hung it; the parent looks at suspects while the worker goes on. The two share a
 //! few counters: a case is drawn from its number on either side.
 
@@ -18,7 +18,6 @@ use harness::transcript::{End, Transcript};
 use super::{Bound, Settings, draw};
 use crate::executor::Executor;
 use crate::generate::Limits;
-use crate::guest::Guest;
 use crate::host::shared::{Shareable, Shared};
 use crate::host::watch::Watch;
 use crate::host::worker::Worker;
@@ -37,7 +36,7 @@ const POLL: Duration = Duration::from_micros(100);
 
 /// What is told of a suspect: the case's number, and how many cases had run by then; says whether
 /// to go on.
-type Suspect<'a, E> = &'a mut dyn FnMut(&mut E, u64, u64) -> Result<ControlFlow<()>>;
+pub(super) type Suspect<'a, E> = &'a mut dyn FnMut(&mut E, u64, u64) -> Result<ControlFlow<()>>;
 
 /// What the worker and its parent share.
 #[repr(C)]
@@ -79,11 +78,11 @@ impl Progress {
 
 /// How many suspects there were of each rule and op kind.
 #[derive(Default)]
-struct Suspects(HashMap<(Rule, OpKind), u32>);
+pub(super) struct Suspects(HashMap<(Rule, OpKind), u32>);
 
 impl Suspects {
     /// Counts one more, and says whether it is worth a strict run.
-    fn are_worth(&mut self, kind: (Rule, OpKind)) -> bool {
+    pub(super) fn are_worth(&mut self, kind: (Rule, OpKind)) -> bool {
         let count = self.0.entry(kind).or_default();
         *count += 1;
         *count <= SUSPECTS_PER_KIND
@@ -91,13 +90,13 @@ impl Suspects {
 }
 
 /// When to stop.
-struct Stop {
-    execs_max: u64,
+pub(super) struct Stop {
+    pub(super) execs_max: u64,
     deadline: Option<Instant>,
 }
 
 impl Stop {
-    fn of(bound: Bound) -> Self {
+    pub(super) fn of(bound: Bound) -> Self {
         match bound {
             Bound::Execs(execs_max) => Self {
                 execs_max,
@@ -112,8 +111,12 @@ impl Stop {
 
     fn is_due(&self, case: u64) -> bool {
         // The clock is looked at now and then only: it costs as much as a short case.
-        let late = |deadline| case.is_multiple_of(16) && Instant::now() >= deadline;
-        case >= self.execs_max || self.deadline.is_some_and(late)
+        case >= self.execs_max || case.is_multiple_of(16) && self.is_late()
+    }
+
+    pub(super) fn is_late(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 
@@ -222,32 +225,4 @@ fn search(
         case += 1;
         progress.case.store(case, Release);
     }
-}
-
-/// Searches in a guest; returns the number of cases and of ops.
-pub(super) fn on_guest(
-    settings: &Settings<'_>,
-    limits: &Limits,
-    guest: &mut Guest,
-    suspect: Suspect<'_, Guest>,
-) -> Result<(u64, u64)> {
-    let stop = Stop::of(settings.bound);
-    let mut suspects = Suspects::default();
-    let (mut case, mut ops) = (0, 0);
-    let mut next = ControlFlow::Continue(());
-    while next.is_continue() && !stop.is_due(case) {
-        let trace = draw(settings.seed, case, limits);
-        guest.confirm_hangs(false);
-        let run = guest.run(settings.entry, &trace, RunOptions::FAST)?;
-        guest.confirm_hangs(true);
-        let verdict = guest.judge(settings.entry, &trace, &run, settings.rules)?;
-        if let Some(finding) = verdict.finding()
-            && suspects.are_worth((finding.rule, finding.kind))
-        {
-            next = suspect(guest, case, case + 1)?;
-        }
-        ops += trace.ops.len() as u64;
-        case += 1;
-    }
-    Ok((case, ops))
 }

@@ -36,13 +36,15 @@ impl Heap<'_> {
     }
 
     /// The first byte behind the heap that was written; unless `thorough`, of the nearest few.
-    pub fn stray_store(&self, thorough: bool) -> Option<u64> {
+    pub fn stray_store(&mut self, thorough: bool) -> Option<u64> {
         let watched = if thorough {
             usize::MAX
         } else {
             END_BYTES as usize
         };
-        self.region.stray_store(watched)
+        let stray = self.region.stray_store(watched);
+        self.strayed |= stray.is_some();
+        stray
     }
 
     /// Which byte positions of a block of `size` bytes are filled and verified: all of them up to the

@@ -14,6 +14,7 @@
 //! | [`user`] | the switch to user mode and back, once a trace |
 //! | [`serve`], [`idle`] | the requests, and the time between them |
 //! | [`counter`] | the instructions retired |
+//! | [`coverage`] | the counters of an image that was built to count what it runs |
 //! | [`trap`], [`panic`], [`recovery`] | what becomes of a subject that panics or goes astray |
 //! | [`memory`], [`checksum`] | the shared mailbox, the buffers, and whether they are still whole |
 //! | [`no_memory`] | the allocator that some subjects' crates want named, and the guest lacks |
@@ -25,6 +26,7 @@
 
 mod checksum;
 mod counter;
+mod coverage;
 mod idle;
 mod layout;
 mod memory;

@@ -6,15 +6,19 @@
 //! | 1 | code | read, execute | read, execute |
 //! | 2 | constants | read | read |
 //! | 3, 4 | stack, data, bss | everything | read, write |
-//! | 5, 6 | the heap, to the byte | everything | read, write |
+//! | 5, 6 | the heap, to the byte (in fast runs with its slack) | everything | read, write |
 //! | 7, 8 | the transcript | everything | read, write |
 //! | none | the rest of the mailbox, devices, all else | everything | nothing |
+//!
+//! The transcript is that of the run under way. What was answered, and what is still to be run, is
+//! out of the subject's reach.
 //!
 //! The first three are locked: they hold for machine mode too, and until the next boot.
 
 use core::mem::offset_of;
 
 use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox};
+use harness::subject::Region;
 use riscv::register::{
     Permission::{NONE, R, RW, RX},
     Range::{self, NAPOT, TOR},
@@ -83,15 +87,19 @@ pub fn protect() {
     }
 }
 
-/// Lets user mode reach a heap of `bytes` bytes, a multiple of 4, and nothing behind it.
-pub fn open_heap(bytes: usize) {
-    let end = word(HEAP_ADDRESS as usize + bytes);
-    // Most requests have the last one's geometry, and forgetting translations is not free.
-    if pmpaddr6::read() != end {
-        // SAFETY: machine mode, which the guest itself runs in, is not affected.
-        unsafe { pmpaddr6::write(end) };
-        // What was allowed on a page may be cached; QEMU 7.2 keeps it over a write of pmpaddr, so
-        // that a heap after a larger one would have no guard within its last page.
+/// Lets user mode reach a heap and its slack, a multiple of 4 bytes, and nothing behind it.
+pub fn open_heap(heap: Region) {
+    let end = word(heap.start.addr() + heap.bytes + heap.slack);
+    let before = pmpaddr6::read();
+    if before == end {
+        return;
+    }
+    // SAFETY: machine mode, which the guest itself runs in, is not affected.
+    unsafe { pmpaddr6::write(end) };
+    // QEMU keeps which whole pages may be reached, also over a write of pmpaddr (7.2 does); of a
+    // page that is the heap's in part it keeps nothing. So there is something to be forgotten only
+    // where whole pages are closed, and forgetting all is not free: most other pages are in use.
+    if end / word(PAGE_BYTES) < before / word(PAGE_BYTES) {
         riscv::asm::sfence_vma_all();
     }
 }

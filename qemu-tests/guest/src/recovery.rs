@@ -8,13 +8,17 @@ use crate::{checksum, serve, user};
 
 /// Replies to the request under way, whose end is recorded, and serves the next with an empty
 /// stack. After a failure of the guest's `own`, or one that changed it, the host is told to boot
-/// anew.
+/// anew, and no other request is served.
 pub fn recover(own: bool) -> ! {
-    if own || !checksum::holds() {
+    let spoiled = own || !checksum::holds();
+    if spoiled {
         mailbox().set_spoiled();
     }
     user::prepare();
     mailbox().set_replied();
+    while spoiled {
+        riscv::asm::wfi();
+    }
     // SAFETY: all that lay on the stack belongs to the failed request and is not used again. The
     // stack's end is 16-byte aligned.
     unsafe {
