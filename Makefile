@@ -9,7 +9,8 @@ unexport CARGO_TARGET_DIR
 
 RIG := target/release/kmem-rig
 RISCV := riscv64gc-unknown-none-elf
-GUEST := --manifest-path qemu-tests/guest/Cargo.toml --target $(RISCV) --target-dir target
+GUEST_OF := --manifest-path qemu-tests/guest/Cargo.toml --target $(RISCV) --target-dir
+GUEST := $(GUEST_OF) target
 # Its manifest names a nightly feature of Cargo; this lets the stable Cargo read it.
 FUZZ := --manifest-path fuzz/Cargo.toml
 NIGHTLY_MANIFEST := RUSTC_BOOTSTRAP=1
@@ -22,7 +23,7 @@ TARGET ?= kmem
 run: SECONDS ?= 20
 fuzz: SECONDS ?= 60
 
-.PHONY: help setup run build rig guest test fuzz replay review seeds lint known-bugs soak ci
+.PHONY: help setup run build rig guest guest-coverage test fuzz replay review seeds lint known-bugs soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
@@ -42,12 +43,17 @@ rig: setup
 guest: setup
 	cargo build --release --locked $(GUEST)
 
-test: guest ## Run every test: host, guest, snapshots, documentation, fuzz smoke runs
+# The image for the fuzz target `guest`, in a target folder of its own.
+guest-coverage: setup
+	RUSTC_WRAPPER=$(CURDIR)/scripts/count-edges.sh \
+		cargo build --release --locked $(GUEST_OF) target/guest-coverage
+
+test: guest guest-coverage ## Run every test: host, guest, snapshots, documentation, fuzz smoke runs
 	scripts/test.sh
 	cargo test --doc --workspace --locked --quiet
 	scripts/smoke.sh
 
-fuzz: setup ## Fuzz one target until its first find (TARGET=kmem SECONDS=60)
+fuzz: setup $(if $(filter guest,$(TARGET)),guest-coverage) ## Fuzz one target until its first find (TARGET=kmem SECONDS=60)
 	@mkdir -p fuzz/corpus/$(TARGET)
 	cargo +nightly fuzz run -O $(TARGET) fuzz/corpus/$(TARGET) fuzz/seeds/$(TARGET) -- \
 		-dict=$(firstword $(wildcard fuzz/$(TARGET).dict) fuzz/kmem.dict) \

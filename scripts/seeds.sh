@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 
 rm -rf fuzz/seeds
 mkdir -p fuzz/seeds/{kmem_2019,kmem,page,trace_text}
+ln -s kmem fuzz/seeds/guest # The same subject, three ways at once.
 for trace in qemu-tests/regressions/*.trace; do
     name=$(basename "$trace" .trace)
     for subject in $(sed -n 's/^expect \([^ ]*\).*/\1/p' "$trace"); do

@@ -4,6 +4,7 @@
 //! `fuzz/Cargo.toml` leaves that to the subjects. A find that a committed regression shows already is passed
 //! over, so that fuzzing goes on to new ones; `KMEM_RIG_KNOWN=report` reports those too.
 
+pub mod guest;
 #[cfg(fuzzing)]
 mod sanitizer;
 mod screen;
@@ -76,6 +77,13 @@ thread_local! {
 /// # Panics
 /// When a rule is broken, with the trace and what broke it; and when there is no such subject.
 pub fn check(subject: &str, input: Input) {
+    check_by(subject, input, judge);
+}
+
+/// How an input is judged: with this process's heaps, on a subject.
+type Judging = fn(&mut InProcess, &'static Entry, &Trace) -> Option<Finding>;
+
+fn check_by(subject: &str, input: Input, judge: Judging) {
     let Ok(entry) = registry::by_name(subject) else {
         panic!("no subject `{subject}`")
     };
@@ -146,16 +154,24 @@ pub fn cross_over(subject: &str, one: &[u8], other: &[u8], out: &mut [u8], seed:
 }
 
 /// Runs fast; what is suspicious runs again, strictly and on a fresh heap.
-fn judge(heaps: &mut InProcess, entry: &Entry, trace: &Trace) -> Option<Finding> {
-    let map = "a heap can be mapped";
-    watch::set_heap_start(heaps.heap_start(trace.geometry).expect(map));
+fn judge(heaps: &mut InProcess, entry: &'static Entry, trace: &Trace) -> Option<Finding> {
+    prepare(heaps, trace);
     let mut judge = |options| {
         heaps
             .judge_as_it_runs(entry, trace, Rules::ALL, options, &PROGRESS)
-            .expect(map)
+            .expect(MAPPED)
     };
     judge(RunOptions::FAST)?;
     judge(RunOptions::STRICT)
+}
+
+/// What a fuzz target cannot do without.
+const MAPPED: &str = "a heap can be mapped";
+
+/// Maps the heap, and lets the report of a crash know where it is.
+fn prepare(heaps: &mut InProcess, trace: &Trace) {
+    let start = heaps.heap_start(trace.geometry).expect(MAPPED);
+    watch::set_heap_start(start);
 }
 
 /// The trace as this subject is fuzzed with it: one that promises nothing about misuse is spared it.

@@ -22,6 +22,7 @@ mod memory;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -104,6 +105,16 @@ impl Guest {
         self.booted
             .as_ref()
             .map_or(Ok(Duration::ZERO), Booted::cpu_time)
+    }
+
+    /// The coverage counters of the guest that is up, a byte for each edge of the subjects' code, in
+    /// words; none of an image that was not built to count. They go on from run to run; whoever
+    /// clears them does so while nothing is under way.
+    ///
+    /// # Errors
+    /// If the image says they lie where there is no memory.
+    pub fn counters(&self) -> Result<&[AtomicU64]> {
+        self.booted.as_ref().map_or(Ok(&[]), Booted::counters)
     }
 
     /// Takes the guest that is up, or boots one. Whoever takes it gives it back if, and only if,

@@ -53,6 +53,29 @@ impl InProcess {
         self.heap(geometry).map(|_| ())
     }
 
+    /// Whether a run that completed breaks a rule; screened first, as in [`Self::judge_as_it_runs`].
+    ///
+    /// # Errors
+    /// When the kernel grants no memory.
+    pub fn objects(
+        &mut self,
+        entry: &Entry,
+        trace: &Trace,
+        run: &Run,
+        rules: Rules,
+    ) -> Result<bool> {
+        let (declaration, fresh) = (&entry.declaration, self.capacity_for(entry, trace)?);
+        self.ops_judged += run.observations.len() as u64;
+        if run.end == RunEnd::Completed && Screen::takes(declaration, rules, &trace.ops) {
+            self.screen.reset(declaration, trace.geometry, fresh);
+            let mut steps = trace.ops.iter().zip(&run.observations);
+            if !steps.any(|(op, seen)| self.screen.objects(op, seen)) {
+                return Ok(false);
+            }
+        }
+        Ok(self.judge(entry, trace, run, rules)?.finding().is_some())
+    }
+
     /// Runs a trace and judges it op by op, up to the first broken rule: what comes behind it is
     /// not run. Moves `progress` before each op.
     ///
@@ -211,9 +234,24 @@ impl InProcess {
     }
 }
 
-impl Executor for InProcess {
-    fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run> {
-        let mut collected = Collected::default();
+impl InProcess {
+    /// As [`Executor::run`]; moves `progress` before each op.
+    ///
+    /// # Errors
+    /// When the kernel grants no memory.
+    pub fn run_and_tell(
+        &mut self,
+        entry: &Entry,
+        trace: &Trace,
+        options: RunOptions,
+        progress: &AtomicU32,
+    ) -> Result<Run> {
+        let mut collected = Collected {
+            at: 0,
+            progress,
+            observations: Vec::with_capacity(trace.ops.len()),
+            tables: Vec::new(),
+        };
         let fresh = self.capacity_for(entry, trace)?;
         let end = match self.execute(entry, trace, options, fresh, &mut collected)? {
             Completion::Completed | Completion::Stopped => RunEnd::Completed,
@@ -224,6 +262,12 @@ impl Executor for InProcess {
             tables: collected.tables,
             end,
         })
+    }
+}
+
+impl Executor for InProcess {
+    fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run> {
+        self.run_and_tell(entry, trace, options, &AtomicU32::new(0))
     }
 
     fn confirm_hangs(&mut self, _: bool) {}
@@ -240,16 +284,17 @@ impl Executor for InProcess {
 }
 
 /// The sink that keeps everything.
-#[derive(Default)]
-struct Collected {
+struct Collected<'a> {
     at: usize,
+    progress: &'a AtomicU32,
     observations: Vec<Observation>,
     tables: Vec<(usize, String)>,
 }
 
-impl Sink for Collected {
+impl Sink for Collected<'_> {
     fn begin(&mut self, op: usize) {
         self.at = op;
+        self.progress.fetch_add(1, Relaxed);
     }
 
     fn table(&mut self, text: &str) {
