@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cost`] | what the calls of an allocator cost, in instructions |
 //! | [`fuzzing`] | how fast the fuzz targets are |
+//! | [`guest`] | how fast the guest is, against a boot an input and the host alone |
 //! | [`known_bugs`] | how soon real bugs are found |
 //! | [`throughput`] | what judging adds to the calls themselves |
 //!
@@ -15,6 +16,7 @@ mod clock;
 pub mod cost;
 pub mod figure;
 pub mod fuzzing;
+pub mod guest;
 pub mod known_bugs;
 pub mod throughput;
 

@@ -50,7 +50,7 @@ const fn variant(
 
 /// The same for every variant: a fake stack and a large quarantine cost some targets more than
 /// others. `detect_odr_violation` is what cargo-fuzz sets.
-const ASAN_OPTIONS: &str =
+pub(super) const ASAN_OPTIONS: &str =
     "detect_odr_violation=0:detect_stack_use_after_return=0:quarantine_size_mb=16";
 
 /// What a variant reached.
