@@ -8,10 +8,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use super::figure::{Figure, Goal};
+use super::guest;
 use crate::fuzz::tally;
 
 /// How a target is built.
@@ -25,13 +28,14 @@ struct Variant {
     optimized: bool,
 }
 
-/// The yardstick first.
-const VARIANTS: [Variant; 5] = [
+/// The yardstick first, the target that needs a guest last: it is held against another.
+const VARIANTS: [Variant; 6] = [
     variant("plain", "fuzz/plain", "plain", false),
     variant("plain -O", "fuzz/plain", "plain", true),
     variant("plain -O, stripped", "fuzz", "plain", true),
     variant("kmem", "fuzz", "kmem", false),
     variant("kmem -O", "fuzz", "kmem", true),
+    variant("guest -O", "fuzz", "guest", true),
 ];
 
 const fn variant(
@@ -74,8 +78,8 @@ pub fn speeds(root: &Path, target: &Path, rounds: u64, time: Duration) -> Result
         .with_context(|| format!("cannot find {}", target.display()))?;
     let mut binaries = Vec::new();
     let mut speeds = Vec::new();
-    for variant in VARIANTS {
-        binaries.push(build(&variant, root, &target)?);
+    for variant in &VARIANTS[..VARIANTS.len() - 1] {
+        binaries.push(build(variant, root, &target)?);
         speeds.push(Speed {
             name: variant.name,
             ops_per_second: Vec::new(),
@@ -89,6 +93,97 @@ pub fn speeds(root: &Path, target: &Path, rounds: u64, time: Duration) -> Result
         }
     }
     Ok(speeds)
+}
+
+/// The rows of the bench, with their goals: the targets' speed, and what three-way fuzzing reaches.
+///
+/// # Errors
+/// As for [`speeds`], and when there is no guest.
+pub fn figures(root: &Path, target: &Path, rounds: u64, time: Duration) -> Result<Vec<Figure>> {
+    let speeds = speeds(root, target, rounds, time)?;
+    let mut figures = Vec::new();
+    let plain = &speeds[0].ops_per_second;
+    for speed in &speeds {
+        let (name, own) = (speed.name, &speed.ops_per_second);
+        let figure = Figure::of_rounds(
+            format!("fuzz target {name} : plain"),
+            "ops/s",
+            own,
+            (own, plain),
+        );
+        figures.push(match name {
+            "kmem -O" => figure.held_to(Goal::AtLeast(30.0)),
+            "kmem" => figure.held_to(Goal::AtLeast(10.0)),
+            _ => figure,
+        });
+    }
+    let built = |name: &str| {
+        let variant = VARIANTS.iter().find(|variant| variant.name == name);
+        build(variant.context("a variant of this name")?, root, target)
+    };
+    let (kmem, guest) = (built("kmem -O")?, built("guest -O")?);
+    let corpus = root.join("fuzz/seeds/kmem");
+    let live = guest::live([&guest, &kmem], &corpus, target, time, rounds as usize)?;
+    let rate = Figure::new(
+        "fuzz target guest, three-way with guest counters".to_owned(),
+        live.value,
+        "inputs/s",
+    );
+    figures.push(live.held_to(Goal::AtLeast(1.0 / 3.0)));
+    figures.push(rate.held_to(Goal::AtLeast(50_000.0)));
+    Ok(figures)
+}
+
+/// How long memory is watched, and when it must have stopped growing.
+const MEMORY_TIME: Duration = Duration::from_secs(600);
+const MEMORY_WARM: Duration = Duration::from_secs(60);
+/// Between two looks.
+const MEMORY_PAUSE: Duration = Duration::from_secs(5);
+
+/// The memory of the target `kmem` over ten minutes: the most, and by how much it grew after the
+/// first.
+///
+/// # Errors
+/// When the target does not build or run.
+pub fn memory(root: &Path, target: &Path) -> Result<[Figure; 2]> {
+    fs::create_dir_all(target).with_context(|| format!("cannot create {}", target.display()))?;
+    let target = &target.canonicalize()?;
+    let variant = VARIANTS.iter().find(|variant| variant.name == "kmem -O");
+    let binary = build(variant.context("a variant of this name")?, root, target)?;
+    let mut command = command(&binary, target, 1, MEMORY_TIME);
+    let running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut child = running.with_context(|| format!("cannot run {}", binary.display()))?;
+    let (start, mut warm, mut most) = (Instant::now(), 0.0_f64, 0.0_f64);
+    while child
+        .try_wait()
+        .context("waiting for the target")?
+        .is_none()
+    {
+        let megabytes = resident_megabytes(child.id())?;
+        most = most.max(megabytes);
+        if start.elapsed() <= MEMORY_WARM {
+            warm = most;
+        }
+        thread::sleep(MEMORY_PAUSE);
+    }
+    let name = "fuzz target kmem -O, memory over 10 minutes".to_owned();
+    let growth = format!("{name} : over the first");
+    Ok([
+        Figure::new(name, most, "MB").held_to(Goal::AtMost(150.0)),
+        Figure::new(growth, most, "MB")
+            .against(warm)
+            .held_to(Goal::AtMost(1.1)),
+    ])
+}
+
+/// What a process holds in memory; 0 once it has ended.
+fn resident_megabytes(id: u32) -> Result<f64> {
+    let Ok(status) = fs::read_to_string(format!("/proc/{id}/status")) else {
+        return Ok(0.0);
+    };
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next());
+    Ok(kilobytes.map_or(Ok(0.0), str::parse)? / 1000.0)
 }
 
 /// Builds a variant with cargo-fuzz; returns the binary. What differs in flags or in package has a
@@ -141,16 +236,23 @@ fn find_binary(folder: &Path, target: &str) -> Result<PathBuf> {
     anyhow::bail!("cargo fuzz left no {target} below {}", folder.display())
 }
 
-/// Runs a target from an empty corpus; returns its ops a second.
-fn run(binary: &Path, folder: &Path, seed: u64, time: Duration) -> Result<f64> {
-    let counts = folder.join("tally");
-    let output = Command::new(binary)
+/// How a target is run from an empty corpus.
+fn command(binary: &Path, folder: &Path, seed: u64, time: Duration) -> Command {
+    let mut command = Command::new(binary);
+    command
         .arg(format!("-seed={seed}"))
         .arg(format!("-max_total_time={}", time.as_secs().max(1)))
         .arg("-reduce_inputs=0")
         .arg(format!("-artifact_prefix={}/", folder.display()))
+        .env("ASAN_OPTIONS", ASAN_OPTIONS);
+    command
+}
+
+/// Runs a target from an empty corpus; returns its ops a second.
+fn run(binary: &Path, folder: &Path, seed: u64, time: Duration) -> Result<f64> {
+    let counts = folder.join("tally");
+    let output = command(binary, folder, seed, time)
         .env(tally::VARIABLE, &counts)
-        .env("ASAN_OPTIONS", ASAN_OPTIONS)
         .output()
         .with_context(|| format!("cannot run {}", binary.display()))?;
     ensure!(

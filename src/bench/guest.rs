@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use harness::entry::Entry;
 use harness::geometry::Geometry;
+use harness::heap::Strength;
 use harness::trace::Trace;
 use qemu_exec::{Ended, Machine};
 
+use super::figure::{self, Figure};
 use super::throughput::{self, Mix};
 use crate::executor::Executor;
 use crate::guest::{Batch, Guest, find_image};
@@ -28,53 +30,32 @@ const BOOTS: usize = 8;
 /// How long a QEMU that has nothing to do may take to end.
 const EXIT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A figure: two rates or times of the same unit, round by round.
-#[derive(Clone, Debug)]
-pub struct Figure {
-    /// What is measured.
-    pub name: &'static str,
-    /// What each value counts.
-    pub unit: &'static str,
-    /// What is held against what in each round.
-    pub rounds: Vec<Round>,
+/// Two values that were measured one after the other: what is measured, and what it is held against.
+struct Round {
+    value: f64,
+    against: f64,
 }
 
-/// Two values that were measured one after the other.
-#[derive(Clone, Copy, Debug)]
-pub struct Round {
-    /// Of what is measured.
-    pub value: f64,
-    /// Of what it is held against.
-    pub against: f64,
-}
-
-impl Round {
-    /// How many times the other's this value is.
-    #[must_use]
-    pub fn ratio(self) -> f64 {
-        self.value / self.against
+/// A figure of so many rounds, after one that does not count.
+fn measure(
+    figure: impl Into<String>,
+    unit: &'static str,
+    rounds: usize,
+    mut round: impl FnMut() -> Result<Round>,
+) -> Result<Figure> {
+    round()?;
+    let (mut values, mut against) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let round = round()?;
+        values.push(round.value);
+        against.push(round.against);
     }
-}
-
-impl Figure {
-    /// The ratio of the middle round, or the lower of the two middle ones.
-    #[must_use]
-    pub fn ratio(&self) -> Option<f64> {
-        let mut ratios: Vec<_> = self.rounds.iter().map(|round| round.ratio()).collect();
-        ratios.sort_by(f64::total_cmp);
-        ratios.get(ratios.len().saturating_sub(1) / 2).copied()
-    }
-
-    fn measure(
-        name: &'static str,
-        unit: &'static str,
-        rounds: usize,
-        mut round: impl FnMut() -> Result<Round>,
-    ) -> Result<Self> {
-        round()?;
-        let rounds = (0..rounds).map(|_| round()).collect::<Result<_>>()?;
-        Ok(Self { name, unit, rounds })
-    }
+    Ok(Figure::of_rounds(
+        figure,
+        unit,
+        &values,
+        (&values, &against),
+    ))
 }
 
 /// Traces a second, judged, in a guest that was booted once, against a boot of an empty guest and one
@@ -86,7 +67,15 @@ pub fn replay(entry: &Entry, options: RunOptions, count: usize, rounds: usize) -
     let traces = throughput::traces(Mix::Mixed, count, OPS, Geometry::published());
     let image = find_image(None)?;
     let mut guest = Guest::start(&image)?;
-    Figure::measure("traces against boots", "traces/s", rounds, || {
+    let strength = match options.strength {
+        Strength::Fast => "fast",
+        Strength::Strict => "strict",
+    };
+    let name = format!(
+        "{}, {OPS}-op mixed traces, one guest {strength} : a boot an input",
+        entry.name()
+    );
+    measure(name, "traces/s", rounds, || {
         let start = Instant::now();
         for trace in &traces[..BOOTS.min(count)] {
             Guest::start(&image)?.run(entry, trace, options)?;
@@ -132,7 +121,8 @@ pub fn guests(entry: &'static Entry, guests: usize, execs: u64, rounds: usize) -
         ops_max: OPS,
         misuse: false,
     };
-    Figure::measure("several guests against one", "cases/s", rounds, || {
+    let name = format!("hunt --on qemu, {guests} guests : one");
+    measure(name, "cases/s", rounds, || {
         let rate = |guests: &mut [Guest]| {
             let summary = hunt::on_guests(&settings, guests, &mut |_| {})?;
             Ok::<_, anyhow::Error>(summary.execs as f64 / summary.elapsed.as_secs_f64())
@@ -151,7 +141,8 @@ pub fn guests(entry: &'static Entry, guests: usize, execs: u64, rounds: usize) -
 /// When either does not run.
 pub fn cold(rig: &Path, trace: &Path, rounds: usize) -> Result<Figure> {
     let empty = empty_image()?;
-    Figure::measure("one trace, cold", "s", rounds, || {
+    let name = "replay --on qemu of one trace, whole process : an empty guest's boot and exit";
+    measure(name, "s", rounds, || {
         let start = Instant::now();
         let mut guest = Machine::new(empty.path()).start()?;
         ensure!(
@@ -174,21 +165,21 @@ pub fn cold(rig: &Path, trace: &Path, rounds: usize) -> Result<Figure> {
     })
 }
 
-/// Seconds that a whole process takes to replay a folder of regressions on the host and in the guest,
-/// against one second.
+/// Seconds that a whole process takes to replay a folder of regressions on the host and in the guest.
 ///
 /// # Errors
 /// When the replay does not run, or is not as expected.
 pub fn suite(rig: &Path, folder: &Path, rounds: usize) -> Result<Figure> {
-    Figure::measure("regression suite", "s", rounds, || {
+    let mut seconds = Vec::new();
+    for _ in 0..rounds {
         let start = Instant::now();
         let on = [Path::new("--on"), Path::new("host,qemu")];
         run_rig(rig, &[Path::new("replay"), folder, on[0], on[1]])?;
-        Ok(Round {
-            value: start.elapsed().as_secs_f64(),
-            against: 1.0,
-        })
-    })
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    let value = figure::middle(&seconds).unwrap_or(0.0);
+    let name = "replay of all regressions on host and guest, whole process";
+    Ok(Figure::new(name.to_owned(), value, "s"))
 }
 
 fn run_rig(rig: &Path, arguments: &[&Path]) -> Result<()> {
@@ -237,7 +228,8 @@ pub fn live(
     rounds: usize,
 ) -> Result<Figure> {
     let mut seed = 0;
-    Figure::measure("three-way fuzzing", "inputs/s", rounds, || {
+    let name = "fuzz target guest, three-way with guest counters : host alone, same corpus";
+    measure(name, "inputs/s", rounds, || {
         seed += 1;
         Ok(Round {
             against: inputs_per_second(kmem, corpus, folder, time, seed)?,
@@ -302,22 +294,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_middle_round_decides() {
-        let round = |value| Round {
-            value,
-            against: 2.0,
-        };
-        let figure = |values: &[f64]| Figure {
-            name: "",
-            unit: "",
-            rounds: values.iter().copied().map(round).collect(),
-        };
-        assert_eq!(figure(&[8.0, 2.0, 4.0]).ratio(), Some(2.0));
-        assert_eq!(figure(&[8.0, 2.0]).ratio(), Some(1.0));
-        assert_eq!(figure(&[]).ratio(), None);
-    }
-
-    #[test]
     fn statistics_are_read() {
         let log = "Done\nstat::average_exec_per_sec:     61234\nstat::new_units_added: 1\n";
         assert_eq!(average(log), Some(61_234.0));
@@ -328,6 +304,6 @@ mod tests {
     fn a_batch_is_faster_than_boots() {
         let entry = subjects::by_name("kmem").unwrap();
         let figure = replay(entry, RunOptions::FAST, 200, 1).unwrap();
-        assert!(figure.ratio().unwrap() > 10.0, "{figure:?}");
+        assert!(figure.ratio.unwrap() > 10.0, "{figure:?}");
     }
 }

@@ -1,0 +1,60 @@
+//! How figures are printed, and what they come to.
+
+use std::io::Write;
+
+use anyhow::Result;
+
+use crate::bench::figure::Figure;
+use crate::cli::Outcome;
+use crate::cli::options::Format;
+use crate::cli::table::table;
+
+/// Prints figures: a line of JSON each, or a table.
+pub(super) fn print(figures: &[Figure], format: Format) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    if format == Format::Json {
+        for figure in figures {
+            writeln!(out, "{}", serde_json::to_string(figure)?)?;
+        }
+        return Ok(());
+    }
+    let heading = ["FIGURE", "VALUE", "UNIT", "RATIO", "GOAL", "MET"];
+    let cells: Vec<_> = figures.iter().map(cells).collect();
+    out.write_all(table(heading, &cells).as_bytes())?;
+    Ok(())
+}
+
+/// A goal that is not met is a finding.
+pub(super) fn outcome(figures: &[Figure]) -> Outcome {
+    if figures.iter().any(|figure| figure.met == Some(false)) {
+        Outcome::Finding
+    } else {
+        Outcome::AsExpected
+    }
+}
+
+fn cells(figure: &Figure) -> [String; 6] {
+    let text = |text: Option<String>| text.unwrap_or("-".to_owned());
+    [
+        figure.figure.clone(),
+        number(figure.value),
+        figure.unit.to_owned(),
+        text(figure.ratio.map(number)),
+        text(figure.goal.map(|goal| goal.to_string())),
+        text(
+            figure
+                .met
+                .map(|met| if met { "yes" } else { "no" }.to_owned()),
+        ),
+    ]
+}
+
+/// Three digits that count, as far as they are behind the point.
+fn number(value: f64) -> String {
+    match value.abs() {
+        100.0.. => format!("{value:.0}"),
+        10.0.. => format!("{value:.1}"),
+        0.1.. => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}
