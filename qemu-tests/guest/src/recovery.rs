@@ -16,8 +16,10 @@ pub fn recover(own: bool) -> ! {
     }
     user::prepare();
     mailbox().set_replied();
-    while spoiled {
-        riscv::asm::wfi();
+    if spoiled {
+        loop {
+            riscv::asm::wfi();
+        }
     }
     // SAFETY: all that lay on the stack belongs to the failed request and is not used again. The
     // stack's end is 16-byte aligned.
