@@ -104,8 +104,8 @@ fn run<K: Sink>(mut heap: Heap<'_>, plan: Plan<'_>, sink: &mut K) -> Completion 
                 if contents.corrupted.is_none() && (thorough || observation.walk.is_none()) {
                     contents.corrupted = heap.verify();
                 }
-                contents.stray_store = heap.stray_store(thorough);
             }
+            observation.contents.stray_store = heap.stray_store(thorough);
             if prints && (plan.tables || *op == Op::Table) {
                 let (text, wrong) = heap.print_table();
                 sink.table(text);

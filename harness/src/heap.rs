@@ -32,7 +32,10 @@ pub use meter::{Counter, Meter};
 pub const DIRT: u8 = 0xa5;
 
 /// In fast strength, how much of each end of a block is filled and verified, in bytes.
-const END_BYTES: u64 = 32;
+const END_BYTES: u64 = 16;
+
+/// In fast strength, how much behind the heap is watched before the end, in bytes.
+const WATCHED_BYTES: usize = 64;
 
 /// The most client writes of one trace that verification can tell from corruption.
 const WRITES_MAX: usize = 64;
@@ -95,6 +98,9 @@ impl Region {
     /// The first of the slack's first `watched` bytes that was written to, from the region's start.
     fn stray_store(self, watched: usize) -> Option<u64> {
         let length = self.slack.min(watched);
+        if length == 0 {
+            return None;
+        }
         // SAFETY: the slack is readable while the region is in use; `Heap` exists only then, and
         // nothing is called while the slice is looked at.
         let slack = unsafe { core::slice::from_raw_parts(self.start.add(self.bytes), length) };

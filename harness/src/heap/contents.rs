@@ -1,6 +1,6 @@
 //! The client's side of memory: blocks are filled with their pattern and verified against it.
 
-use super::{END_BYTES, Heap, Slot, Strength};
+use super::{END_BYTES, Heap, Slot, Strength, WATCHED_BYTES};
 use crate::op::Handle;
 use crate::pattern::Pattern;
 
@@ -37,11 +37,7 @@ impl Heap<'_> {
 
     /// The first byte behind the heap that was written; unless `thorough`, of the nearest few.
     pub fn stray_store(&mut self, thorough: bool) -> Option<u64> {
-        let watched = if thorough {
-            usize::MAX
-        } else {
-            END_BYTES as usize
-        };
+        let watched = if thorough { usize::MAX } else { WATCHED_BYTES };
         let stray = self.region.stray_store(watched);
         self.strayed |= stray.is_some();
         stray
