@@ -16,6 +16,10 @@ pub const CANDIDATES_MAX: usize = 20_000;
 /// Heaps that a person would choose, the published one first.
 const HEAPS: [u64; 8] = [64 * 4096, 4096, 192, 128, 96, 64, 512, 2048];
 
+/// What a block may take of the heap beside its bytes, rounded up to [`GRANULE`].
+const OVERHEADS: [u64; 3] = [0, 8, 16];
+const GRANULE: u64 = 8;
+
 /// The smallest trace found for which `holds`, which must hold for `trace` itself.
 ///
 /// # Errors
@@ -31,7 +35,9 @@ pub fn minimize<E>(
     };
     loop {
         let before = search.best.clone();
-        search.drop_ops()?;
+        search.drop_runs()?;
+        search.merge_allocs()?;
+        search.drop_pairs()?;
         search.fold_reallocs()?;
         search.simplify_heap()?;
         search.simplify_ops()?;
@@ -60,8 +66,8 @@ impl<E, P: FnMut(&Trace) -> Result<bool, E>> Search<P> {
         Ok(false)
     }
 
-    /// Drops runs of ops, long ones first, from the end; then pairs that only go together.
-    fn drop_ops(&mut self) -> Result<(), E> {
+    /// Drops runs of ops, long ones first, from the end.
+    fn drop_runs(&mut self) -> Result<(), E> {
         let mut run = self.best.ops.len().next_power_of_two();
         while run > 0 {
             let mut end = self.best.ops.len();
@@ -72,9 +78,26 @@ impl<E, P: FnMut(&Trace) -> Result<bool, E>> Search<P> {
             }
             run /= 2;
         }
-        self.drop_pairs()
+        Ok(())
     }
 
+    /// Lets one block take the place of two whose allocs follow each other: where a heap must be
+    /// full, none can be dropped unless another grows.
+    fn merge_allocs(&mut self) -> Result<(), E> {
+        let mut first = 0;
+        while let Some((one, other)) = next_allocs(&self.best, first) {
+            let mut merged = false;
+            for (kept, dropped) in [(one, other), (other, one)] {
+                for overhead in OVERHEADS {
+                    merged = merged || self.improve(merge(&self.best, kept, dropped, overhead))?;
+                }
+            }
+            first = if merged { one } else { one + 1 };
+        }
+        Ok(())
+    }
+
+    /// Drops pairs of ops that only go together.
     fn drop_pairs(&mut self) -> Result<(), E> {
         let mut first = 0;
         while first < self.best.ops.len() {
@@ -208,6 +231,23 @@ fn without(trace: &Trace, drops: impl Fn(usize) -> bool) -> Trace {
     kept
 }
 
+/// The first alloc at or behind `index`, and the next one behind it.
+fn next_allocs(trace: &Trace, index: usize) -> Option<(usize, usize)> {
+    let is_alloc = |index: &usize| matches!(trace.ops[*index], Op::Alloc { .. });
+    let mut allocs = (index..trace.ops.len()).filter(is_alloc);
+    Some((allocs.next()?, allocs.next()?))
+}
+
+/// The trace without one alloc, and with the other grown by what that took.
+fn merge(trace: &Trace, kept: usize, dropped: usize, overhead: u64) -> Trace {
+    let taken = |index: usize| number_of(&trace.ops[index]).checked_next_multiple_of(GRANULE);
+    let both = taken(kept).zip(taken(dropped));
+    let size = both.and_then(|(one, other)| one.checked_add(other)?.checked_add(overhead));
+    let mut merged = trace.clone();
+    merged.ops[kept] = with_number(&trace.ops[kept], size.unwrap_or(u64::MAX));
+    without(&merged, |index| index == dropped)
+}
+
 fn with(op: &Op, size: Option<u64>, align: Option<Align>, zeroed: bool) -> Op {
     match *op {
         Op::Alloc { size: old, .. } => Op::Alloc {
@@ -252,98 +292,4 @@ fn with_number(op: &Op, number: u64) -> Op {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use harness::text::Document;
-    use std::convert::Infallible;
-
-    fn trace(ops: &str) -> Trace {
-        let text = format!("# kmem-rig trace v1\nheap 512 bytes\n{ops}");
-        Document::parse(&text).unwrap().trace()
-    }
-
-    /// What is left of `ops` while `holds`.
-    fn left(ops: &str, holds: impl Fn(&Trace) -> bool) -> String {
-        let trace = trace(ops);
-        assert!(holds(&trace));
-        let ok = |candidate: &Trace| {
-            candidate.check_invariants();
-            Ok::<_, Infallible>(holds(candidate))
-        };
-        let Ok(small) = minimize(&trace, ok);
-        small
-            .to_string()
-            .lines()
-            .skip(1)
-            .collect::<Vec<_>>()
-            .join("; ")
-    }
-
-    #[test]
-    fn each_predicate_leaves_only_what_it_needs() {
-        let long = "a0 = alloc 100 align 64\na1 = alloc_zeroed 7\nfree a0\na2 = alloc 300\n\
-                    realloc a2 77\nfree a1\na3 = alloc 9\nfree all\ncapacity\n";
-        let has = |trace: &Trace, wanted: fn(&Op) -> bool| trace.ops.iter().any(wanted);
-        assert_eq!(left(long, |_| true), "heap 64 pages");
-        assert_eq!(
-            left(long, |t| has(t, |op| matches!(
-                op,
-                Op::Alloc { size: 77.., .. }
-            ))),
-            "heap 64 pages; a0 = alloc 77"
-        );
-        assert_eq!(
-            left(long, |t| has(t, |op| matches!(op, Op::Realloc { .. }))),
-            "heap 64 pages; a0 = alloc 8; realloc a0 8"
-        );
-        let aligned: fn(&Op) -> bool =
-            |op| matches!(op, Op::Alloc { align: Some(align), .. } if align.bytes() >= 32);
-        assert_eq!(
-            left(long, |t| has(t, aligned)),
-            "heap 64 pages; a0 = alloc 8 align 32"
-        );
-        assert_eq!(
-            left(long, |t| t.geometry.bytes() < 1000
-                && has(t, |op| *op == Op::Capacity)),
-            "heap 192 bytes; capacity"
-        );
-        assert_eq!(
-            left(long, |t| t
-                .ops
-                .iter()
-                .filter(|op| matches!(op, Op::Free { .. }))
-                .count()
-                == 2),
-            "heap 64 pages; a0 = alloc 8; a1 = alloc 8; free a0; free a1"
-        );
-    }
-
-    #[test]
-    fn a_realloc_is_folded_into_its_alloc_or_becomes_a_free() {
-        let ops = "a0 = alloc 8\nrealloc a0 64\na1 = alloc 8\nrealloc a0 300\na2 = alloc 64\n";
-        let gone = |op: &Op| matches!(op, Op::Realloc { size: 65.., .. } | Op::Free { .. });
-        let sixty_four = |op: &Op| number_of(op) == 64;
-        let reuses = |t: &Trace| {
-            let gone = t.ops.iter().position(gone);
-            gone.is_some_and(|at| {
-                t.ops[..at].iter().any(sixty_four) && t.ops[at..].iter().any(sixty_four)
-            })
-        };
-        assert_eq!(
-            left(ops, reuses),
-            "heap 64 pages; a0 = alloc 64; free a0; a1 = alloc 64"
-        );
-    }
-
-    #[test]
-    fn huge_sizes_stay_only_where_they_are_needed() {
-        let ops = "a0 = alloc 18446744073709551615\n";
-        let big: fn(&Trace) -> bool = |t| t.ops.iter().any(|op| number_of(op) > 1 << 40);
-        assert_eq!(left(ops, big), "heap 64 pages; a0 = alloc 1099511627777");
-    }
-
-    #[test]
-    fn a_predicates_error_comes_through() {
-        assert_eq!(minimize(&trace("table\n"), |_| Err("no")), Err("no"));
-    }
-}
+mod tests;
