@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::{Context, Result, ensure};
-use harness::bare::{self, Blocks};
+use harness::bare::{self, Block};
 use harness::branch::{Branches, branch};
 use harness::entry::Entry;
 use harness::execute::{Completion, Plan, Sink, execute};
@@ -128,7 +128,7 @@ impl InProcess {
     ///
     /// # Errors
     /// When the kernel grants no memory, or the subject cannot be given such a heap.
-    pub fn run_bare(&mut self, entry: &Entry, trace: &Trace, blocks: &mut Blocks) -> Result<()> {
+    pub fn run_bare(&mut self, entry: &Entry, trace: &Trace, blocks: &mut [Block]) -> Result<()> {
         ensure_accepts(entry, trace.geometry)?;
         ensure!(
             !entry.declaration.region.zeroed,

@@ -9,87 +9,98 @@ use crate::entry::{AnySubject, Entry};
 use crate::heap::request;
 use crate::op::{Handle, Op};
 use crate::subject::Region;
-use crate::trace::OPS_MAX;
 
-/// Blocks by handle; null where there is none.
-type Block = (*mut u8, Layout);
-
-/// Memory for the blocks of a run.
-pub struct Blocks {
-    blocks: [Block; OPS_MAX],
-    issued: usize,
+/// What an alloc was answered: null where there is no block, or no more.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    address: *mut u8,
+    layout: Layout,
 }
 
-impl Default for Blocks {
-    fn default() -> Self {
-        Self {
-            blocks: [(core::ptr::null_mut(), Layout::new::<u64>()); OPS_MAX],
-            issued: 0,
-        }
-    }
+impl Block {
+    /// None.
+    pub const NONE: Self = Self {
+        address: core::ptr::null_mut(),
+        layout: Layout::new::<u64>(),
+    };
 }
 
-/// Makes the calls of `ops` on a fresh subject over `region`.
+/// Makes the calls of `ops` on a fresh subject over `region`. `blocks` is memory for as many blocks as
+/// there are allocs.
+///
+/// # Panics
+/// If `blocks` is shorter.
 ///
 /// # Safety
 /// As for [`crate::execute::execute`], but that the region need not be prepared for a subject that
 /// does not ask for zeroes.
-pub unsafe fn run(entry: &Entry, ops: &[Op], region: Region, blocks: &mut Blocks) {
-    blocks.issued = 0;
+pub unsafe fn run(entry: &Entry, ops: &[Op], region: Region, blocks: &mut [Block]) {
     let mut work = |subject: &mut dyn AnySubject| {
+        let mut issued = 0;
         for op in ops {
-            step(entry, op, subject, blocks);
+            step(entry, op, subject, blocks, &mut issued);
         }
     };
     // SAFETY: exactly the caller's promise.
     unsafe { entry.with_fresh(region, &mut work) };
 }
 
-fn step(entry: &Entry, op: &Op, subject: &mut dyn AnySubject, blocks: &mut Blocks) {
+fn step(
+    entry: &Entry,
+    op: &Op,
+    subject: &mut dyn AnySubject,
+    blocks: &mut [Block],
+    issued: &mut usize,
+) {
     match *op {
         Op::Alloc {
             size,
             align,
             zeroed,
         } => {
-            let mut block = (core::ptr::null_mut(), Layout::new::<u64>());
-            if let Some(request) = request(&entry.declaration, size, align, zeroed) {
-                let align = request.align.unwrap_or(8);
-                if let Ok(layout) = Layout::from_size_align(request.size, align) {
-                    // SAFETY: `request` answers only with requests inside the declaration.
-                    block = (unsafe { subject.alloc(request) }, layout);
-                }
+            blocks[*issued] = Block::NONE;
+            if let Some(request) = request(&entry.declaration, size, align, zeroed)
+                && let Ok(layout) =
+                    Layout::from_size_align(request.size, request.align.unwrap_or(8))
+            {
+                // SAFETY: `request` answers only with requests inside the declaration.
+                let address = unsafe { subject.alloc(request) };
+                blocks[*issued] = Block { address, layout };
             }
-            blocks.blocks[blocks.issued] = block;
-            blocks.issued += 1;
+            *issued += 1;
         }
         Op::Realloc {
             handle: Handle(handle),
             size,
         } => {
-            let (block, layout) = blocks.blocks[handle as usize];
+            let Block { address, layout } = blocks[handle as usize];
             let new = Layout::from_size_align(size as usize, layout.align());
-            if let (false, true, Ok(new)) = (block.is_null(), size > 0, new) {
+            if let (false, true, Ok(new)) = (address.is_null(), size > 0, new) {
                 // SAFETY: the block is live, was granted for `layout`, and `new` is valid.
-                let moved = unsafe { subject.realloc(block, layout, new.size()) };
+                let moved = unsafe { subject.realloc(address, layout, new.size()) };
                 if !moved.is_null() {
-                    blocks.blocks[handle as usize] = (moved, new);
+                    blocks[handle as usize] = Block {
+                        address: moved,
+                        layout: new,
+                    };
                 }
             }
         }
         Op::Free {
             handle: Handle(handle),
-        } => free(handle as usize, subject, blocks),
-        Op::FreeAll => (0..blocks.issued).for_each(|handle| free(handle, subject, blocks)),
+        } => free(&mut blocks[handle as usize], subject),
+        Op::FreeAll => blocks[..*issued]
+            .iter_mut()
+            .for_each(|block| free(block, subject)),
         _ => {}
     }
 }
 
-fn free(handle: usize, subject: &mut dyn AnySubject, blocks: &mut Blocks) {
-    let (block, layout) = blocks.blocks[handle];
-    if !block.is_null() {
-        blocks.blocks[handle].0 = core::ptr::null_mut();
+fn free(block: &mut Block, subject: &mut dyn AnySubject) {
+    let Block { address, layout } = *block;
+    if !address.is_null() {
+        *block = Block::NONE;
         // SAFETY: the block was live until the line above, and was granted for this layout.
-        unsafe { subject.free(block, layout) };
+        unsafe { subject.free(address, layout) };
     }
 }

@@ -1,17 +1,20 @@
 //! One subject over one region, and the blocks it has handed out.
 //!
 //! This is the one place of the harness that touches heap memory: it calls the subject, fills
-//! blocks and verifies them (`contents`), errs as a client may (`misuse`), puts states back
-//! (`rewind`), counts what calls cost (`meter`), and answers in offsets. Above it nothing is unsafe. It never lets the
-//! harness do damage of its own: only blocks that lie wholly inside the heap are filled.
+//! blocks and verifies them (`contents`), asks for what an empty heap has (`capacity`), errs as a client
+//! may (`misuse`), puts states back (`rewind`), counts what calls cost (`meter`), and answers in offsets.
+//! It never lets the harness do damage of its own: only blocks that lie wholly inside the heap are
+//! filled.
 //!
 //! Invariant: a slot is live iff the subject granted its block, the block lies inside the heap,
 //! and it was not freed since.
 
+mod capacity;
 mod contents;
 mod meter;
 mod misuse;
 mod rewind;
+mod workspace;
 
 use core::alloc::Layout;
 
@@ -22,10 +25,12 @@ use crate::ground::Ground;
 use crate::observation::{Contents, Outcome, WalkDigest};
 use crate::op::{Align, Handle};
 use crate::subject::{Freed, Region, Request};
-use crate::table::{self, Text};
-use crate::trace::OPS_MAX;
+use crate::table;
+
+use workspace::Slot;
 
 pub use meter::{Counter, Meter};
+pub use workspace::Workspace;
 
 /// What a region holds before its subject is made, unless it must be zeroed: a byte that is
 /// neither 0 nor a plausible header.
@@ -48,50 +53,6 @@ pub enum Strength {
     /// Both ends of a block when it is freed or resized; the walk at every sixteenth op, or both ends
     /// of all live blocks where there is no walk; everything at the end.
     Fast,
-}
-
-/// A block a trace has asked for. Dead slots keep their address for the misuse lane.
-#[derive(Clone, Copy)]
-struct Slot {
-    address: *mut u8,
-    size: u64,
-    align: Align,
-}
-
-/// The memory a run needs besides its heap; made once and used for run after run.
-pub struct Workspace {
-    slots: [Slot; OPS_MAX],
-    /// A bit a slot: set iff it is live. Words behind the last issued slot mean nothing.
-    live: [u64; OPS_MAX / 64],
-    /// Client writes, as offsets from the region's start: they are not corruption.
-    writes: [(u64, u64); WRITES_MAX],
-    printed: Text,
-    rewritten: Text,
-}
-
-impl Workspace {
-    /// An unused workspace. It is all zero, so that one in a program's data takes up no image.
-    #[must_use]
-    pub const fn new() -> Self {
-        let slot = Slot {
-            address: core::ptr::null_mut(),
-            size: 0,
-            align: Align::MIN,
-        };
-        Self {
-            slots: [slot; OPS_MAX],
-            live: [0; OPS_MAX / 64],
-            writes: [(0, 0); WRITES_MAX],
-            printed: Text::new(),
-            rewritten: Text::new(),
-        }
-    }
-}
-
-impl Default for Workspace {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Region {
@@ -306,54 +267,6 @@ impl Heap<'_> {
     pub fn settle(&mut self) {
         let known = self.declaration.overhead.is_some() && !self.strayed;
         self.ground.settle(known);
-    }
-
-    /// Asks an empty heap for `fresh` bytes, the largest request it once granted; only if that is
-    /// refused, searches for the largest it grants now.
-    pub fn capacity(&mut self, fresh: u64) -> Outcome {
-        if self.live > 0 {
-            return Outcome::NotExpressible;
-        }
-        Outcome::Capacity(if self.grants(fresh) {
-            fresh
-        } else {
-            self.largest(fresh)
-        })
-    }
-
-    /// The largest request up to `limit` bytes that is granted; tried blocks are freed at once.
-    fn largest(&mut self, limit: u64) -> u64 {
-        let (mut granted, mut refused) = (0, limit);
-        while granted + 1 < refused {
-            let middle = granted + (refused - granted) / 2;
-            if self.grants(middle) {
-                granted = middle
-            } else {
-                refused = middle
-            }
-        }
-        granted
-    }
-
-    /// Whether `size` bytes are granted now.
-    pub fn grants(&mut self, size: u64) -> bool {
-        let Some(request) = request(self.declaration, size, None, false) else {
-            return false;
-        };
-        // SAFETY: `request` answers only with requests inside the declaration.
-        let block = unsafe { self.subject.alloc(request) };
-        if block.is_null() {
-            return false;
-        }
-        // What lies between is not filled; the headers at both ends were written.
-        let from = block.addr().wrapping_sub(self.region.start.addr());
-        let end = from.saturating_add(request.size);
-        self.ground.mark(from, from);
-        self.ground.mark(end, end);
-        let layout = layout(size, Align::DEFAULT).unwrap_or(Layout::new::<u64>());
-        // SAFETY: the block was granted above for this layout, and nothing was called since.
-        unsafe { self.subject.free(block, layout) };
-        true
     }
 
     /// The digest of the subject's chunks.

@@ -4,11 +4,11 @@ use std::hint::black_box;
 use std::sync::atomic::AtomicU32;
 
 use anyhow::{Result, ensure};
-use harness::bare::Blocks;
+use harness::bare::Block;
 use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::op::{Handle, Op};
-use harness::trace::Trace;
+use harness::trace::{OPS_MAX, Trace};
 
 use super::clock::thread_time;
 use super::figure::{Figure, Goal};
@@ -196,7 +196,7 @@ struct Runner {
     /// Apart, since a run of calls alone leaves its heap as it is.
     unjudged: InProcess,
     judged: InProcess,
-    blocks: Box<Blocks>,
+    blocks: Vec<Block>,
     progress: AtomicU32,
 }
 
@@ -206,7 +206,7 @@ impl Runner {
             entry,
             unjudged: InProcess::default(),
             judged: InProcess::default(),
-            blocks: Box::default(),
+            blocks: vec![Block::NONE; OPS_MAX],
             progress: AtomicU32::new(0),
         }
     }
