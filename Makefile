@@ -23,7 +23,7 @@ TARGET ?= kmem
 run: SECONDS ?= 20
 fuzz: SECONDS ?= 60
 
-.PHONY: help setup run build rig guest guest-coverage test fuzz replay review seeds lint known-bugs soak ci
+.PHONY: help setup run build rig guest guest-coverage test fuzz replay review seeds lint known-bugs bench soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
@@ -79,6 +79,9 @@ lint: setup ## Check formatting, lints and documentation in all three workspaces
 
 known-bugs: rig ## Find real, since fixed bugs of other crates again, and measure how soon
 	@scripts/known-bugs.sh
+
+bench: build guest-coverage ## Measure what has a goal, and draw it (docs/performance.svg); see docs/performance.md
+	$(RIG) bench all -o docs/performance.svg
 
 soak: build known-bugs ## The long runs: five seeds and 10^8 ops for each correct allocator
 	@scripts/soak.sh

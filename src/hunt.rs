@@ -245,10 +245,7 @@ pub fn shrink(
             && broken.0 != Rule::Hang
         {
             // A search gives an op little time, which a busy machine may have used up otherwise.
-            executor.confirm_hangs(true);
-            let confirmed = executor.verdict(entry, trace, rules);
-            executor.confirm_hangs(false);
-            (_, verdict) = confirmed?;
+            (_, verdict) = executor.verdict(entry, trace, rules)?;
         }
         let same = |found: &&Finding| (found.rule, found.kind) == broken;
         Ok(verdict.finding().filter(same).cloned())

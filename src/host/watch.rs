@@ -77,6 +77,8 @@ impl Still {
 pub fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        // Here, and not in each child: that would clear as many pages for every run.
+        signal_stack();
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             if TRANSCRIPT.load(Relaxed).is_null() {
@@ -129,13 +131,17 @@ pub fn leave() -> ! {
     unsafe { libc::_exit(0) }
 }
 
+fn signal_stack() -> &'static [u8] {
+    SIGNAL_STACK.get_or_init(|| vec![0; SIGNAL_STACK_BYTES].into_boxed_slice())
+}
+
 /// # Safety
 /// What `watch` refers to lives until the process has ended.
 unsafe fn start(watch: &Watch<'_>) {
     TRANSCRIPT.store(std::ptr::from_ref(watch.transcript).cast_mut(), Relaxed);
     PROGRESS.store(std::ptr::from_ref(watch.progress).cast_mut(), Relaxed);
     HEAP_START.store(watch.heap_start, Relaxed);
-    let stack = SIGNAL_STACK.get_or_init(|| vec![0; SIGNAL_STACK_BYTES].into_boxed_slice());
+    let stack = signal_stack();
     let stack = libc::stack_t {
         ss_sp: stack.as_ptr().cast_mut().cast(),
         ss_flags: 0,
