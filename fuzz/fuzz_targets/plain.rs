@@ -6,67 +6,43 @@
 
 use std::alloc::Layout;
 
-use arbitrary::Arbitrary;
+use harness::declaration::Declaration;
+use harness::foreign::Foreign;
+use harness::subject::Region;
 use kmem::Kmem;
 use libfuzzer_sys::fuzz_target;
 
+#[path = "../plain/actions.rs"]
+mod actions;
 #[path = "../../src/fuzz/tally.rs"]
 mod tally;
 
-const HEAP_BYTES: usize = 256 << 10;
-
-#[derive(Arbitrary, Debug)]
-enum Action {
-    Alloc { size: u16, align: u8 },
-    Dealloc { index: u8 },
-    Realloc { index: u8, size: u16 },
-}
-
-fuzz_target!(|actions: Vec<Action>| {
-    let mut memory = vec![0_u64; HEAP_BYTES / 8];
-    tally::add(run(&actions, &mut memory));
+fuzz_target!(|actions: Vec<actions::Action>| {
+    tally::add(actions::run::<Allocator>(&actions));
 });
 
-/// Runs the actions on a new heap; returns how many the allocator was called for.
-fn run(actions: &[Action], memory: &mut [u64]) -> u64 {
-    let mut calls = 0;
-    let mut blocks: Vec<(*mut u8, Layout)> = Vec::new();
-    // SAFETY: the memory is borrowed for longer than the heap lives, and is a multiple of 8.
-    let mut heap = unsafe { Kmem::new(memory.as_mut_ptr().cast(), HEAP_BYTES) };
-    for action in actions {
-        match *action {
-            Action::Alloc { size, align } => {
-                let layout = Layout::from_size_align(size.into(), 1 << (align % 8)).unwrap();
-                // SAFETY: any layout may be asked for.
-                let block = unsafe { heap.alloc(layout) };
-                calls += 1;
-                if !block.is_null() {
-                    // SAFETY: the block was granted with this size.
-                    unsafe { block.write_bytes(0xa5, layout.size()) };
-                    blocks.push((block, layout));
-                }
-            }
-            Action::Dealloc { index } if !blocks.is_empty() => {
-                let (block, layout) = blocks.swap_remove(usize::from(index) % blocks.len());
-                // SAFETY: the block is live, and forgotten from here on.
-                unsafe { heap.dealloc(block, layout) };
-                calls += 1;
-            }
-            Action::Realloc { index, size } if !blocks.is_empty() => {
-                let at = usize::from(index) % blocks.len();
-                let (block, layout) = blocks[at];
-                let new = Layout::from_size_align(size.into(), layout.align()).unwrap();
-                // SAFETY: the block is live and has this layout.
-                let block = unsafe { heap.realloc(block, layout, new.size()) };
-                calls += 1;
-                if !block.is_null() {
-                    // SAFETY: the block was granted with this size.
-                    unsafe { block.write_bytes(0x5a, new.size()) };
-                    blocks[at] = (block, new);
-                }
-            }
-            Action::Dealloc { .. } | Action::Realloc { .. } => {}
-        }
+struct Allocator(Kmem);
+
+impl Foreign for Allocator {
+    const DECLARATION: Declaration = Declaration::foreign("kmem");
+
+    unsafe fn new(region: Region) -> Self {
+        // SAFETY: the caller vouches for the region.
+        Self(unsafe { Kmem::new(region.start, region.bytes) })
     }
-    calls
+
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: any layout may be asked for.
+        unsafe { self.0.alloc(layout) }
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.0.dealloc(block, layout) };
+    }
+
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.0.realloc(block, layout, new_size) }
+    }
 }
