@@ -186,26 +186,39 @@ fn resident_megabytes(id: u32) -> Result<f64> {
     Ok(kilobytes.map_or(Ok(0.0), str::parse)? / 1000.0)
 }
 
-/// Builds a variant with cargo-fuzz; returns the binary. What differs in flags or in package has a
-/// folder of its own, so that a second call builds nothing.
+/// Builds a variant; what differs in flags or in package has a folder of its own, so that a second
+/// call builds nothing.
 fn build(variant: &Variant, root: &Path, target: &Path) -> Result<PathBuf> {
     let package = variant.package.replace('/', "-");
     let folder = target.join(format!(
         "{package}{}",
         if variant.optimized { "-O" } else { "" }
     ));
+    let package = root.join(variant.package);
+    build_target(root, &package, variant.target, variant.optimized, &folder)
+}
+
+/// Builds a target of a package with cargo-fuzz, with `-O` or as it does by default; returns the
+/// binary. cargo-fuzz does not work outside a project, whatever else it is told.
+pub(super) fn build_target(
+    project: &Path,
+    package: &Path,
+    name: &str,
+    optimized: bool,
+    target: &Path,
+) -> Result<PathBuf> {
     let mut command = Command::new("cargo");
     command
-        .args(["+nightly", "fuzz", "build", variant.target, "--fuzz-dir"])
-        .arg(root.join(variant.package))
+        .args(["+nightly", "fuzz", "build", name, "--fuzz-dir"])
+        .arg(package)
         .arg("--target-dir")
-        .arg(&folder)
+        .arg(target)
         // Set by the cargo that runs this binary, if one does: they name its toolchain.
         .env_remove("RUSTUP_TOOLCHAIN")
         .env_remove("CARGO")
-        .current_dir(root)
+        .current_dir(project)
         .stdout(Stdio::null());
-    if variant.optimized {
+    if optimized {
         command.arg("-O");
     }
     let output = command
@@ -213,11 +226,11 @@ fn build(variant: &Variant, root: &Path, target: &Path) -> Result<PathBuf> {
         .context("cannot start cargo; install it with rustup")?;
     ensure!(
         output.status.success(),
-        "cannot build the fuzz target {}; `make setup` installs what it needs:\n{}",
-        variant.name,
+        "cannot build the fuzz target {name} of {}; `make setup` installs what it needs:\n{}",
+        package.display(),
         String::from_utf8_lossy(&output.stderr)
     );
-    find_binary(&folder, variant.target)
+    find_binary(target, name)
 }
 
 /// The binary, whatever the machine's target triple is called.

@@ -36,7 +36,7 @@ unsafe impl Arena for Source {
     unsafe fn deallocate(&self, _: NonNull<u8>, _: Layout) {}
 }
 
-struct Allocator(BlinkAlloc<Source>);
+pub struct Allocator(BlinkAlloc<Source>);
 
 impl Foreign for Allocator {
     const DECLARATION: Declaration = Declaration {

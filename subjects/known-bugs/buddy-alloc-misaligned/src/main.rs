@@ -14,7 +14,7 @@ const NAME: &str = env!("CARGO_PKG_NAME");
 /// The smallest leaf the crate takes.
 const LEAF_BYTES: usize = 16;
 
-struct Allocator(BuddyAlloc);
+pub struct Allocator(BuddyAlloc);
 
 impl Foreign for Allocator {
     const DECLARATION: Declaration = Declaration {

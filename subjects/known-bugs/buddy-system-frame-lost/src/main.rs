@@ -19,7 +19,7 @@ const FRAME_FIRST: usize = 1 << 20;
 /// How many there are: two of the longest runs, whatever the region holds besides.
 const FRAMES: usize = 128;
 
-struct Allocator {
+pub struct Allocator {
     frames: FrameAllocator<7>,
     region: Region,
 }

@@ -17,7 +17,7 @@ const FRAME_BYTES: usize = 64;
 /// The number of the region's first frame; a multiple of the longest run.
 const FRAME_FIRST: usize = 1 << 20;
 
-struct Allocator {
+pub struct Allocator {
     frames: FrameAllocator,
     region: Region,
 }

@@ -15,7 +15,7 @@ const NAME: &str = env!("CARGO_PKG_NAME");
 /// Size classes up to 2^9 bytes, so that most regions are larger.
 const ORDER: usize = 10;
 
-struct Allocator(Heap<ORDER>);
+pub struct Allocator(Heap<ORDER>);
 
 impl Foreign for Allocator {
     const DECLARATION: Declaration = Declaration {

@@ -17,7 +17,7 @@ const NAME: &str = env!("CARGO_PKG_NAME");
 const ORDER: usize = 10;
 const LARGEST_BYTES: usize = 1 << (ORDER - 1);
 
-struct Allocator(Heap<ORDER>);
+pub struct Allocator(Heap<ORDER>);
 
 impl Foreign for Allocator {
     const DECLARATION: Declaration = Declaration {

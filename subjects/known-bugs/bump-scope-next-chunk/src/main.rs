@@ -36,7 +36,7 @@ unsafe impl Arena for Source {
     unsafe fn deallocate(&self, _: NonNull<u8>, _: Layout) {}
 }
 
-struct Allocator {
+pub struct Allocator {
     arena: Bump<Source>,
     empty: Checkpoint,
     live: usize,

@@ -12,7 +12,7 @@ use linked_list_allocator::Heap;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 
-struct Allocator(Heap);
+pub struct Allocator(Heap);
 
 impl Foreign for Allocator {
     const DECLARATION: Declaration = Declaration {

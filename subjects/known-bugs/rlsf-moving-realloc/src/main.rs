@@ -12,7 +12,7 @@ use rlsf::Tlsf;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 
-struct Allocator(Tlsf<'static, u32, u32, 32, 32>);
+pub struct Allocator(Tlsf<'static, u32, u32, 32, 32>);
 
 impl Foreign for Allocator {
     const DECLARATION: Declaration = Declaration {

@@ -13,7 +13,7 @@ const NAME: &str = env!("CARGO_PKG_NAME");
 
 type Blocks = UnsafeStalloc<511, 8>;
 
-struct Allocator(*mut Blocks);
+pub struct Allocator(*mut Blocks);
 
 impl Foreign for Allocator {
     const DECLARATION: Declaration = Declaration {

@@ -17,7 +17,7 @@ const BLOCKS: usize = 511;
 
 type Blocks = Stalloc<BLOCKS, 8>;
 
-struct Allocator(*mut Blocks);
+pub struct Allocator(*mut Blocks);
 
 fn blocks(bytes: usize) -> usize {
     bytes.div_ceil(8)
