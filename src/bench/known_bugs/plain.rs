@@ -158,6 +158,8 @@ pub fn figure(bug: &Bug, hits: &[Option<Hit>], crashes: &[Option<Crash>]) -> Fig
     let value = hunt.unwrap_or(super::TIME).as_secs_f64();
     let mut figure = Figure::new(name, value, "s");
     if let (Some(_), Some(plain)) = (hunt, plain) {
+        // The hunt's times have no finer steps either.
+        let plain = plain.max(Duration::from_millis(1));
         return figure.against(plain.as_secs_f64()).held_to(GOAL);
     }
     figure.goal = Some(GOAL);
