@@ -54,10 +54,12 @@ impl Goal {
 
 impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AtMost(most) => write!(f, "<= {most}"),
-            Self::AtLeast(least) => write!(f, ">= {least}"),
-        }
+        let (sign, bound) = match self {
+            Self::AtMost(most) => ("<=", most),
+            Self::AtLeast(least) => (">=", least),
+        };
+        // A third is told in as many digits as anybody reads.
+        write!(f, "{sign} {}", (bound * 1000.0).round() / 1000.0)
     }
 }
 
@@ -144,6 +146,7 @@ mod tests {
     #[test]
     fn a_goal_says_by_how_much_it_is_missed() {
         assert!((Goal::AtMost(2.0).missed_by(3.0) - 1.5).abs() < 1e-9);
+        assert_eq!(Goal::AtLeast(1.0 / 3.0).to_string(), ">= 0.333");
         assert!((Goal::AtLeast(30.0).missed_by(60.0) - 0.5).abs() < 1e-9);
     }
 }
