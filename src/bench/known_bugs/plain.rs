@@ -29,9 +29,6 @@ const GOAL: Goal = Goal::AtMost(0.1);
 
 /// What the target prints before its first input: where the clock starts.
 const FIRST_INPUT: &str = "first input";
-/// For a hang: the least that libFuzzer takes. Its own 20 minutes would outlast the run.
-const TIMEOUT: &str = "-timeout=1";
-
 /// How a run of the target ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crash {
@@ -80,7 +77,7 @@ impl<'a> Plain<'a> {
             .arg(format!("-seed={seed}"))
             .arg(format!("-max_total_time={}", TIME.as_secs()))
             .arg(format!("-exact_artifact_path={}", input.display()))
-            .arg(TIMEOUT)
+            .arg(self.timeout())
             .env("ASAN_OPTIONS", fuzzing::ASAN_OPTIONS)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -111,24 +108,34 @@ impl<'a> Plain<'a> {
     /// Whether it fails on the input again, and the version without the bug does not: a timeout on
     /// a busy machine is no bug.
     fn is_the_bugs(&self, input: &Path) -> Result<bool> {
-        Ok(!passes(&self.binary, input)? && {
+        Ok(!self.passes(&self.binary, input)? && {
             let fixed = build(self.bug, "fixed", &self.folder)?;
-            passes(&fixed, input)?
+            self.passes(&fixed, input)?
         })
     }
-}
 
-/// Whether a target runs on an input to its end.
-fn passes(binary: &Path, input: &Path) -> Result<bool> {
-    let output = Command::new(binary)
-        .arg(input)
-        .arg(TIMEOUT)
-        // Where the copy goes that nobody needs.
-        .arg(format!("-exact_artifact_path={}", input.display()))
-        .env("ASAN_OPTIONS", fuzzing::ASAN_OPTIONS)
-        .output()
-        .with_context(|| format!("cannot run {}", binary.display()))?;
-    Ok(output.status.success())
+    /// Whether a version's target runs on an input to its end.
+    fn passes(&self, binary: &Path, input: &Path) -> Result<bool> {
+        let output = Command::new(binary)
+            .arg(input)
+            .arg(self.timeout())
+            // Where the copy goes that nobody needs.
+            .arg(format!("-exact_artifact_path={}", input.display()))
+            .env("ASAN_OPTIONS", fuzzing::ASAN_OPTIONS)
+            .output()
+            .with_context(|| format!("cannot run {}", binary.display()))?;
+        Ok(output.status.success())
+    }
+
+    /// How long an input may take. Where a hang is looked for, the least that libFuzzer takes;
+    /// elsewhere more, since on a busy machine an input that takes a second ends the run for
+    /// nothing. Its own 20 minutes would outlast the run.
+    fn timeout(&self) -> &'static str {
+        match self.bug.facts.rule.as_str() {
+            "hang" => "-timeout=1",
+            _ => "-timeout=10",
+        }
+    }
 }
 
 /// Builds the target over a version of a bug's crate; returns the binary.
