@@ -21,7 +21,7 @@ use crate::executor::Executor;
 use crate::generate::{self, Limits};
 use crate::guest::Guest;
 use crate::host::Host;
-use crate::judge::{Finding, Verdict};
+use crate::judge::Finding;
 use crate::minimize;
 use crate::rules::{Rule, Rules};
 
@@ -240,13 +240,7 @@ pub fn shrink(
         if !entry.declaration.accepts(trace.geometry) {
             return Ok(None);
         }
-        let (_, mut verdict) = executor.verdict(entry, trace, rules)?;
-        if let Verdict::Hang(_) = verdict
-            && broken.0 != Rule::Hang
-        {
-            // A search gives an op little time, which a busy machine may have used up otherwise.
-            (_, verdict) = executor.verdict(entry, trace, rules)?;
-        }
+        let (_, verdict) = executor.verdict(entry, trace, rules)?;
         let same = |found: &&Finding| (found.rule, found.kind) == broken;
         Ok(verdict.finding().filter(same).cloned())
     };
