@@ -102,9 +102,9 @@ impl InProcess {
             let ran = self.execute(entry, trace, options, fresh, &mut sink);
             let (objection, judged) = (sink.found, sink.judged);
             self.screen = screen;
-            self.ops_judged += judged;
             ran?;
             if objection.is_none() {
+                self.ops_judged += judged;
                 return Ok(None);
             }
         }

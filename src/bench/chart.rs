@@ -8,7 +8,7 @@ use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::figure::Figure;
+use super::figure::{Figure, short};
 
 const WIDTH: u32 = 1000;
 /// Of a bar with its label above it.
@@ -44,16 +44,6 @@ fn row(figure: &Figure) -> Option<Row> {
     let goal = figure.goal?;
     let label = format!("{}: {} (goal {goal})", figure.figure, short(value));
     Some((label, goal.missed_by(value), figure.met?))
-}
-
-/// Three digits that count.
-fn short(value: f64) -> String {
-    match value.abs() {
-        100.0.. => format!("{value:.0}"),
-        10.0.. => format!("{value:.1}"),
-        0.1.. => format!("{value:.2}"),
-        _ => format!("{value:.4}"),
-    }
 }
 
 fn draw(

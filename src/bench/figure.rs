@@ -115,6 +115,17 @@ impl Figure {
     }
 }
 
+/// A number in three digits that count, as far as they are behind the point.
+#[must_use]
+pub fn short(value: f64) -> String {
+    match value.abs() {
+        100.0.. => format!("{value:.0}"),
+        10.0.. => format!("{value:.1}"),
+        0.1.. => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
 /// The median of some measurements.
 #[must_use]
 pub fn middle(values: &[f64]) -> Option<f64> {

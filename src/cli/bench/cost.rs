@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use harness::entry::Entry;
 
+use super::figures;
 use crate::bench::cost::{self, Cost, LIVE, Order, Workload};
 use crate::bench::figure::Figure;
 use crate::cli::Outcome;
@@ -54,7 +55,8 @@ impl Arguments {
             for workload in &workloads {
                 let measured = cost::measure(&mut guest, entry, workload)?;
                 if self.format == Format::Json {
-                    print(measured.iter().flat_map(Cost::figures))?;
+                    let measured: Vec<_> = measured.iter().flat_map(Cost::figures).collect();
+                    figures::print(&measured, self.format)?;
                 }
                 rows.extend(measured);
                 if workload.order == Order::Mixed {
@@ -63,10 +65,10 @@ impl Arguments {
                 }
             }
         }
-        let mut figures = cost::ratios(&rows);
-        figures.extend(cost::largest_figures(&largest));
+        let mut ratios = cost::ratios(&rows);
+        ratios.extend(cost::largest_figures(&largest));
         if self.format == Format::Json {
-            print(figures)?;
+            figures::print(&ratios, self.format)?;
             return Ok(Outcome::AsExpected);
         }
         let mut out = std::io::stdout().lock();
@@ -76,7 +78,7 @@ impl Arguments {
         let cells: Vec<_> = rows.iter().map(cells).collect();
         out.write_all(table(heading, &cells).as_bytes())?;
         writeln!(out)?;
-        let cells: Vec<_> = figures.iter().map(figure_cells).collect();
+        let cells: Vec<_> = ratios.iter().map(figure_cells).collect();
         out.write_all(table(["FIGURE", "VALUE", "UNIT", "RATIO"], &cells).as_bytes())?;
         Ok(Outcome::AsExpected)
     }
@@ -89,14 +91,6 @@ impl Arguments {
         }
         self.subject.iter().map(|named| named.0).collect()
     }
-}
-
-fn print(figures: impl IntoIterator<Item = Figure>) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    for figure in figures {
-        writeln!(out, "{}", serde_json::to_string(&figure)?)?;
-    }
-    Ok(())
 }
 
 fn cells(row: &Cost) -> [String; 8] {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use crate::bench::figure::Figure;
+use crate::bench::figure::{Figure, short};
 use crate::cli::Outcome;
 use crate::cli::options::Format;
 use crate::cli::table::table;
@@ -37,9 +37,9 @@ fn cells(figure: &Figure) -> [String; 6] {
     let text = |text: Option<String>| text.unwrap_or("-".to_owned());
     [
         figure.figure.clone(),
-        number(figure.value),
+        short(figure.value),
         figure.unit.to_owned(),
-        text(figure.ratio.map(number)),
+        text(figure.ratio.map(short)),
         text(figure.goal.map(|goal| goal.to_string())),
         text(
             figure
@@ -47,14 +47,4 @@ fn cells(figure: &Figure) -> [String; 6] {
                 .map(|met| if met { "yes" } else { "no" }.to_owned()),
         ),
     ]
-}
-
-/// Three digits that count, as far as they are behind the point.
-fn number(value: f64) -> String {
-    match value.abs() {
-        100.0.. => format!("{value:.0}"),
-        10.0.. => format!("{value:.1}"),
-        0.1.. => format!("{value:.2}"),
-        _ => format!("{value:.4}"),
-    }
 }
