@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use harness::op::Op;
 
-    const SUBJECT: Declaration = Declaration::foreign("subject");
+    const SUBJECT: Declaration = Declaration::new("subject");
 
     fn run(outcomes: &[Outcome], end: RunEnd) -> Run {
         let observations = outcomes
@@ -160,10 +160,7 @@ mod tests {
 
     #[test]
     fn offsets_are_not_compared_where_they_depend_on_addresses() {
-        let absolute = Declaration {
-            placement_absolute: true,
-            ..SUBJECT
-        };
+        let absolute = SUBJECT.placement_absolute();
         let at = |offset| run(&[Outcome::Placed(offset)], RunEnd::Completed);
         assert_eq!(compare(&absolute, &trace(), &at(8), &at(16)), None);
         assert!(compare(&SUBJECT, &trace(), &at(8), &at(16)).is_some());

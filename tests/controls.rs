@@ -7,8 +7,7 @@ use std::slice;
 
 use harness::declaration::Declaration;
 use harness::entry::Entry;
-use harness::foreign::{Adapter, Foreign};
-use harness::subject::Region;
+use harness::subject::{Freed, Region, Subject};
 use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings, Summary};
 use kmem_rig::rules::{Rule, Rules};
@@ -81,11 +80,9 @@ struct Forgetful {
     frees: u32,
 }
 
-impl Foreign for Forgetful {
-    const DECLARATION: Declaration = Declaration {
-        name: "forgetful",
-        ..LinkedList::DECLARATION
-    };
+impl Subject for Forgetful {
+    const DECLARATION: Declaration =
+        Declaration::new("forgetful").region_at_least(LinkedList::DECLARATION.region.bytes_min);
 
     unsafe fn new(region: Region) -> Self {
         Self {
@@ -100,18 +97,19 @@ impl Foreign for Forgetful {
         unsafe { self.heap.alloc(layout) }
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         self.frees += 1;
         if !self.frees.is_multiple_of(16) {
             // SAFETY: exactly the caller's promise.
-            unsafe { self.heap.free(block, layout) };
+            return unsafe { self.heap.free(block, layout) };
         }
+        Freed::Done
     }
 }
 
 #[test]
 fn a_control_that_loses_memory_is_found() {
-    let entry = Entry::of::<Adapter<Forgetful>>();
+    let entry = Entry::of::<Forgetful>();
     let settings = Settings {
         entry: &entry,
         rules: Rules::ALL,

@@ -7,8 +7,7 @@
 use std::alloc::Layout;
 
 use harness::declaration::Declaration;
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::subject::{Freed, Region, Subject};
 use kmem::Kmem;
 use libfuzzer_sys::fuzz_target;
 
@@ -23,8 +22,8 @@ fuzz_target!(|actions: Vec<actions::Action>| {
 
 struct Allocator(Kmem);
 
-impl Foreign for Allocator {
-    const DECLARATION: Declaration = Declaration::foreign("kmem");
+impl Subject for Allocator {
+    const DECLARATION: Declaration = Declaration::new("kmem");
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region.
@@ -36,9 +35,10 @@ impl Foreign for Allocator {
         unsafe { self.0.alloc(layout) }
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         // SAFETY: exactly the caller's promise.
         unsafe { self.0.dealloc(block, layout) };
+        Freed::Done
     }
 
     unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {

@@ -4,8 +4,7 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 
 use arbitrary::Arbitrary;
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::subject::{Freed, Region, Subject};
 
 const HEAP_BYTES: usize = 256 << 10;
 /// More than any block is aligned to.
@@ -19,17 +18,17 @@ pub enum Action {
 }
 
 /// Runs the actions on a new heap; returns how many the allocator was called for.
-pub fn run<F: Foreign>(actions: &[Action]) -> u64 {
+pub fn run<S: Subject>(actions: &[Action]) -> u64 {
     let mut calls = 0;
     let mut blocks: Vec<(*mut u8, Layout)> = Vec::new();
     // Dropped after the heap, since it was made before.
     let memory = Memory::new();
     // SAFETY: the memory is the heap's alone, and outlives it.
-    let mut heap = unsafe { F::new(memory.region()) };
+    let mut heap = unsafe { S::new(memory.region()) };
     for action in actions {
         match *action {
             Action::Alloc { size, align } => {
-                let layout = layout::<F>(size, 1 << (align % 8));
+                let layout = layout::<S>(size, 1 << (align % 8));
                 // SAFETY: the layout is within the declaration, and not of size 0.
                 let block = unsafe { heap.alloc(layout) };
                 calls += 1;
@@ -48,7 +47,7 @@ pub fn run<F: Foreign>(actions: &[Action]) -> u64 {
             Action::Realloc { index, size } if !blocks.is_empty() => {
                 let at = usize::from(index) % blocks.len();
                 let (block, old) = blocks[at];
-                let new = layout::<F>(size, old.align());
+                let new = layout::<S>(size, old.align());
                 // SAFETY: the block is live and has the old layout; the new size is not 0.
                 let block = unsafe { heap.realloc(block, old, new.size()) };
                 calls += 1;
@@ -65,8 +64,8 @@ pub fn run<F: Foreign>(actions: &[Action]) -> u64 {
 }
 
 /// A layout that may be asked for: not of size 0, and aligned to no more than is declared.
-fn layout<F: Foreign>(size: u16, align: usize) -> Layout {
-    let align = align.min(F::DECLARATION.align_max as usize);
+fn layout<S: Subject>(size: u16, align: usize) -> Layout {
+    let align = align.min(S::DECLARATION.align_max as usize);
     Layout::from_size_align(size.max(1).into(), align).expect("a layout")
 }
 

@@ -1,10 +1,21 @@
 //! What a subject's users are told: the facts that decide what is asked of it and what it is
 //! judged for. A request outside the declaration is never made.
+//!
+//! ```
+//! use harness::declaration::{Declaration, Misuse};
+//!
+//! /// Needs 64 bytes for its lists, aligns up to a page, and checks the pointers it is given.
+//! const DECLARATION: Declaration = Declaration::new("my-heap")
+//!     .region_at_least(64)
+//!     .align_max(4096)
+//!     .misuse(Misuse::Refuses);
+//! ```
 
 use crate::geometry::Geometry;
 
-/// A subject's promises and needs.
+/// A subject's promises and needs; made by [`Declaration::new`] and what follows it.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Declaration {
     /// The subject's name on the command line and in traces.
     pub name: &'static str,
@@ -37,9 +48,12 @@ pub struct Declaration {
 
 impl Declaration {
     /// What may be said of an allocator of which nothing is known but its name: it takes any region
-    /// and reuses all memory; of its bookkeeping, its placement and misuse it says nothing.
+    /// and reuses all memory; of its bookkeeping, its placement and misuse it says nothing. The
+    /// methods below say more, one fact each.
+    ///
+    /// The name is how commands and traces call it: lower-case letters, digits and `-`.
     #[must_use]
-    pub const fn foreign(name: &'static str) -> Self {
+    pub const fn new(name: &'static str) -> Self {
         Self {
             name,
             family: name,
@@ -61,6 +75,104 @@ impl Declaration {
         }
     }
 
+    /// It is a generation of a design of which there are others.
+    #[must_use]
+    pub const fn family(mut self, family: &'static str) -> Self {
+        self.family = family;
+        self
+    }
+
+    /// It is wrong on purpose if `planted`.
+    #[must_use]
+    pub const fn planted(mut self, planted: bool) -> Self {
+        self.planted = planted;
+        self
+    }
+
+    /// Its offsets and chunks are shown in units of so many bytes.
+    #[must_use]
+    pub const fn unit(mut self, bytes: u64) -> Self {
+        self.unit = bytes;
+        self
+    }
+
+    /// It has entries that take any size without a layout: [`crate::subject::Subject::alloc_native`].
+    #[must_use]
+    pub const fn native(mut self) -> Self {
+        self.native = true;
+        self
+    }
+
+    /// It needs a region of so many bytes at least. Smaller ones are never made for it.
+    #[must_use]
+    pub const fn region_at_least(mut self, bytes: u64) -> Self {
+        self.region.bytes_min = bytes;
+        self
+    }
+
+    /// It takes regions of a multiple of so many bytes only.
+    #[must_use]
+    pub const fn region_multiple_of(mut self, bytes: u64) -> Self {
+        self.region.bytes_multiple = bytes;
+        self
+    }
+
+    /// It needs a region of zeroes.
+    #[must_use]
+    pub const fn region_zeroed(mut self) -> Self {
+        self.region.zeroed = true;
+        self
+    }
+
+    /// It grants alignments up to so many bytes. Stricter ones are never asked for.
+    #[must_use]
+    pub const fn align_max(mut self, bytes: u64) -> Self {
+        self.align_max = bytes;
+        self
+    }
+
+    /// What becomes of memory that is given back, where not all of it is as good as new.
+    #[must_use]
+    pub const fn reuse(mut self, reuse: Reuse) -> Self {
+        self.reuse = reuse;
+        self
+    }
+
+    /// Where it places blocks depends on the region's address beyond [`Geometry::region_align`].
+    #[must_use]
+    pub const fn placement_absolute(mut self) -> Self {
+        self.placement_absolute = true;
+        self
+    }
+
+    /// How it spends memory.
+    #[must_use]
+    pub const fn overhead(mut self, overhead: Overhead) -> Self {
+        self.overhead = Some(overhead);
+        self
+    }
+
+    /// Where it places blocks, to the byte.
+    #[must_use]
+    pub const fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// The form of its table. It then lists its chunks as well.
+    #[must_use]
+    pub const fn table(mut self, table: TableForm) -> Self {
+        self.table = table;
+        self
+    }
+
+    /// What it promises about misuse.
+    #[must_use]
+    pub const fn misuse(mut self, misuse: Misuse) -> Self {
+        self.misuse = misuse;
+        self
+    }
+
     /// Whether the subject can be given a heap of this geometry.
     #[must_use]
     pub const fn accepts(&self, geometry: Geometry) -> bool {
@@ -71,6 +183,7 @@ impl Declaration {
 
 /// What a subject needs of the region it is given.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct RegionNeeds {
     /// Smallest region, in bytes.
     pub bytes_min: u64,

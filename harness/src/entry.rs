@@ -11,8 +11,19 @@ use core::ops::{ControlFlow, Range};
 
 use crate::declaration::Declaration;
 use crate::observation::WalkDigest;
-use crate::subject::{Chunk, Freed, Region, Request, Subject};
+use crate::subject::{Chunk, Freed, Region, Subject};
 use crate::table;
+
+/// One request for memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Bytes.
+    pub size: usize,
+    /// `None`: through the native entry.
+    pub align: Option<usize>,
+    /// Whether the block must come zeroed.
+    pub zeroed: bool,
+}
 
 /// What an entry does with a subject that it has made.
 pub type WithSubject<'a> = &'a mut dyn FnMut(&mut dyn AnySubject);
@@ -62,10 +73,10 @@ unsafe fn with_fresh<S: Subject>(region: Region, work: WithSubject<'_>) {
 
 /// The calls of [`Subject`], of any subject.
 pub trait AnySubject {
-    /// [`Subject::alloc`].
+    /// A block, or null, from the entry that the request is for.
     ///
     /// # Safety
-    /// As there.
+    /// The request is within the declaration; one with an alignment is not for 0 bytes.
     unsafe fn alloc(&mut self, request: Request) -> *mut u8;
 
     /// [`Subject::realloc`].
@@ -95,8 +106,18 @@ pub trait AnySubject {
 
 impl<S: Subject> AnySubject for S {
     unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
-        // SAFETY: exactly the caller's promise.
-        unsafe { Subject::alloc(self, request) }
+        let Request {
+            size,
+            align,
+            zeroed,
+        } = request;
+        match align.and_then(|align| Layout::from_size_align(size, align).ok()) {
+            // SAFETY: the request is within the declaration; with an alignment its size is not 0.
+            Some(layout) if zeroed => unsafe { self.alloc_zeroed(layout) },
+            // SAFETY: as above.
+            Some(layout) => unsafe { Subject::alloc(self, layout) },
+            None => self.alloc_native(size, zeroed),
+        }
     }
 
     unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {

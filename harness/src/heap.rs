@@ -19,12 +19,12 @@ mod workspace;
 use core::alloc::Layout;
 
 use crate::declaration::{Declaration, Overhead, Reserved};
-use crate::entry::{AnySubject, Entry};
+use crate::entry::{AnySubject, Entry, Request};
 use crate::geometry::{Geometry, PAGE_BYTES};
 use crate::ground::Ground;
 use crate::observation::{Contents, Outcome, WalkDigest};
 use crate::op::{Align, Handle};
-use crate::subject::{Freed, Region, Request};
+use crate::subject::{Freed, Region};
 use crate::table;
 
 use workspace::Slot;

@@ -11,7 +11,7 @@
 //! | [`op`], [`geometry`], `trace` | what is asked: one call, the heap, a sequence of calls |
 //! | `text` (with `parse`), `bytes`, [`record`] | traces for people, for libFuzzer, on the wire |
 //! | [`declaration`], [`subject`], [`entry`] | the allocator under test, and a row of a registry |
-//! | [`foreign`] | somebody else's as a subject |
+//! | [`global`] | one that is a `GlobalAlloc` as a subject |
 //! | [`execute`], [`heap`], [`ground`], [`pattern`], [`table`] | running a trace and checking memory |
 //! | [`bare`] | the calls alone, to measure against |
 //! | [`branch`] | trying many ops from one state |
@@ -32,8 +32,8 @@ pub mod bytes;
 pub mod declaration;
 pub mod entry;
 pub mod execute;
-pub mod foreign;
 pub mod geometry;
+pub mod global;
 pub mod ground;
 pub mod heap;
 pub mod mailbox;

@@ -1,6 +1,5 @@
 //! The allocator under test, as the harness sees it.
 //!
-//! An adapter of some twenty lines puts an allocator behind this trait; `subjects/` has ours.
 //! The trait speaks of pointers; only [`crate::heap::Heap`] calls it, and nothing above sees one.
 
 use core::alloc::Layout;
@@ -20,17 +19,6 @@ pub struct Region {
     /// Bytes behind the heap that are accessible but not the subject's: whatever a no-access page
     /// cannot cover. They are watched for stray stores.
     pub slack: usize,
-}
-
-/// One request for memory.
-#[derive(Clone, Copy, Debug)]
-pub struct Request {
-    /// Bytes.
-    pub size: usize,
-    /// `None`: through the native entry, where there is one.
-    pub align: Option<usize>,
-    /// Whether the block must come zeroed.
-    pub zeroed: bool,
 }
 
 /// How a subject answered a free.
@@ -53,11 +41,50 @@ pub struct Chunk {
     pub taken: bool,
 }
 
-/// An allocator over one region.
+/// An allocator over one region: what an adapter of some twenty lines says.
+///
+/// Four items are asked for: what is declared, how one is made, and two calls. The others stand for
+/// what `GlobalAlloc` does where an allocator has no way of its own; one that has it must pass it
+/// on here, or it is never tested. An allocator that *is* a `GlobalAlloc` needs three items:
+/// [`crate::global::GlobalSubject`].
 ///
 /// From its first call on, an instance stays where it is: it may be moved between [`Self::new`] and
 /// the first `alloc`, `realloc` or `free`, and never after. An allocator that keeps pointers into
 /// itself is therefore initialised at its first call.
+///
+/// ```
+/// use core::alloc::Layout;
+/// use harness::declaration::{Declaration, Reuse};
+/// use harness::subject::{Freed, Region, Subject};
+///
+/// /// Hands out its region from the start to the end, once.
+/// struct Bump {
+///     next: *mut u8,
+///     left: usize,
+/// }
+///
+/// impl Subject for Bump {
+///     const DECLARATION: Declaration = Declaration::new("bump").reuse(Reuse::Never);
+///
+///     unsafe fn new(region: Region) -> Self {
+///         Self { next: region.start, left: region.bytes }
+///     }
+///
+///     unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+///         let gap = self.next.align_offset(layout.align());
+///         let Some(left) = self.left.checked_sub(gap + layout.size()) else {
+///             return core::ptr::null_mut();
+///         };
+///         let block = self.next.wrapping_add(gap);
+///         (self.next, self.left) = (block.wrapping_add(layout.size()), left);
+///         block
+///     }
+///
+///     unsafe fn free(&mut self, _: *mut u8, _: Layout) -> Freed {
+///         Freed::Done
+///     }
+/// }
+/// ```
 pub trait Subject: Sized {
     /// What its users are told.
     const DECLARATION: Declaration;
@@ -67,7 +94,7 @@ pub trait Subject: Sized {
     /// the chunks that [`Self::walk`] shows, alone. What `explore` relies on.
     const TABLE_IS_STATE: bool = false;
 
-    /// An allocator over a fresh region.
+    /// An allocator over a fresh region, made as its documentation says.
     ///
     /// # Safety
     /// The region is as [`Region`] says and as the declaration's needs say, and outlives the subject.
@@ -76,14 +103,8 @@ pub trait Subject: Sized {
     /// A block, or null.
     ///
     /// # Safety
-    /// The request is within the declaration.
-    unsafe fn alloc(&mut self, request: Request) -> *mut u8;
-
-    /// The block resized, perhaps moved; or null, and the block as it was.
-    ///
-    /// # Safety
-    /// `block` is live, was granted for `layout`, and `(new_size, layout.align())` is a valid layout.
-    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8;
+    /// The layout is within the declaration, and its size is not 0.
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8;
 
     /// Gives a block back. The misuse lane passes pointers that are no live blocks, and only to
     /// subjects whose source says what happens then.
@@ -92,14 +113,63 @@ pub trait Subject: Sized {
     /// `block` is live and was granted for `layout`, or the caller wants to see misuse.
     unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed;
 
+    /// A block of zeroes, or null.
+    ///
+    /// # Safety
+    /// As for [`Self::alloc`].
+    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        let block = unsafe { self.alloc(layout) };
+        if !block.is_null() {
+            // SAFETY: the block was just granted, with as many bytes.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
+        block
+    }
+
+    /// The block resized, perhaps moved; or null, and the block as it was.
+    ///
+    /// # Safety
+    /// `block` is live and was granted for `layout`, `(new_size, layout.align())` is a valid layout
+    /// within the declaration, and the new size is not 0.
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the caller vouches that the new size makes a layout with this alignment.
+        let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+        // SAFETY: it is within the declaration.
+        let moved = unsafe { self.alloc(new) };
+        if !moved.is_null() {
+            // SAFETY: both blocks are live and hold that many bytes, and they do not overlap.
+            unsafe { block.copy_to_nonoverlapping(moved, layout.size().min(new_size)) };
+            // SAFETY: the caller vouches for the block.
+            let _ = unsafe { self.free(block, layout) };
+        }
+        moved
+    }
+
+    /// A block of any size, zeroed or not, or null: the entry that takes no layout (`kmalloc`,
+    /// `kzmalloc`), of a subject that declares it.
+    fn alloc_native(&mut self, size: usize, zeroed: bool) -> *mut u8 {
+        let _ = (size, zeroed);
+        panic!(
+            "{} is declared `native`, but its adapter has no `alloc_native`",
+            Self::DECLARATION.name
+        )
+    }
+
     /// Shows each chunk in address order until `visit` breaks, and says which offsets the chunks
     /// should tile; `None` if the subject does not list its chunks. What is shown is what the
     /// bookkeeping says, however broken; the visitor bounds the walk.
-    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>>;
+    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
+        let _ = visit;
+        None
+    }
 
     /// The subject's own `print_table`, into a writer whose error must end it.
     ///
     /// # Errors
     /// Only the writer's.
-    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result;
+    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let _ = out;
+        Ok(())
+    }
 }

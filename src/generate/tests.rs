@@ -31,7 +31,7 @@ fn some_traces_go_on_with_cycles() {
 
 #[test]
 fn a_subject_with_needs_gets_heaps_that_meet_them() {
-    let mut declaration = Declaration::foreign("needy");
+    let mut declaration = Declaration::new("needy");
     (
         declaration.region.bytes_min,
         declaration.region.bytes_multiple,

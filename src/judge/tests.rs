@@ -42,11 +42,9 @@ fn first_fit() -> Declaration {
 
 /// Somebody else's allocator, which tolerates misuse.
 fn foreign() -> Declaration {
-    Declaration {
-        overhead: None,
-        misuse: Misuse::Tolerates,
-        ..published()
-    }
+    let mut declaration = published().misuse(Misuse::Tolerates);
+    declaration.overhead = None;
+    declaration
 }
 
 fn alloc(size: u64) -> Op {

@@ -36,21 +36,20 @@ pub use talc::Talc5;
 pub use talc_4::Talc4;
 
 use harness::entry::Entry;
-use harness::foreign::Adapter;
 
 /// Somebody else's allocators.
 pub const CONTROLS: [Entry; 13] = [
-    Entry::of::<Adapter<Talc5>>(),
-    Entry::of::<Adapter<Talc4>>(),
-    Entry::of::<Adapter<LinkedList>>(),
-    Entry::of::<Adapter<BuddySystem>>(),
-    Entry::of::<Adapter<FlexibleTlsf>>(),
-    Entry::of::<Adapter<EmbeddedLlff>>(),
-    Entry::of::<Adapter<EmbeddedTlsf>>(),
-    Entry::of::<Adapter<SegmentMalloc>>(),
-    Entry::of::<Adapter<GoodMemory>>(),
-    Entry::of::<Adapter<BuddyAlloc>>(),
-    Entry::of::<Adapter<SlabRs>>(),
-    Entry::of::<Adapter<AxSlab>>(),
-    Entry::of::<Adapter<Stalloc>>(),
+    Entry::of::<Talc5>(),
+    Entry::of::<Talc4>(),
+    Entry::of::<LinkedList>(),
+    Entry::of::<BuddySystem>(),
+    Entry::of::<FlexibleTlsf>(),
+    Entry::of::<EmbeddedLlff>(),
+    Entry::of::<EmbeddedTlsf>(),
+    Entry::of::<SegmentMalloc>(),
+    Entry::of::<GoodMemory>(),
+    Entry::of::<BuddyAlloc>(),
+    Entry::of::<SlabRs>(),
+    Entry::of::<AxSlab>(),
+    Entry::of::<Stalloc>(),
 ];

@@ -1,10 +1,10 @@
 //! The allocators under test, as host and guest know them by name.
 //!
 //! ```text
-//! ours      both generations of kmem's allocators                `Subject`
+//! ours      both generations of kmem's allocators
 //! mutants   the same with a planted defect each (feature)
-//! controls  other people's (feature)                   `Foreign`, a declaration and five calls
-//!     `- harness::entry: an `Entry` each, all of them in `ALL`
+//! controls  other people's (feature)
+//!     `- an implementation of `Subject` and an `Entry` each, all of them in `ALL`
 //! ```
 //!
 //! This crate and the allocators below it are what a fuzzer instruments: nothing of the rig is here.

@@ -14,9 +14,9 @@ use core::hint::black_box;
 use core::ops::{ControlFlow, Range};
 use core::ptr::null_mut;
 
-use crate::entry::AnySubject;
+use crate::entry::{AnySubject, Request};
 use crate::observation::WalkDigest;
-use crate::subject::{Chunk, Freed, Request};
+use crate::subject::{Chunk, Freed};
 
 /// Something that only grows, by one an instruction.
 pub type Counter = fn() -> u64;

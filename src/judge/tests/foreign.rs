@@ -5,10 +5,7 @@ use harness::declaration::Reuse;
 use super::*;
 
 fn reusing(reuse: Reuse) -> Declaration {
-    Declaration {
-        reuse,
-        ..Declaration::foreign("foreign")
-    }
+    Declaration::new("foreign").reuse(reuse)
 }
 
 fn capacity(bytes: u64) -> Step {

@@ -6,9 +6,8 @@ use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
 use ax_allocator::{BaseAllocator, ByteAllocator, SlabByteAllocator};
-use harness::declaration::{Declaration, RegionNeeds, Reuse};
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::declaration::{Declaration, Reuse};
+use harness::subject::{Freed, Region, Subject};
 
 /// The smallest region it takes, and what regions are multiples of.
 const REGION_BYTES: u64 = 32 << 10;
@@ -16,17 +15,12 @@ const REGION_BYTES: u64 = 32 << 10;
 /// `ax-allocator`'s `SlabByteAllocator`.
 pub struct AxSlab(SlabByteAllocator);
 
-impl Foreign for AxSlab {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: REGION_BYTES,
-            bytes_multiple: REGION_BYTES,
-            zeroed: false,
-        },
-        align_max: 4096,
-        reuse: Reuse::Cached,
-        ..Declaration::foreign("ax-slab")
-    };
+impl Subject for AxSlab {
+    const DECLARATION: Declaration = Declaration::new("ax-slab")
+        .region_at_least(REGION_BYTES)
+        .region_multiple_of(REGION_BYTES)
+        .align_max(4096)
+        .reuse(Reuse::Cached);
 
     unsafe fn new(region: Region) -> Self {
         let mut heap = SlabByteAllocator::new();
@@ -38,9 +32,10 @@ impl Foreign for AxSlab {
         self.0.alloc(layout).map_or(null_mut(), NonNull::as_ptr)
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         if let Some(block) = NonNull::new(block) {
             self.0.dealloc(block, layout);
         }
+        Freed::Done
     }
 }

@@ -6,9 +6,8 @@
 use core::alloc::Layout;
 
 use ::buddy_alloc::buddy_alloc::{BuddyAlloc as Buddies, BuddyAllocParam};
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 
 /// The smallest leaf the crate takes.
 const LEAF_BYTES: usize = 16;
@@ -16,15 +15,10 @@ const LEAF_BYTES: usize = 16;
 /// `buddy-alloc`.
 pub struct BuddyAlloc(Buddies);
 
-impl Foreign for BuddyAlloc {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: 520,
-            ..Declaration::foreign("").region
-        },
-        align_max: LEAF_BYTES as u64,
-        ..Declaration::foreign("buddy-alloc")
-    };
+impl Subject for BuddyAlloc {
+    const DECLARATION: Declaration = Declaration::new("buddy-alloc")
+        .region_at_least(520)
+        .align_max(LEAF_BYTES as u64);
 
     unsafe fn new(region: Region) -> Self {
         let param = BuddyAllocParam::new(region.start, region.bytes, LEAF_BYTES);
@@ -36,7 +30,8 @@ impl Foreign for BuddyAlloc {
         self.0.malloc(layout.size())
     }
 
-    unsafe fn free(&mut self, block: *mut u8, _: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
         self.0.free(block);
+        Freed::Done
     }
 }

@@ -7,8 +7,7 @@ use core::ptr::{NonNull, null_mut};
 
 use buddy_system_allocator::Heap;
 use harness::declaration::Declaration;
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::subject::{Freed, Region, Subject};
 
 /// Size classes up to 2^32 bytes, as in the crate's own examples.
 const ORDER: usize = 33;
@@ -16,8 +15,8 @@ const ORDER: usize = 33;
 /// `buddy_system_allocator`.
 pub struct BuddySystem(Heap<ORDER>);
 
-impl Foreign for BuddySystem {
-    const DECLARATION: Declaration = Declaration::foreign("buddy-system");
+impl Subject for BuddySystem {
+    const DECLARATION: Declaration = Declaration::new("buddy-system");
 
     unsafe fn new(region: Region) -> Self {
         let mut heap = Heap::empty();
@@ -30,10 +29,11 @@ impl Foreign for BuddySystem {
         self.0.alloc(layout).map_or(null_mut(), NonNull::as_ptr)
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         if let Some(block) = NonNull::new(block) {
             // SAFETY: exactly the caller's promise.
             unsafe { self.0.dealloc(block, layout) };
         }
+        Freed::Done
     }
 }

@@ -6,9 +6,8 @@ use core::cell::Cell;
 use core::ptr::null_mut;
 
 use ::dlmalloc::{Allocator, Dlmalloc};
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 
 /// What the crate rounds its requests for segments up to: it asks for whole multiples.
 const GRANULE_BYTES: u64 = 64 << 10;
@@ -61,15 +60,10 @@ unsafe impl Allocator for OneSegment {
 /// `dlmalloc` over one segment.
 pub struct SegmentMalloc(Dlmalloc<OneSegment>);
 
-impl Foreign for SegmentMalloc {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: GRANULE_BYTES,
-            bytes_multiple: GRANULE_BYTES,
-            zeroed: false,
-        },
-        ..Declaration::foreign("dlmalloc")
-    };
+impl Subject for SegmentMalloc {
+    const DECLARATION: Declaration = Declaration::new("dlmalloc")
+        .region_at_least(GRANULE_BYTES)
+        .region_multiple_of(GRANULE_BYTES);
 
     unsafe fn new(region: Region) -> Self {
         let given = Cell::new(false);
@@ -81,9 +75,10 @@ impl Foreign for SegmentMalloc {
         unsafe { self.0.malloc(layout.size(), layout.align()) }
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         // SAFETY: exactly the caller's promise.
         unsafe { self.0.free(block, layout.size(), layout.align()) }
+        Freed::Done
     }
 
     unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {

@@ -3,21 +3,14 @@
 use core::alloc::{GlobalAlloc, Layout};
 
 use embedded_alloc::LlffHeap;
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 
 /// `LlffHeap` of `embedded-alloc`.
 pub struct EmbeddedLlff(LlffHeap);
 
-impl Foreign for EmbeddedLlff {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: 24,
-            ..Declaration::foreign("").region
-        },
-        ..Declaration::foreign("embedded-llff")
-    };
+impl Subject for EmbeddedLlff {
+    const DECLARATION: Declaration = Declaration::new("embedded-llff").region_at_least(24);
 
     unsafe fn new(region: Region) -> Self {
         let heap = LlffHeap::empty();
@@ -31,9 +24,10 @@ impl Foreign for EmbeddedLlff {
         unsafe { GlobalAlloc::alloc(&self.0, layout) }
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         // SAFETY: exactly the caller's promise.
         unsafe { GlobalAlloc::dealloc(&self.0, block, layout) }
+        Freed::Done
     }
 
     unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {

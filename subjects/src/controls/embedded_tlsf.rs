@@ -3,21 +3,14 @@
 use core::alloc::{GlobalAlloc, Layout};
 
 use embedded_alloc::TlsfHeap;
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 
 /// `TlsfHeap` of `embedded-alloc`.
 pub struct EmbeddedTlsf(TlsfHeap);
 
-impl Foreign for EmbeddedTlsf {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: 128,
-            ..Declaration::foreign("").region
-        },
-        ..Declaration::foreign("embedded-tlsf")
-    };
+impl Subject for EmbeddedTlsf {
+    const DECLARATION: Declaration = Declaration::new("embedded-tlsf").region_at_least(128);
 
     unsafe fn new(region: Region) -> Self {
         let heap = TlsfHeap::empty();
@@ -31,9 +24,10 @@ impl Foreign for EmbeddedTlsf {
         unsafe { GlobalAlloc::alloc(&self.0, layout) }
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         // SAFETY: exactly the caller's promise.
         unsafe { GlobalAlloc::dealloc(&self.0, block, layout) }
+        Freed::Done
     }
 
     unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {

@@ -6,9 +6,8 @@ use core::alloc::Layout;
 use good_memory_allocator::{
     Allocator, DEFAULT_ALIGNMENT_SUB_BINS_AMOUNT, DEFAULT_SMALLBINS_AMOUNT,
 };
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 
 /// `good_memory_allocator` with its default numbers of bins.
 pub struct GoodMemory {
@@ -16,15 +15,10 @@ pub struct GoodMemory {
     region: Region,
 }
 
-impl Foreign for GoodMemory {
-    const DECLARATION: Declaration = Declaration {
+impl Subject for GoodMemory {
+    const DECLARATION: Declaration = Declaration::new("good-memory")
         // A header and the smallest chunk's links.
-        region: RegionNeeds {
-            bytes_min: 64,
-            ..Declaration::foreign("").region
-        },
-        ..Declaration::foreign("good-memory")
-    };
+        .region_at_least(64);
 
     unsafe fn new(region: Region) -> Self {
         Self {
@@ -44,9 +38,10 @@ impl Foreign for GoodMemory {
         unsafe { self.heap.alloc(layout) }
     }
 
-    unsafe fn free(&mut self, block: *mut u8, _: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
         // SAFETY: exactly the caller's promise.
         unsafe { self.heap.dealloc(block) }
+        Freed::Done
     }
 
     unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {

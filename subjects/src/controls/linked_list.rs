@@ -3,23 +3,17 @@
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 use linked_list_allocator::Heap;
 
 /// `linked_list_allocator`.
 pub struct LinkedList(Heap);
 
-impl Foreign for LinkedList {
-    const DECLARATION: Declaration = Declaration {
+impl Subject for LinkedList {
+    const DECLARATION: Declaration = Declaration::new("linked-list")
         // The documented minimum is two to three words.
-        region: RegionNeeds {
-            bytes_min: 24,
-            ..Declaration::foreign("").region
-        },
-        ..Declaration::foreign("linked-list")
-    };
+        .region_at_least(24);
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region.
@@ -31,10 +25,11 @@ impl Foreign for LinkedList {
         granted.map_or(null_mut(), NonNull::as_ptr)
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         if let Some(block) = NonNull::new(block) {
             // SAFETY: exactly the caller's promise.
             unsafe { self.0.deallocate(block, layout) };
         }
+        Freed::Done
     }
 }

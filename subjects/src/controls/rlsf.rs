@@ -5,21 +5,14 @@ use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut, slice_from_raw_parts_mut};
 
 use ::rlsf::Tlsf;
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 
 /// `rlsf` with 32 by 32 lists.
 pub struct FlexibleTlsf(Tlsf<'static, u32, u32, 32, 32>);
 
-impl Foreign for FlexibleTlsf {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: 128,
-            ..Declaration::foreign("").region
-        },
-        ..Declaration::foreign("rlsf")
-    };
+impl Subject for FlexibleTlsf {
+    const DECLARATION: Declaration = Declaration::new("rlsf").region_at_least(128);
 
     unsafe fn new(region: Region) -> Self {
         let mut heap = Tlsf::new();
@@ -34,11 +27,12 @@ impl Foreign for FlexibleTlsf {
         self.0.allocate(layout).map_or(null_mut(), NonNull::as_ptr)
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         if let Some(block) = NonNull::new(block) {
             // SAFETY: exactly the caller's promise.
             unsafe { self.0.deallocate(block, layout.align()) };
         }
+        Freed::Done
     }
 
     unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {

@@ -5,24 +5,18 @@
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 use slab_allocator_rs::{Heap, MIN_HEAP_SIZE};
 
 /// `slab_allocator_rs`.
 pub struct SlabRs(Heap);
 
-impl Foreign for SlabRs {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: MIN_HEAP_SIZE as u64,
-            bytes_multiple: MIN_HEAP_SIZE as u64,
-            zeroed: false,
-        },
-        align_max: 4096,
-        ..Declaration::foreign("slab-rs")
-    };
+impl Subject for SlabRs {
+    const DECLARATION: Declaration = Declaration::new("slab-rs")
+        .region_at_least(MIN_HEAP_SIZE as u64)
+        .region_multiple_of(MIN_HEAP_SIZE as u64)
+        .align_max(4096);
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region.
@@ -33,10 +27,11 @@ impl Foreign for SlabRs {
         self.0.allocate(layout).map_or(null_mut(), NonNull::as_ptr)
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         if let Some(block) = NonNull::new(block) {
             // SAFETY: exactly the caller's promise.
             unsafe { self.0.deallocate(block, layout) };
         }
+        Freed::Done
     }
 }

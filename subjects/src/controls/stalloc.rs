@@ -7,9 +7,8 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::null_mut;
 
 use ::stalloc::UnsafeStalloc;
-use harness::declaration::{Declaration, RegionNeeds, Reuse};
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::declaration::{Declaration, Reuse};
+use harness::subject::{Freed, Region, Subject};
 
 /// Bytes in the unit it counts in.
 const BLOCK_BYTES: usize = 8;
@@ -26,16 +25,11 @@ fn whole(size: usize) -> Option<Layout> {
     Layout::from_size_align(size.checked_next_multiple_of(BLOCK_BYTES)?, 1).ok()
 }
 
-impl Foreign for Stalloc {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: size_of::<Page>() as u64,
-            ..Declaration::foreign("").region
-        },
-        align_max: BLOCK_BYTES as u64,
-        reuse: Reuse::Never,
-        ..Declaration::foreign("stalloc")
-    };
+impl Subject for Stalloc {
+    const DECLARATION: Declaration = Declaration::new("stalloc")
+        .region_at_least(size_of::<Page>() as u64)
+        .align_max(BLOCK_BYTES as u64)
+        .reuse(Reuse::Never);
 
     unsafe fn new(region: Region) -> Self {
         let page = region.start.cast::<Page>();
@@ -51,11 +45,12 @@ impl Foreign for Stalloc {
         whole(layout.size()).map_or(null_mut(), |whole| unsafe { self.0.alloc(whole) })
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         if let Some(whole) = whole(layout.size()) {
             // SAFETY: exactly the caller's promise; the block was granted for as many whole blocks.
             unsafe { self.0.dealloc(block, whole) };
         }
+        Freed::Done
     }
 
     unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {

@@ -5,22 +5,16 @@ use core::alloc::{GlobalAlloc, Layout};
 
 use ::talc::TalcCell;
 use ::talc::source::Manual;
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 
 /// `talc` 5.
 pub struct Talc5(TalcCell<Manual>);
 
-impl Foreign for Talc5 {
-    const DECLARATION: Declaration = Declaration {
+impl Subject for Talc5 {
+    const DECLARATION: Declaration = Declaration::new("talc")
         // The bins take some 1.5 KiB of the first region.
-        region: RegionNeeds {
-            bytes_min: 2048,
-            ..Declaration::foreign("").region
-        },
-        ..Declaration::foreign("talc")
-    };
+        .region_at_least(2048);
 
     unsafe fn new(region: Region) -> Self {
         let heap = TalcCell::new(Manual);
@@ -35,9 +29,10 @@ impl Foreign for Talc5 {
         unsafe { GlobalAlloc::alloc(&self.0, layout) }
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         // SAFETY: exactly the caller's promise.
         unsafe { GlobalAlloc::dealloc(&self.0, block, layout) }
+        Freed::Done
     }
 
     unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {

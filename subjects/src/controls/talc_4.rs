@@ -4,23 +4,17 @@
 use core::alloc::Layout;
 use core::ptr::{NonNull, null_mut};
 
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::Foreign;
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 use talc4::{ErrOnOom, Span, Talc};
 
 /// `talc` 4.
 pub struct Talc4(Talc<ErrOnOom>);
 
-impl Foreign for Talc4 {
-    const DECLARATION: Declaration = Declaration {
+impl Subject for Talc4 {
+    const DECLARATION: Declaration = Declaration::new("talc-4")
         // The lists take a little more than 1 KiB of the first region.
-        region: RegionNeeds {
-            bytes_min: 2048,
-            ..Declaration::foreign("").region
-        },
-        ..Declaration::foreign("talc-4")
-    };
+        .region_at_least(2048);
 
     unsafe fn new(region: Region) -> Self {
         let mut heap = Talc::new(ErrOnOom);
@@ -36,11 +30,12 @@ impl Foreign for Talc4 {
         granted.map_or(null_mut(), NonNull::as_ptr)
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         if let Some(block) = NonNull::new(block) {
             // SAFETY: exactly the caller's promise.
             unsafe { self.0.free(block, layout) };
         }
+        Freed::Done
     }
 
     unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {

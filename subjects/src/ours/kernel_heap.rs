@@ -4,11 +4,8 @@ use core::alloc::Layout;
 use core::fmt;
 use core::ops::{ControlFlow, Range};
 
-use harness::declaration::{
-    Declaration, Misuse, Overhead, Policy, RegionNeeds, Reserved, Reuse, TableForm,
-};
-use harness::geometry::Geometry;
-use harness::subject::{Chunk, Freed, Region, Request, Subject};
+use harness::declaration::{Declaration, Misuse, Overhead, Policy, Reserved, TableForm};
+use harness::subject::{Chunk, Freed, Region, Subject};
 use kmem::{Chunks, FirstFit, Kmem2019, defect};
 
 const OVERHEAD: Overhead = Overhead {
@@ -20,25 +17,13 @@ const OVERHEAD: Overhead = Overhead {
 };
 
 /// What both generations declare.
-const COMMON: Declaration = Declaration {
-    name: "",
-    family: "kernel-heap",
-    planted: false,
-    unit: 1,
-    native: true,
-    region: RegionNeeds {
-        bytes_min: Geometry::BYTES_MIN,
-        bytes_multiple: 8,
-        zeroed: false,
-    },
-    align_max: Geometry::ALIGN,
-    reuse: Reuse::Whole,
-    placement_absolute: false,
-    overhead: Some(OVERHEAD),
-    policy: None,
-    table: TableForm::Chunks,
-    misuse: Misuse::Undefined,
-};
+const fn declaration(name: &'static str) -> Declaration {
+    Declaration::new(name)
+        .family("kernel-heap")
+        .native()
+        .overhead(OVERHEAD)
+        .table(TableForm::Chunks)
+}
 
 /// Shows the chunks of a heap that starts at `region`.
 fn show(
@@ -68,15 +53,8 @@ pub struct PublishedHeap {
 }
 
 impl Subject for PublishedHeap {
-    const DECLARATION: Declaration = Declaration {
-        name: "kmem-2019",
-        // Its `init` takes the heap from `zalloc`.
-        region: RegionNeeds {
-            zeroed: true,
-            ..COMMON.region
-        },
-        ..COMMON
-    };
+    // Its `init` takes the heap from `zalloc`.
+    const DECLARATION: Declaration = declaration("kmem-2019").region_zeroed();
     const TABLE_IS_STATE: bool = true;
 
     unsafe fn new(region: Region) -> Self {
@@ -85,19 +63,20 @@ impl Subject for PublishedHeap {
         Self { heap, region }
     }
 
-    unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
-        let Request {
-            size,
-            align,
-            zeroed,
-        } = request;
-        match align.and_then(|align| Layout::from_size_align(size, align).ok()) {
-            // SAFETY: a layout was asked for, and the harness asks for none of size 0.
-            Some(layout) if zeroed => unsafe { self.heap.alloc_zeroed(layout) },
-            // SAFETY: as above.
-            Some(layout) => unsafe { self.heap.alloc(layout) },
-            None if zeroed => self.heap.kzmalloc(size),
-            None => self.heap.kmalloc(size),
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.alloc_zeroed(layout) }
+    }
+
+    fn alloc_native(&mut self, size: usize, zeroed: bool) -> *mut u8 {
+        match zeroed {
+            true => self.heap.kzmalloc(size),
+            false => self.heap.kmalloc(size),
         }
     }
 
@@ -133,20 +112,17 @@ pub struct FirstFitHeap<const DEFECT: u8> {
 }
 
 impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
-    const DECLARATION: Declaration = Declaration {
-        name: match defect::name_of(DEFECT) {
-            Some(name) => name,
-            None => "kmem",
-        },
-        planted: DEFECT != defect::NONE,
-        overhead: Some(Overhead {
-            chunk_min: 16,
-            ..OVERHEAD
-        }),
-        policy: Some(Policy::FirstFit),
-        misuse: Misuse::Refuses,
-        ..COMMON
-    };
+    const DECLARATION: Declaration = declaration(match defect::name_of(DEFECT) {
+        Some(name) => name,
+        None => "kmem",
+    })
+    .planted(DEFECT != defect::NONE)
+    .overhead(Overhead {
+        chunk_min: 16,
+        ..OVERHEAD
+    })
+    .policy(Policy::FirstFit)
+    .misuse(Misuse::Refuses);
     const TABLE_IS_STATE: bool = true;
 
     unsafe fn new(region: Region) -> Self {
@@ -155,19 +131,20 @@ impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
         Self { heap, region }
     }
 
-    unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
-        let Request {
-            size,
-            align,
-            zeroed,
-        } = request;
-        match align.and_then(|align| Layout::from_size_align(size, align).ok()) {
-            // SAFETY: a layout was asked for, and the harness asks for none of size 0.
-            Some(layout) if zeroed => unsafe { self.heap.alloc_zeroed(layout) },
-            // SAFETY: as above.
-            Some(layout) => unsafe { self.heap.alloc(layout) },
-            None if zeroed => self.heap.kzmalloc(size),
-            None => self.heap.kmalloc(size),
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.alloc_zeroed(layout) }
+    }
+
+    fn alloc_native(&mut self, size: usize, zeroed: bool) -> *mut u8 {
+        match zeroed {
+            true => self.heap.kzmalloc(size),
+            false => self.heap.kmalloc(size),
         }
     }
 

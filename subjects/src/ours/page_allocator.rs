@@ -4,11 +4,9 @@ use core::alloc::Layout;
 use core::fmt;
 use core::ops::{ControlFlow, Range};
 
-use harness::declaration::{
-    Declaration, Misuse, Overhead, Policy, RegionNeeds, Reserved, Reuse, TableForm,
-};
+use harness::declaration::{Declaration, Misuse, Overhead, Policy, Reserved, TableForm};
 use harness::geometry::PAGE_BYTES;
-use harness::subject::{Chunk, Freed, Region, Request, Subject};
+use harness::subject::{Chunk, Freed, Region, Subject};
 use kmem::{PAGE_SIZE, PageRuns, Pages2019, defect};
 
 const OVERHEAD: Overhead = Overhead {
@@ -20,26 +18,17 @@ const OVERHEAD: Overhead = Overhead {
 };
 
 /// What both generations declare.
-const COMMON: Declaration = Declaration {
-    name: "",
-    family: "page-allocator",
-    planted: false,
-    unit: PAGE_BYTES,
-    native: false,
-    // A page of descriptors and a page to hand out.
-    region: RegionNeeds {
-        bytes_min: 2 * PAGE_BYTES,
-        bytes_multiple: PAGE_BYTES,
-        zeroed: false,
-    },
-    align_max: PAGE_BYTES,
-    reuse: Reuse::Whole,
-    placement_absolute: false,
-    overhead: Some(OVERHEAD),
-    policy: None,
-    table: TableForm::Pages,
-    misuse: Misuse::Undefined,
-};
+const fn declaration(name: &'static str) -> Declaration {
+    Declaration::new(name)
+        .family("page-allocator")
+        .unit(PAGE_BYTES)
+        // A page of descriptors and a page to hand out.
+        .region_at_least(2 * PAGE_BYTES)
+        .region_multiple_of(PAGE_BYTES)
+        .align_max(PAGE_BYTES)
+        .overhead(OVERHEAD)
+        .table(TableForm::Pages)
+}
 
 const fn pages_for(bytes: usize) -> usize {
     bytes.div_ceil(PAGE_SIZE)
@@ -84,10 +73,7 @@ pub struct PublishedPages {
 }
 
 impl Subject for PublishedPages {
-    const DECLARATION: Declaration = Declaration {
-        name: "page-2019",
-        ..COMMON
-    };
+    const DECLARATION: Declaration = declaration("page-2019");
     const TABLE_IS_STATE: bool = true;
 
     unsafe fn new(region: Region) -> Self {
@@ -96,22 +82,12 @@ impl Subject for PublishedPages {
         Self { pages, region }
     }
 
-    unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
-        match request.zeroed {
-            true => self.pages.zalloc(pages_for(request.size)),
-            false => self.pages.alloc(pages_for(request.size)),
-        }
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        self.pages.alloc(pages_for(layout.size()))
     }
 
-    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let moved = self.pages.alloc(pages_for(new_size));
-        if !moved.is_null() {
-            // SAFETY: both blocks are live and hold that many bytes, and they do not overlap.
-            unsafe { block.copy_to_nonoverlapping(moved, layout.size().min(new_size)) };
-            // SAFETY: the caller vouches that the block is live.
-            unsafe { self.pages.dealloc(block) };
-        }
-        moved
+    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        self.pages.zalloc(pages_for(layout.size()))
     }
 
     unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
@@ -138,16 +114,13 @@ pub struct CompletePages<const DEFECT: u8> {
 }
 
 impl<const DEFECT: u8> Subject for CompletePages<DEFECT> {
-    const DECLARATION: Declaration = Declaration {
-        name: match defect::name_of(DEFECT) {
-            Some(name) => name,
-            None => "page",
-        },
-        planted: DEFECT != defect::NONE,
-        policy: Some(Policy::LowestRun),
-        misuse: Misuse::Refuses,
-        ..COMMON
-    };
+    const DECLARATION: Declaration = declaration(match defect::name_of(DEFECT) {
+        Some(name) => name,
+        None => "page",
+    })
+    .planted(DEFECT != defect::NONE)
+    .policy(Policy::LowestRun)
+    .misuse(Misuse::Refuses);
     const TABLE_IS_STATE: bool = true;
 
     unsafe fn new(region: Region) -> Self {
@@ -156,22 +129,12 @@ impl<const DEFECT: u8> Subject for CompletePages<DEFECT> {
         Self { pages, region }
     }
 
-    unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
-        match request.zeroed {
-            true => self.pages.zalloc(pages_for(request.size)),
-            false => self.pages.alloc(pages_for(request.size)),
-        }
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        self.pages.alloc(pages_for(layout.size()))
     }
 
-    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let moved = self.pages.alloc(pages_for(new_size));
-        if !moved.is_null() {
-            // SAFETY: both blocks are live and hold that many bytes, and they do not overlap.
-            unsafe { block.copy_to_nonoverlapping(moved, layout.size().min(new_size)) };
-            // SAFETY: the caller vouches that the block is live.
-            unsafe { self.pages.dealloc(block) };
-        }
-        moved
+    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        self.pages.zalloc(pages_for(layout.size()))
     }
 
     unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {

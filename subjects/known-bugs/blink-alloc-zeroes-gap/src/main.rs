@@ -8,9 +8,8 @@ use std::rc::Rc;
 
 use allocator_api2::alloc::{AllocError, Allocator as Arena};
 use blink_alloc::BlinkAlloc;
-use harness::declaration::{Declaration, RegionNeeds, Reuse};
-use harness::foreign::{Adapter, Foreign};
-use harness::subject::Region;
+use harness::declaration::{Declaration, Reuse};
+use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -38,16 +37,10 @@ unsafe impl Arena for Source {
 
 pub struct Allocator(BlinkAlloc<Source>);
 
-impl Foreign for Allocator {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: 64,
-            bytes_multiple: 8,
-            zeroed: false,
-        },
-        reuse: Reuse::Never,
-        ..Declaration::foreign(NAME)
-    };
+impl Subject for Allocator {
+    const DECLARATION: Declaration = Declaration::new(NAME)
+        .region_at_least(64)
+        .reuse(Reuse::Never);
 
     unsafe fn new(region: Region) -> Self {
         let source = Source(Rc::new(Cell::new((0, region))));
@@ -64,15 +57,16 @@ impl Foreign for Allocator {
         granted.map_or(null_mut(), |block| block.as_ptr().cast())
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         if let Some(block) = NonNull::new(block) {
             // SAFETY: exactly the caller's promise.
             unsafe { Arena::deallocate(&&self.0, block, layout) };
         }
+        Freed::Done
     }
 }
 
-static SUBJECTS: [Entry; 1] = [Entry::of::<Adapter<Allocator>>()];
+static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
 
 fn main() -> ExitCode {
     kmem_rig::cli::main(&SUBJECTS)

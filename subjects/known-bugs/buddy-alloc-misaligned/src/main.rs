@@ -4,9 +4,8 @@ use std::alloc::Layout;
 use std::process::ExitCode;
 
 use buddy_alloc::buddy_alloc::{BuddyAlloc, BuddyAllocParam};
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::{Adapter, Foreign};
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -16,17 +15,11 @@ const LEAF_BYTES: usize = 16;
 
 pub struct Allocator(BuddyAlloc);
 
-impl Foreign for Allocator {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: 1024,
-            bytes_multiple: 8,
-            zeroed: false,
-        },
+impl Subject for Allocator {
+    const DECLARATION: Declaration = Declaration::new(NAME)
+        .region_at_least(1024)
         // No block is aligned to more than a leaf.
-        align_max: LEAF_BYTES as u64,
-        ..Declaration::foreign(NAME)
-    };
+        .align_max(LEAF_BYTES as u64);
 
     unsafe fn new(region: Region) -> Self {
         let param = BuddyAllocParam::new(region.start, region.bytes, LEAF_BYTES);
@@ -38,12 +31,13 @@ impl Foreign for Allocator {
         self.0.malloc(layout.size())
     }
 
-    unsafe fn free(&mut self, block: *mut u8, _: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
         self.0.free(block);
+        Freed::Done
     }
 }
 
-static SUBJECTS: [Entry; 1] = [Entry::of::<Adapter<Allocator>>()];
+static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
 
 fn main() -> ExitCode {
     kmem_rig::cli::main(&SUBJECTS)

@@ -5,9 +5,8 @@ use std::process::ExitCode;
 use std::ptr::null_mut;
 
 use buddy_system_allocator::FrameAllocator;
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::{Adapter, Foreign};
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -22,16 +21,11 @@ pub struct Allocator {
     region: Region,
 }
 
-impl Foreign for Allocator {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: FRAME_BYTES as u64,
-            bytes_multiple: FRAME_BYTES as u64,
-            zeroed: false,
-        },
-        align_max: FRAME_BYTES as u64,
-        ..Declaration::foreign(NAME)
-    };
+impl Subject for Allocator {
+    const DECLARATION: Declaration = Declaration::new(NAME)
+        .region_at_least(FRAME_BYTES as u64)
+        .region_multiple_of(FRAME_BYTES as u64)
+        .align_max(FRAME_BYTES as u64);
 
     unsafe fn new(region: Region) -> Self {
         let mut frames = FrameAllocator::new();
@@ -47,15 +41,16 @@ impl Foreign for Allocator {
         })
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         let offset = block.addr() - self.region.start.addr();
         let count = layout.size().div_ceil(FRAME_BYTES);
         self.frames
             .dealloc(FRAME_FIRST + offset / FRAME_BYTES, count);
+        Freed::Done
     }
 }
 
-static SUBJECTS: [Entry; 1] = [Entry::of::<Adapter<Allocator>>()];
+static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
 
 fn main() -> ExitCode {
     kmem_rig::cli::main(&SUBJECTS)

@@ -6,9 +6,8 @@ use std::process::ExitCode;
 use std::ptr::{NonNull, null_mut};
 
 use buddy_system_allocator::Heap;
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::{Adapter, Foreign};
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -19,15 +18,9 @@ const LARGEST_BYTES: usize = 1 << (ORDER - 1);
 
 pub struct Allocator(Heap<ORDER>);
 
-impl Foreign for Allocator {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: 64,
-            bytes_multiple: 8,
-            zeroed: false,
-        },
-        ..Declaration::foreign(NAME)
-    };
+impl Subject for Allocator {
+    const DECLARATION: Declaration = Declaration::new(NAME)
+        .region_at_least(64);
 
     unsafe fn new(region: Region) -> Self {
         let mut heap = Heap::empty();
@@ -44,14 +37,15 @@ impl Foreign for Allocator {
         self.0.alloc(layout).map_or(null_mut(), NonNull::as_ptr)
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         if let Some(block) = NonNull::new(block) {
             self.0.dealloc(block, layout);
         }
+        Freed::Done
     }
 }
 
-static SUBJECTS: [Entry; 1] = [Entry::of::<Adapter<Allocator>>()];
+static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
 
 fn main() -> ExitCode {
     kmem_rig::cli::main(&SUBJECTS)

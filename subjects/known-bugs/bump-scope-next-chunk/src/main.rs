@@ -8,9 +8,8 @@ use std::rc::Rc;
 
 use bump_scope::alloc::{AllocError, Allocator as Arena};
 use bump_scope::{Bump, Checkpoint};
-use harness::declaration::{Declaration, RegionNeeds, Reuse};
-use harness::foreign::{Adapter, Foreign};
-use harness::subject::Region;
+use harness::declaration::{Declaration, Reuse};
+use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -42,17 +41,11 @@ pub struct Allocator {
     live: usize,
 }
 
-impl Foreign for Allocator {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: 2048,
-            bytes_multiple: 8,
-            zeroed: false,
-        },
+impl Subject for Allocator {
+    const DECLARATION: Declaration = Declaration::new(NAME)
+        .region_at_least(2048)
         // What an arena keeps when it is reset depends on what was asked of it.
-        reuse: Reuse::Never,
-        ..Declaration::foreign(NAME)
-    };
+        .reuse(Reuse::Never);
 
     unsafe fn new(region: Region) -> Self {
         let source = Source(Rc::new(Cell::new((0, region))));
@@ -71,7 +64,7 @@ impl Foreign for Allocator {
         granted.map_or(null_mut(), |block| block.as_ptr().cast())
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         if let Some(block) = NonNull::new(block) {
             // SAFETY: exactly the caller's promise.
             unsafe { (&self.arena).deallocate(block, layout) };
@@ -81,10 +74,11 @@ impl Foreign for Allocator {
             // SAFETY: no block that was granted after the checkpoint is live.
             unsafe { self.arena.reset_to(self.empty) };
         }
+        Freed::Done
     }
 }
 
-static SUBJECTS: [Entry; 1] = [Entry::of::<Adapter<Allocator>>()];
+static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
 
 fn main() -> ExitCode {
     kmem_rig::cli::main(&SUBJECTS)

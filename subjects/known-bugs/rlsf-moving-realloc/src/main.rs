@@ -4,9 +4,8 @@ use std::alloc::Layout;
 use std::process::ExitCode;
 use std::ptr::{NonNull, null_mut, slice_from_raw_parts_mut};
 
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::{Adapter, Foreign};
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
 use rlsf::Tlsf;
 
@@ -14,15 +13,9 @@ const NAME: &str = env!("CARGO_PKG_NAME");
 
 pub struct Allocator(Tlsf<'static, u32, u32, 32, 32>);
 
-impl Foreign for Allocator {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: 128,
-            bytes_multiple: 8,
-            zeroed: false,
-        },
-        ..Declaration::foreign(NAME)
-    };
+impl Subject for Allocator {
+    const DECLARATION: Declaration = Declaration::new(NAME)
+        .region_at_least(128);
 
     unsafe fn new(region: Region) -> Self {
         let mut heap = Tlsf::INIT;
@@ -37,11 +30,12 @@ impl Foreign for Allocator {
         self.0.allocate(layout).map_or(null_mut(), NonNull::as_ptr)
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         if let Some(block) = NonNull::new(block) {
             // SAFETY: exactly the caller's promise.
             unsafe { self.0.deallocate(block, layout.align()) };
         }
+        Freed::Done
     }
 
     unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
@@ -57,7 +51,7 @@ impl Foreign for Allocator {
     }
 }
 
-static SUBJECTS: [Entry; 1] = [Entry::of::<Adapter<Allocator>>()];
+static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
 
 fn main() -> ExitCode {
     kmem_rig::cli::main(&SUBJECTS)

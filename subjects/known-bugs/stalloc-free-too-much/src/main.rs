@@ -3,9 +3,8 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::process::ExitCode;
 
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::{Adapter, Foreign};
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
 use stalloc::UnsafeStalloc;
 
@@ -15,17 +14,11 @@ type Blocks = UnsafeStalloc<511, 8>;
 
 pub struct Allocator(*mut Blocks);
 
-impl Foreign for Allocator {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: size_of::<Blocks>() as u64,
-            bytes_multiple: 8,
-            zeroed: false,
-        },
+impl Subject for Allocator {
+    const DECLARATION: Declaration = Declaration::new(NAME)
+        .region_at_least(size_of::<Blocks>() as u64)
         // What more than a block asks is broken in the fixed version too.
-        align_max: 8,
-        ..Declaration::foreign(NAME)
-    };
+        .align_max(8);
 
     unsafe fn new(region: Region) -> Self {
         let blocks = region.start.cast::<Blocks>();
@@ -39,13 +32,14 @@ impl Foreign for Allocator {
         unsafe { (*self.0).alloc(layout) }
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         // SAFETY: as above; the caller vouches for the block.
         unsafe { (*self.0).dealloc(block, layout) };
+        Freed::Done
     }
 }
 
-static SUBJECTS: [Entry; 1] = [Entry::of::<Adapter<Allocator>>()];
+static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
 
 fn main() -> ExitCode {
     kmem_rig::cli::main(&SUBJECTS)

@@ -4,9 +4,8 @@ use std::alloc::Layout;
 use std::process::ExitCode;
 use std::ptr::{NonNull, null_mut};
 
-use harness::declaration::{Declaration, RegionNeeds};
-use harness::foreign::{Adapter, Foreign};
-use harness::subject::Region;
+use harness::declaration::Declaration;
+use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
 use stalloc::Stalloc;
 
@@ -23,17 +22,11 @@ fn blocks(bytes: usize) -> usize {
     bytes.div_ceil(8)
 }
 
-impl Foreign for Allocator {
-    const DECLARATION: Declaration = Declaration {
-        region: RegionNeeds {
-            bytes_min: size_of::<Blocks>() as u64,
-            bytes_multiple: 8,
-            zeroed: false,
-        },
+impl Subject for Allocator {
+    const DECLARATION: Declaration = Declaration::new(NAME)
+        .region_at_least(size_of::<Blocks>() as u64)
         // What more than a block asks is broken in the fixed version too.
-        align_max: 8,
-        ..Declaration::foreign(NAME)
-    };
+        .align_max(8);
 
     unsafe fn new(region: Region) -> Self {
         let heap = region.start.cast::<Blocks>();
@@ -52,11 +45,12 @@ impl Foreign for Allocator {
         granted.map_or(null_mut(), |block| block.as_ptr().cast())
     }
 
-    unsafe fn free(&mut self, block: *mut u8, layout: Layout) {
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
         if let Some(block) = NonNull::new(block.cast()) {
             // SAFETY: as above; the caller vouches for the block.
             unsafe { (*self.0).deallocate_blocks(block, blocks(layout.size())) };
         }
+        Freed::Done
     }
 
     unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
@@ -70,7 +64,7 @@ impl Foreign for Allocator {
     }
 }
 
-static SUBJECTS: [Entry; 1] = [Entry::of::<Adapter<Allocator>>()];
+static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
 
 fn main() -> ExitCode {
     kmem_rig::cli::main(&SUBJECTS)
