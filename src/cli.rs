@@ -57,24 +57,29 @@ enum Command {
     Doctor(doctor::Arguments),
 }
 
-/// Runs the command line of this process over a list of subjects.
+/// Runs the command line of this process: every command, with subjects of one's own beside ours.
+///
+/// ```no_run
+/// # use core::alloc::Layout;
+/// # use kmem_rig::harness::declaration::Declaration;
+/// # use kmem_rig::harness::subject::{Freed, Region, Subject};
+/// # struct MyHeap;
+/// # impl Subject for MyHeap {
+/// #     const DECLARATION: Declaration = Declaration::new("my-heap");
+/// #     unsafe fn new(_: Region) -> Self { Self }
+/// #     unsafe fn alloc(&mut self, _: Layout) -> *mut u8 { core::ptr::null_mut() }
+/// #     unsafe fn free(&mut self, _: *mut u8, _: Layout) -> Freed { Freed::Done }
+/// # }
+/// use std::process::ExitCode;
+///
+/// fn main() -> ExitCode {
+///     kmem_rig::cli::main(kmem_rig::subjects![MyHeap])
+/// }
+/// ```
 #[must_use]
-pub fn main(subjects: &'static [Entry]) -> ExitCode {
-    registry::install(subjects);
-    let outcome = match Arguments::parse().command {
-        Command::Subjects(arguments) => arguments.run(),
-        Command::Show(arguments) => arguments.run(),
-        Command::Fmt(arguments) => arguments.run(),
-        Command::Encode(arguments) => arguments.run(),
-        Command::Hunt(arguments) => arguments.run(),
-        Command::Explore(arguments) => arguments.run(),
-        Command::Replay(arguments) => arguments.run(),
-        Command::Minimize(arguments) => arguments.run(),
-        Command::Triage(arguments) => arguments.run(),
-        Command::Bench(arguments) => arguments.run(),
-        Command::Doctor(arguments) => arguments.run(),
-    };
-    match outcome {
+pub fn main(own: &'static [Entry]) -> ExitCode {
+    let command = Arguments::parse().command;
+    match registry::install(own).and_then(|()| command.run()) {
         Ok(Outcome::AsExpected) => ExitCode::SUCCESS,
         Ok(Outcome::Finding) => ExitCode::from(1),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -82,6 +87,23 @@ pub fn main(subjects: &'static [Entry]) -> ExitCode {
             // `{:#}`: the whole chain of causes on one line.
             eprintln!("kmem-rig: {error:#}");
             ExitCode::from(2)
+        }
+    }
+}
+impl Command {
+    fn run(&self) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Subjects(arguments) => arguments.run(),
+            Self::Show(arguments) => arguments.run(),
+            Self::Fmt(arguments) => arguments.run(),
+            Self::Encode(arguments) => arguments.run(),
+            Self::Hunt(arguments) => arguments.run(),
+            Self::Explore(arguments) => arguments.run(),
+            Self::Replay(arguments) => arguments.run(),
+            Self::Minimize(arguments) => arguments.run(),
+            Self::Triage(arguments) => arguments.run(),
+            Self::Bench(arguments) => arguments.run(),
+            Self::Doctor(arguments) => arguments.run(),
         }
     }
 }

@@ -92,7 +92,11 @@ impl<'a> Finds<'a> {
     }
 }
 
-fn known_in(folder: &Path) -> Result<BTreeMap<Key, PathBuf>> {
+/// The finds that the regressions of a folder show, each with its file.
+///
+/// # Errors
+/// When one cannot be read.
+pub(crate) fn known_in(folder: &Path) -> Result<BTreeMap<Key, PathBuf>> {
     let mut known = BTreeMap::new();
     if folder.is_dir() {
         for path in input::files(&[folder.to_owned()])? {

@@ -3,6 +3,14 @@
 //! Targets stay a few lines long and everything is compiled here, once, without instrumentation:
 //! `fuzz/Cargo.toml` leaves that to the subjects. A find that a committed regression shows already is passed
 //! over, so that fuzzing goes on to new ones; `KMEM_RIG_KNOWN=report` reports those too.
+//!
+//! A target is one line, [`fuzz_subject!`](crate::fuzz_subject), in a package that depends on
+//! `libfuzzer-sys` as well:
+//!
+//! ```ignore
+//! #![no_main]
+//! kmem_rig::fuzz_subject!(my_heap::MyHeap);
+//! ```
 
 pub mod guest;
 #[cfg(fuzzing)]
@@ -13,6 +21,7 @@ pub mod tally;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -21,24 +30,23 @@ use arbitrary::{Arbitrary, Unstructured};
 use harness::bytes;
 use harness::declaration::Misuse;
 use harness::entry::Entry;
+use harness::op::OpKind;
 use harness::text::Document;
 use harness::trace::Trace;
 use harness::transcript::Transcript;
 
+use crate::finds;
 use crate::generate::Limits;
 use crate::host::shared::Shared;
 use crate::host::watch::{self, Watch};
 use crate::in_process::InProcess;
 use crate::judge::Finding;
 use crate::mutate;
-use crate::registry;
-use crate::regression::{Key, Regression};
+use crate::regression::Key;
 use crate::report;
 use crate::rules::{Rule, Rules};
 use crate::run::{RunEnd, RunOptions};
 use screen::Screen;
-
-include!(concat!(env!("OUT_DIR"), "/regressions.rs"));
 
 /// The CPU time one op may take: ten times the ordinary limit, since nothing is confirmed here
 /// and instrumented code is slow.
@@ -51,8 +59,15 @@ pub struct Input(Trace);
 
 impl<'a> Arbitrary<'a> for Input {
     fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
-        let rest = u.bytes(u.len())?;
-        Ok(Self(bytes::decode(rest)))
+        Ok(Self::of(u.bytes(u.len())?))
+    }
+}
+
+impl Input {
+    /// The input that these bytes are.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(bytes::decode(bytes))
     }
 }
 
@@ -72,49 +87,145 @@ thread_local! {
     static SCREENS: RefCell<BTreeMap<&'static str, Screen>> = RefCell::default();
 }
 
-/// Runs an input on a subject and judges it.
+/// A libFuzzer target of one subject.
 ///
-/// # Panics
-/// When a rule is broken, with the trace and what broke it; and when there is no such subject.
-pub fn check(subject: &str, input: Input) {
-    check_by(subject, input, judge);
+/// ```no_run
+/// use kmem_rig::fuzz::Target;
+/// use kmem_rig::registry;
+///
+/// let kmem = registry::by_name("kmem")?;
+/// let target = Box::leak(Box::new(Target::new(kmem, "qemu-tests/regressions")));
+/// let mut input = [0; 64];
+/// let size = target.mutate(&mut input, 0, 64, 1);
+/// target.check(kmem_rig::fuzz::Input::of(&input[..size]));
+/// # anyhow::Ok(())
+/// ```
+pub struct Target {
+    entry: &'static Entry,
+    regressions: &'static str,
+    known: OnceLock<BTreeSet<Key>>,
+}
+
+impl Target {
+    /// The target of a subject. `regressions` is the folder of the traces whose finds are known,
+    /// unless there is a folder of that name, `regressions`, beside the program.
+    #[must_use]
+    pub const fn new(entry: &'static Entry, regressions: &'static str) -> Self {
+        Self {
+            entry,
+            regressions,
+            known: OnceLock::new(),
+        }
+    }
+
+    /// Runs an input on the subject and judges it.
+    ///
+    /// # Panics
+    /// When a rule is broken, with the trace and what broke it.
+    pub fn check(&self, input: Input) {
+        self.check_by(input, judge);
+    }
+
+    /// Mutates an input op by op: the body of a `fuzz_mutator!`.
+    pub fn mutate(&self, data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
+        mutate::mutate(data, size, max_size, seed, &self.limits())
+    }
+
+    /// Joins a prefix of one input and a suffix of another: the body of a `fuzz_crossover!`.
+    pub fn cross_over(&self, one: &[u8], other: &[u8], out: &mut [u8], seed: u32) -> usize {
+        mutate::cross_over(one, other, out, seed, &self.limits())
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::of(&self.entry.declaration, OPS_MAX)
+    }
+
+    fn check_by(&self, input: Input, judge: Judging) {
+        let entry = self.entry;
+        let trace = judged_part(entry, input.0);
+        if !entry.declaration.accepts(trace.geometry) || self.crashes_as_known(&trace) {
+            return;
+        }
+        watch_this_process();
+        *CURRENT.write().unwrap_or_else(PoisonError::into_inner) =
+            Some((entry.declaration.name, trace));
+        // Held while the subject runs; whoever reports its crash reads the same.
+        let current = CURRENT.read().unwrap_or_else(PoisonError::into_inner);
+        let Some((_, trace)) = &*current else { return };
+        let found = HEAPS.with_borrow_mut(|heaps| {
+            let before = heaps.ops_judged();
+            let found = judge(heaps, entry, trace);
+            tally::add(heaps.ops_judged() - before);
+            found
+        });
+        if let Some(finding) = found
+            && !self.is_known(finding.rule, finding.kind)
+        {
+            let report = report::finding(entry.name(), trace, &finding);
+            drop(current);
+            *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = None;
+            panic!("{report}");
+        }
+    }
+
+    /// Whether the input runs into a crash that a committed regression shows. Such a crash cannot be
+    /// passed over where it happens, so subjects that have one run in a worker first.
+    fn crashes_as_known(&self, trace: &Trace) -> bool {
+        let crash = |rule| matches!(rule, Rule::Panic | Rule::Fault | Rule::Hang);
+        let name = self.entry.name();
+        if !self.known().iter().any(|k| k.0 == name && crash(k.1)) {
+            return false;
+        }
+        SCREENS.with_borrow_mut(|screens| {
+            let screen = screens
+                .entry(name)
+                .or_insert_with(|| Screen::new(self.entry).expect("memory can be mapped"));
+            let broken = screen.crash(trace).expect("a worker can be forked");
+            broken.is_some_and(|(rule, kind)| self.is_known(rule, kind))
+        })
+    }
+
+    fn is_known(&self, rule: Rule, kind: OpKind) -> bool {
+        let key = (self.entry.name().to_owned(), rule, kind);
+        self.known().contains(&key)
+    }
+
+    /// The finds that are passed over: those of the committed regressions, unless they are to be
+    /// reported too.
+    fn known(&self) -> &BTreeSet<Key> {
+        self.known.get_or_init(|| {
+            let reported = std::env::var_os("KMEM_RIG_KNOWN").is_some_and(|v| v == "report");
+            match reported {
+                true => BTreeSet::new(),
+                false => known_in(&folder(self.regressions)),
+            }
+        })
+    }
+}
+
+/// The folder of regressions: beside the program if there is one, since a program may be run where
+/// it was not built.
+fn folder(named: &str) -> PathBuf {
+    let program = std::env::current_exe().ok();
+    let beside = program.and_then(|program| Some(program.parent()?.join("regressions")));
+    beside
+        .filter(|folder| folder.is_dir())
+        .unwrap_or_else(|| named.into())
+}
+
+/// The finds that the regressions of a folder show.
+fn known_in(folder: &Path) -> BTreeSet<Key> {
+    if !folder.is_dir() {
+        let folder = folder.display();
+        eprintln!("INFO: no regressions in `{folder}`, so no find is known already");
+        return BTreeSet::new();
+    }
+    let known = finds::known_in(folder).unwrap_or_else(|error| panic!("{error:#}"));
+    known.into_keys().collect()
 }
 
 /// How an input is judged: with this process's heaps, on a subject.
 type Judging = fn(&mut InProcess, &'static Entry, &Trace) -> Option<Finding>;
-
-fn check_by(subject: &str, input: Input, judge: Judging) {
-    let Ok(entry) = registry::by_name(subject) else {
-        panic!("no subject `{subject}`")
-    };
-    let trace = judged_part(entry, input.0);
-    if !entry.declaration.accepts(trace.geometry) {
-        return;
-    }
-    if crashes_as_known(entry, &trace) {
-        return;
-    }
-    watch_this_process();
-    *CURRENT.write().unwrap_or_else(PoisonError::into_inner) =
-        Some((entry.declaration.name, trace));
-    // Held while the subject runs; whoever reports its crash reads the same.
-    let current = CURRENT.read().unwrap_or_else(PoisonError::into_inner);
-    let Some((_, trace)) = &*current else { return };
-    let found = HEAPS.with_borrow_mut(|heaps| {
-        let before = heaps.ops_judged();
-        let found = judge(heaps, entry, trace);
-        tally::add(heaps.ops_judged() - before);
-        found
-    });
-    if let Some(finding) = found
-        && reports(entry, &finding)
-    {
-        let report = report::finding(entry.name(), trace, &finding);
-        drop(current);
-        *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = None;
-        panic!("{report}");
-    }
-}
 
 /// Parses text as a trace; what parses must print to text that parses to the same.
 ///
@@ -132,25 +243,6 @@ pub fn check_text(text: &str) {
         );
         assert_eq!(again.trace(), document.trace(), "printing loses nothing");
     }
-}
-
-/// Mutates an input for a subject op by op: the body of a `fuzz_mutator!`.
-pub fn mutate(subject: &str, data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
-    match registry::by_name(subject) {
-        Ok(entry) => {
-            let limits = Limits::of(&entry.declaration, OPS_MAX);
-            mutate::mutate(data, size, max_size, seed, &limits)
-        }
-        Err(_) => size,
-    }
-}
-
-/// Joins a prefix of one input and a suffix of another: the body of a `fuzz_crossover!`.
-pub fn cross_over(subject: &str, one: &[u8], other: &[u8], out: &mut [u8], seed: u32) -> usize {
-    registry::by_name(subject).map_or(0, |entry| {
-        let limits = Limits::of(&entry.declaration, OPS_MAX);
-        mutate::cross_over(one, other, out, seed, &limits)
-    })
 }
 
 /// Runs fast; what is suspicious runs again, strictly and on a fresh heap.
@@ -184,47 +276,6 @@ pub fn judged_part(entry: &Entry, trace: Trace) -> Trace {
     }
 }
 
-/// Whether the input runs into a crash that a committed regression shows. Such a crash cannot be
-/// passed over where it happens, so subjects that have one run in a worker first.
-fn crashes_as_known(entry: &'static Entry, trace: &Trace) -> bool {
-    let crash = |rule| matches!(rule, Rule::Panic | Rule::Fault | Rule::Hang);
-    if all_are_reported() || !known().iter().any(|k| k.0 == entry.name() && crash(k.1)) {
-        return false;
-    }
-    SCREENS.with_borrow_mut(|screens| {
-        let screen = screens
-            .entry(entry.name())
-            .or_insert_with(|| Screen::new(entry).expect("memory can be mapped"));
-        let broken = screen.crash(trace).expect("a worker can be forked");
-        broken.is_some_and(|(rule, kind)| known().contains(&(entry.name().to_owned(), rule, kind)))
-    })
-}
-
-/// Whether a find is to be reported: always if it is new.
-fn reports(entry: &Entry, finding: &Finding) -> bool {
-    let key = (entry.name().to_owned(), finding.rule, finding.kind);
-    all_are_reported() || !known().contains(&key)
-}
-
-/// Whether known finds are reported too.
-fn all_are_reported() -> bool {
-    static ALL: OnceLock<bool> = OnceLock::new();
-    *ALL.get_or_init(|| std::env::var_os("KMEM_RIG_KNOWN").is_some_and(|v| v == "report"))
-}
-
-/// The finds of the committed regressions.
-fn known() -> &'static BTreeSet<Key> {
-    static KNOWN: OnceLock<BTreeSet<Key>> = OnceLock::new();
-    KNOWN.get_or_init(|| {
-        let regressions = REGRESSIONS.iter().map(|(name, text)| {
-            Regression::parse(name, text).expect("committed regressions parse")
-        });
-        regressions
-            .flat_map(|regression| regression.keys().collect::<Vec<_>>())
-            .collect()
-    })
-}
-
 fn watch_this_process() {
     let transcript = TRANSCRIPT.get_or_init(|| Shared::new().expect("memory can be mapped"));
     let watch = Watch {
@@ -256,4 +307,41 @@ fn tell_crash() {
         RunEnd::Completed | RunEnd::Lost => return,
     };
     eprintln!("{subject} crashes: {end}\n{trace}");
+}
+
+/// Makes a libFuzzer target of a subject: what is judged, mutated and crossed over.
+///
+/// The finds of the regressions in `../regressions`, seen from the target's package, are known
+/// already; another folder may be named. The package depends on `libfuzzer-sys`.
+#[macro_export]
+macro_rules! fuzz_subject {
+    ($subject:ty) => {
+        $crate::fuzz_subject!($subject, "../regressions");
+    };
+    ($subject:ty, $regressions:literal) => {
+        static TARGET: $crate::fuzz::Target = {
+            static ENTRY: $crate::harness::entry::Entry =
+                $crate::harness::entry::Entry::of::<$subject>();
+            $crate::fuzz::Target::new(
+                &ENTRY,
+                concat!(env!("CARGO_MANIFEST_DIR"), "/", $regressions),
+            )
+        };
+        $crate::fuzz_target!(TARGET, check);
+    };
+}
+
+/// The three things that libFuzzer calls, of a target and by the method that checks an input.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! fuzz_target {
+    ($target:expr, $check:ident $(, $more:expr)?) => {
+        ::libfuzzer_sys::fuzz_target!(|input: $crate::fuzz::Input| $target.$check(input $(, $more)?));
+        ::libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+            $target.mutate(data, size, max_size, seed)
+        });
+        ::libfuzzer_sys::fuzz_crossover!(|one: &[u8], other: &[u8], out: &mut [u8], seed: u32| {
+            $target.cross_over(one, other, out, seed)
+        });
+    };
 }

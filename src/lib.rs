@@ -18,6 +18,9 @@
 //! | the libFuzzer targets | [`fuzz`] |
 //!
 //! What runs on both sides is in the crate `harness`; the allocators are in `kmem`.
+pub use harness;
+pub use harness::subjects;
+
 pub mod bench;
 pub mod cli;
 pub mod compare;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    kmem_rig::cli::main(&subjects::ALL)
+    kmem_rig::cli::main(&[])
 }

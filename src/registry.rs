@@ -1,30 +1,56 @@
-//! The subjects of this process: ours, unless a binary brought its own list.
+//! The subjects of this process by name: those that the binary brought along, then ours.
 //!
-//! A binary names its subjects once, before anything runs ([`install`]); from then on every
-//! command knows them by name.
+//! A binary names its own once, before anything runs ([`install`]); from then on every command knows
+//! them by name.
 
 use std::sync::OnceLock;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use harness::entry::Entry;
 
-static ENTRIES: OnceLock<&'static [Entry]> = OnceLock::new();
+static OWN: OnceLock<&'static [Entry]> = OnceLock::new();
 
-/// Makes `entries` the subjects of this process. The first call counts.
-pub fn install(entries: &'static [Entry]) {
+/// Adds a binary's own subjects to those of this process. The first call counts.
+///
+/// # Errors
+/// When a name is taken.
+pub fn install(own: &'static [Entry]) -> Result<()> {
+    for (index, entry) in own.iter().enumerate() {
+        let name = entry.name();
+        ensure!(
+            own[..index]
+                .iter()
+                .chain(&subjects::ALL)
+                .all(|other| other.name() != name),
+            "two subjects are called `{name}`: give yours another name in its declaration"
+        );
+    }
     // A process that was told twice keeps what it may have used already.
-    let _ = ENTRIES.set(entries);
+    let _ = OWN.set(own);
+    Ok(())
+}
+
+/// The binary's own subjects.
+#[must_use]
+pub fn own() -> &'static [Entry] {
+    OWN.get().copied().unwrap_or_default()
 }
 
 /// Every subject, those with a planted defect included.
-#[must_use]
-pub fn all() -> &'static [Entry] {
-    ENTRIES.get().copied().unwrap_or(&subjects::ALL)
+pub fn all() -> impl Iterator<Item = &'static Entry> {
+    own().iter().chain(&subjects::ALL)
 }
 
 /// The subjects without a planted defect: what is tested when nobody says what.
 pub fn sound() -> impl Iterator<Item = &'static Entry> {
-    all().iter().filter(|entry| !entry.declaration.planted)
+    all().filter(|entry| !entry.declaration.planted)
+}
+
+/// The subject of a command that is not told which: the binary's first, else `kmem`.
+#[must_use]
+pub fn default() -> &'static Entry {
+    let kmem = || subjects::by_name("kmem").expect("it is always there");
+    own().first().unwrap_or_else(kmem)
 }
 
 /// The subject of a name.
@@ -32,14 +58,11 @@ pub fn sound() -> impl Iterator<Item = &'static Entry> {
 /// # Errors
 /// When there is none; names those there are.
 pub fn by_name(name: &str) -> Result<&'static Entry> {
-    all()
-        .iter()
-        .find(|entry| entry.name() == name)
-        .ok_or_else(|| {
-            let names: Vec<_> = all().iter().map(Entry::name).collect();
-            anyhow!(
-                "no subject is called `{name}`; there are: {}",
-                names.join(", ")
-            )
-        })
+    all().find(|entry| entry.name() == name).ok_or_else(|| {
+        let names: Vec<_> = all().map(Entry::name).collect();
+        anyhow!(
+            "no subject is called `{name}`; there are: {}",
+            names.join(", ")
+        )
+    })
 }

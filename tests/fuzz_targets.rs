@@ -2,25 +2,27 @@
 
 use std::panic::catch_unwind;
 
-use arbitrary::{Arbitrary, Unstructured};
-use kmem_rig::fuzz::{Input, check, check_text, mutate};
+use kmem_rig::fuzz::{Input, Target, check_text};
+use kmem_rig::registry;
 use qemu_tests::{regressions, root};
+
+fn target(subject: &str) -> Target {
+    let regressions = concat!(env!("CARGO_MANIFEST_DIR"), "/qemu-tests/regressions");
+    Target::new(registry::by_name(subject).unwrap(), regressions)
+}
 
 /// Mutants of mutants, as an engine without feedback would make them.
 fn fuzz(subject: &str, runs: u32) {
+    let target = target(subject);
     let mut data = vec![0; 2048];
     let mut size = 0;
     for seed in 0..runs {
         // Starting afresh now and then keeps inputs from growing into one long trace.
         size = if seed % 50 == 0 { 0 } else { size };
         let max_size = data.len();
-        size = mutate(subject, &mut data, size, max_size, seed);
-        check(subject, input(&data[..size]));
+        size = target.mutate(&mut data, size, max_size, seed);
+        target.check(Input::of(&data[..size]));
     }
-}
-
-fn input(bytes: &[u8]) -> Input {
-    Input::arbitrary(&mut Unstructured::new(bytes)).unwrap()
 }
 
 #[test]
@@ -36,16 +38,14 @@ fn page() {
 #[test]
 fn kmem_2019_passes_over_what_is_known_crashes_included() {
     fuzz("kmem-2019", 1_000);
+    let target = target("kmem-2019");
     for regression in regressions() {
         if regression
             .expectations
             .iter()
             .any(|expected| expected.subject == "kmem-2019")
         {
-            check(
-                "kmem-2019",
-                input(&harness::bytes::encode(&regression.trace)),
-            );
+            target.check(Input::of(&harness::bytes::encode(&regression.trace)));
         }
     }
 }

@@ -1,15 +1,4 @@
 //! Fuzzes `kmem-2019` against its reference model.
 #![no_main]
 
-use kmem_rig::fuzz::{Input, check, cross_over, mutate};
-use libfuzzer_sys::{fuzz_crossover, fuzz_mutator, fuzz_target};
-
-fuzz_target!(|input: Input| check("kmem-2019", input));
-
-fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    mutate("kmem-2019", data, size, max_size, seed)
-});
-
-fuzz_crossover!(|one: &[u8], other: &[u8], out: &mut [u8], seed: u32| {
-    cross_over("kmem-2019", one, other, out, seed)
-});
+kmem_rig::fuzz_subject!(subjects::ours::PublishedHeap, "../qemu-tests/regressions");

@@ -4,7 +4,7 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 
 use arbitrary::Arbitrary;
-use harness::subject::{Freed, Region, Subject};
+use harness::subject::{Region, Subject};
 
 const HEAP_BYTES: usize = 256 << 10;
 /// More than any block is aligned to.

@@ -12,6 +12,7 @@
 //! ```
 
 use crate::geometry::Geometry;
+use crate::mailbox::NAME_BYTES;
 
 /// A subject's promises and needs; made by [`Declaration::new`] and what follows it.
 #[derive(Clone, Copy, Debug)]
@@ -171,6 +172,48 @@ impl Declaration {
     pub const fn misuse(mut self, misuse: Misuse) -> Self {
         self.misuse = misuse;
         self
+    }
+
+    /// Ends compilation when the declaration contradicts itself: every [`crate::entry::Entry`] is
+    /// checked so.
+    ///
+    /// # Panics
+    /// When it does.
+    pub const fn assert_sound(&self) {
+        let name = self.name.as_bytes();
+        assert!(
+            !name.is_empty() && name.len() < NAME_BYTES,
+            "the declared name has no letter, or 32 and more"
+        );
+        let mut index = 0;
+        while index < name.len() {
+            assert!(
+                matches!(name[index], b'a'..=b'z' | b'0'..=b'9' | b'-'),
+                "the declared name consists of lower-case letters, digits and `-`"
+            );
+            index += 1;
+        }
+        assert!(
+            self.align_max.is_power_of_two(),
+            "`align_max` is declared as no power of two"
+        );
+        assert!(
+            self.region.bytes_multiple > 0 && self.region.bytes_multiple.is_multiple_of(8),
+            "`region_multiple_of` is declared as no multiple of 8"
+        );
+        assert!(
+            self.region.bytes_min <= Geometry::BYTES_MAX,
+            "`region_at_least` is declared as more than the largest heap has"
+        );
+        assert!(self.unit.is_power_of_two(), "`unit` is declared as no power of two");
+        assert!(
+            self.policy.is_none() || !matches!(self.table, TableForm::Nothing),
+            "a `policy` is declared and no `table`, by which it could be judged"
+        );
+        assert!(
+            self.policy.is_none() || self.overhead.is_some(),
+            "a `policy` is declared and no `overhead`, with which it could be modelled"
+        );
     }
 
     /// Whether the subject can be given a heap of this geometry.

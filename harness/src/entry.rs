@@ -39,9 +39,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The entry of a subject.
+    /// The entry of a subject. One whose declaration contradicts itself does not compile.
     #[must_use]
     pub const fn of<S: Subject>() -> Self {
+        const { S::DECLARATION.assert_sound() };
         Self {
             declaration: S::DECLARATION,
             table_is_state: S::TABLE_IS_STATE,
@@ -141,4 +142,28 @@ impl<S: Subject> AnySubject for S {
     fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         Subject::print_table(self, out)
     }
+}
+
+/// The entries of some subjects, by type: what a rig's binary, a guest or a test is given.
+///
+/// ```
+/// # use core::alloc::Layout;
+/// # use harness::declaration::Declaration;
+/// # use harness::subject::{Freed, Region, Subject};
+/// # struct MyHeap;
+/// # impl Subject for MyHeap {
+/// #     const DECLARATION: Declaration = Declaration::new("my-heap");
+/// #     unsafe fn new(_: Region) -> Self { Self }
+/// #     unsafe fn alloc(&mut self, _: Layout) -> *mut u8 { core::ptr::null_mut() }
+/// #     unsafe fn free(&mut self, _: *mut u8, _: Layout) -> Freed { Freed::Done }
+/// # }
+/// let entries = harness::subjects![MyHeap];
+/// assert_eq!(entries[0].name(), "my-heap");
+/// ```
+#[macro_export]
+macro_rules! subjects {
+    ($($subject:ty),+ $(,)?) => {{
+        const ENTRIES: &[$crate::entry::Entry] = &[$($crate::entry::Entry::of::<$subject>()),+];
+        ENTRIES
+    }};
 }

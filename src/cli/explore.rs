@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::Outcome;
-use super::options::{Format, Named, RuleOptions};
+use super::options::{Format, Named, RuleOptions, named_or_default};
 use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
 use crate::finds::Finds;
@@ -34,9 +34,9 @@ const MEMORY_MIB_DEFAULT: u64 = 1024;
 /// Example: kmem-rig explore --subject kmem --heap 160
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The subject
-    #[arg(long, value_name = "S", default_value = "kmem")]
-    subject: Named,
+    /// The subject [default: the first of this binary's own, else kmem]
+    #[arg(long, value_name = "S")]
+    subject: Option<Named>,
     /// The heap's size
     #[arg(long, value_name = "BYTES", value_parser = parse_heap)]
     heap: Geometry,
@@ -73,7 +73,7 @@ impl Arguments {
         aligns.sort_unstable();
         aligns.dedup();
         let settings = Settings {
-            entry: self.subject.0,
+            entry: named_or_default(self.subject),
             geometry: self.heap,
             aligns,
             sizes: if self.every_size {
@@ -141,7 +141,7 @@ impl Arguments {
     }
 
     fn example(&self, example: &Counterexample, kept: Option<&Kept>) -> String {
-        let subject = self.subject.0.name();
+        let subject = named_or_default(self.subject).name();
         let Counterexample {
             finding,
             trace,
@@ -171,7 +171,7 @@ impl Arguments {
     }
 
     fn summary(&self, summary: &Summary) -> String {
-        let subject = self.subject.0.name();
+        let subject = named_or_default(self.subject).name();
         let Progress {
             states,
             transitions,

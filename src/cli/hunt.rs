@@ -9,7 +9,7 @@ use harness::declaration::Misuse;
 use serde::Serialize;
 
 use super::Outcome;
-use super::options::{Format, GuestOptions, Named, On, RuleOptions};
+use super::options::{Format, GuestOptions, Named, On, RuleOptions, named_or_default};
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
 use crate::report;
@@ -25,9 +25,9 @@ const TIME_DEFAULT: Duration = Duration::from_secs(20);
 /// Example: kmem-rig hunt --subject kmem-2019 --seed 1 --execs 20000
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The subject
-    #[arg(long, value_name = "S", default_value = "kmem")]
-    subject: Named,
+    /// The subject [default: the first of this binary's own, else kmem]
+    #[arg(long, value_name = "S")]
+    subject: Option<Named>,
     /// Where to hunt
     #[arg(long, value_enum, default_value = "host")]
     on: On,
@@ -66,7 +66,7 @@ impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
         let time = self.time.unwrap_or(TIME_DEFAULT);
         let settings = Settings {
-            entry: self.subject.0,
+            entry: named_or_default(self.subject),
             rules: self.rules.rules.unwrap_or(Rules::ALL),
             seed: self.seed,
             bound: self.execs.map_or(Bound::Time(time), Bound::Execs),

@@ -33,6 +33,11 @@ pub(super) enum On {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Named(pub &'static Entry);
 
+/// The subject named, else the binary's first, else `kmem`.
+pub(super) fn named_or_default(named: Option<Named>) -> &'static Entry {
+    named.map_or_else(registry::default, |Named(entry)| entry)
+}
+
 impl FromStr for Named {
     type Err = anyhow::Error;
 

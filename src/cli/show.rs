@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// Run it in a guest that counts, and print the instructions each op takes the subject
     #[arg(long, conflicts_with = "tables")]
     cost: bool,
-    /// The subject to run it on [default: the first one the trace expects something of, or kmem]
+    /// The subject to run it on [default: the first one the trace expects something of, else the first of this binary's own, else kmem]
     #[arg(long, value_name = "S")]
     subject: Option<Named>,
     #[command(flatten)]
@@ -51,7 +51,7 @@ impl Arguments {
         let expected = regression.expectations.first().map(|e| e.subject.as_str());
         let entry = match self.subject {
             Some(Named(entry)) => entry,
-            None => registry::by_name(expected.unwrap_or("kmem"))?,
+            None => expected.map_or_else(|| Ok(registry::default()), registry::by_name)?,
         };
         if self.cost {
             let mut guest = self.guest.start_counted()?;

@@ -22,9 +22,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        let shown = registry::all()
-            .iter()
-            .filter(|e| self.canaries || !e.declaration.planted);
+        let shown = registry::all().filter(|e| self.canaries || !e.declaration.planted);
         let rows: Vec<_> = shown.map(row).collect();
         let text = table(
             ["SUBJECT", "FAMILY", "PLACEMENT", "MISUSE", "ALIGN AT MOST"],

@@ -7,6 +7,7 @@
 //! anybody: the guest dies with this process, and its memory has no name that could stay behind.
 
 use std::cell::RefCell;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -14,18 +15,19 @@ use anyhow::{Context, Result, ensure};
 use harness::entry::Entry;
 use harness::trace::Trace;
 
-use super::{Input, PROGRESS, check_by, prepare};
+use super::{Input, PROGRESS, Target, prepare};
 use crate::compare;
 use crate::executor::Executor;
 use crate::guest::{Batch, Guest, find_coverage_image};
 use crate::in_process::InProcess;
 use crate::judge::Finding;
+use crate::registry;
 use crate::rules::Rules;
 use crate::run::RunOptions;
 
-/// The subject, unless this variable names another that both sides hold.
 const SUBJECT: &str = "kmem";
 const SUBJECT_VARIABLE: &str = "KMEM_RIG_SUBJECT";
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/qemu-tests/regressions");
 
 /// Room for the guest's counters: 16 KiB, of which the image uses three quarters. libFuzzer looks
 /// through all of it after each run.
@@ -38,24 +40,36 @@ thread_local! {
     static GUEST: RefCell<Option<Guest>> = const { RefCell::new(None) };
 }
 
-/// The name of the subject.
-#[must_use]
-pub fn subject() -> String {
-    std::env::var(SUBJECT_VARIABLE).unwrap_or_else(|_| SUBJECT.to_owned())
-}
-
-/// Runs an input on both sides and judges it; adds what the guest counted to `counters`.
+/// The target: `kmem`'s, unless `KMEM_RIG_SUBJECT` names another subject that both sides hold.
 ///
 /// # Panics
-/// When a rule is broken, with the trace and what broke it; and when the rig itself cannot work.
-pub fn check(input: Input, counters: &Counters) {
-    check_by(&subject(), input, judge);
-    GUEST.with_borrow(|guest| {
-        let moved = guest.as_ref().map(|guest| move_counters(guest, counters));
-        if let Some(Err(error)) = moved {
-            panic!("{error:#}");
-        }
-    });
+/// When there is no such subject.
+pub fn target() -> &'static Target {
+    static TARGET: OnceLock<Target> = OnceLock::new();
+    TARGET.get_or_init(|| {
+        let subject = std::env::var(SUBJECT_VARIABLE);
+        let entry = registry::by_name(subject.as_deref().unwrap_or(SUBJECT));
+        Target::new(
+            entry.unwrap_or_else(|error| panic!("{error:#}")),
+            REGRESSIONS,
+        )
+    })
+}
+
+impl Target {
+    /// Runs an input on both sides and judges it; adds what the guest counted to `counters`.
+    ///
+    /// # Panics
+    /// When a rule is broken, with the trace and what broke it; and when the rig itself cannot work.
+    pub fn check_in_guest(&self, input: Input, counters: &Counters) {
+        self.check_by(input, judge);
+        GUEST.with_borrow(|guest| {
+            let moved = guest.as_ref().map(|guest| move_counters(guest, counters));
+            if let Some(Err(error)) = moved {
+                panic!("{error:#}");
+            }
+        });
+    }
 }
 
 fn judge(heaps: &mut InProcess, entry: &'static Entry, trace: &Trace) -> Option<Finding> {

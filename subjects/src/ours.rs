@@ -7,12 +7,11 @@ pub use kernel_heap::{FirstFitHeap, PublishedHeap};
 pub use page_allocator::{CompletePages, PublishedPages};
 
 use harness::entry::Entry;
-use kmem::defect;
 
 /// Both generations of both allocators.
 pub const ALL: [Entry; 4] = [
     Entry::of::<PublishedHeap>(),
-    Entry::of::<FirstFitHeap<{ defect::NONE }>>(),
+    Entry::of::<FirstFitHeap>(),
     Entry::of::<PublishedPages>(),
-    Entry::of::<CompletePages<{ defect::NONE }>>(),
+    Entry::of::<CompletePages>(),
 ];

@@ -106,7 +106,7 @@ impl Subject for PublishedHeap {
 }
 
 /// `kmem`, or with a `DEFECT` one of its mutants.
-pub struct FirstFitHeap<const DEFECT: u8> {
+pub struct FirstFitHeap<const DEFECT: u8 = { defect::NONE }> {
     heap: FirstFit<DEFECT>,
     region: Region,
 }

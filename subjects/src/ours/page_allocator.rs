@@ -108,7 +108,7 @@ impl Subject for PublishedPages {
 }
 
 /// `page`, or with a `DEFECT` one of its mutants.
-pub struct CompletePages<const DEFECT: u8> {
+pub struct CompletePages<const DEFECT: u8 = { defect::NONE }> {
     pages: PageRuns<DEFECT>,
     region: Region,
 }

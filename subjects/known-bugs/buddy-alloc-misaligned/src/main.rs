@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use buddy_alloc::buddy_alloc::{BuddyAlloc, BuddyAllocParam};
 use harness::declaration::Declaration;
-use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
+use harness::subject::{Freed, Region, Subject};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 

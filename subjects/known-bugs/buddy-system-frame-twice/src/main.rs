@@ -6,8 +6,8 @@ use std::ptr::null_mut;
 
 use buddy_system_allocator::FrameAllocator;
 use harness::declaration::Declaration;
-use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
+use harness::subject::{Freed, Region, Subject};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 

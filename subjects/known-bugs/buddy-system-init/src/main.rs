@@ -6,8 +6,8 @@ use std::ptr::{NonNull, null_mut};
 
 use buddy_system_allocator::Heap;
 use harness::declaration::Declaration;
-use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
+use harness::subject::{Freed, Region, Subject};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 
@@ -17,8 +17,7 @@ const ORDER: usize = 10;
 pub struct Allocator(Heap<ORDER>);
 
 impl Subject for Allocator {
-    const DECLARATION: Declaration = Declaration::new(NAME)
-        .region_at_least(64);
+    const DECLARATION: Declaration = Declaration::new(NAME).region_at_least(64);
 
     unsafe fn new(region: Region) -> Self {
         let mut heap = Heap::empty();

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use bump_scope::alloc::{AllocError, Allocator as Arena};
 use bump_scope::{Bump, Checkpoint};
 use harness::declaration::{Declaration, Reuse};
-use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
+use harness::subject::{Freed, Region, Subject};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::ptr::{NonNull, null_mut};
 
 use harness::declaration::Declaration;
-use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
+use harness::subject::{Freed, Region, Subject};
 use linked_list_allocator::Heap;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -14,8 +14,7 @@ const NAME: &str = env!("CARGO_PKG_NAME");
 pub struct Allocator(Heap);
 
 impl Subject for Allocator {
-    const DECLARATION: Declaration = Declaration::new(NAME)
-        .region_at_least(64);
+    const DECLARATION: Declaration = Declaration::new(NAME).region_at_least(64);
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region.

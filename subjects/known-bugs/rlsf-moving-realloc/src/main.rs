@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::ptr::{NonNull, null_mut, slice_from_raw_parts_mut};
 
 use harness::declaration::Declaration;
-use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
+use harness::subject::{Freed, Region, Subject};
 use rlsf::Tlsf;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -14,8 +14,7 @@ const NAME: &str = env!("CARGO_PKG_NAME");
 pub struct Allocator(Tlsf<'static, u32, u32, 32, 32>);
 
 impl Subject for Allocator {
-    const DECLARATION: Declaration = Declaration::new(NAME)
-        .region_at_least(128);
+    const DECLARATION: Declaration = Declaration::new(NAME).region_at_least(128);
 
     unsafe fn new(region: Region) -> Self {
         let mut heap = Tlsf::INIT;

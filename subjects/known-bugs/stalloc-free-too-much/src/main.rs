@@ -4,8 +4,8 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::process::ExitCode;
 
 use harness::declaration::Declaration;
-use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
+use harness::subject::{Freed, Region, Subject};
 use stalloc::UnsafeStalloc;
 
 const NAME: &str = env!("CARGO_PKG_NAME");

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::ptr::{NonNull, null_mut};
 
 use harness::declaration::Declaration;
-use harness::subject::{Freed, Region, Subject};
 use harness::entry::Entry;
+use harness::subject::{Freed, Region, Subject};
 use stalloc::Stalloc;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
