@@ -70,12 +70,13 @@ seeds: rig ## Write the fuzz targets' seed corpora anew from the regressions
 
 lint: setup ## Check formatting, lints and documentation in all three workspaces
 	cargo fmt --all --check
-	cargo fmt --manifest-path qemu-tests/guest/Cargo.toml --check
+	cargo fmt --all --manifest-path qemu-tests/guest/Cargo.toml --check
 	$(NIGHTLY_MANIFEST) cargo fmt $(FUZZ) --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
-	cargo clippy --all-targets --all-features --locked $(GUEST) -- -D warnings
+	cargo clippy --workspace --lib --bins --all-features --locked $(GUEST) -- -D warnings
 	$(NIGHTLY_MANIFEST) cargo clippy --all-targets --all-features --locked $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked $(GUEST)
 
 known-bugs: rig ## Find real, since fixed bugs of other crates again, and measure how soon
 	@scripts/known-bugs.sh

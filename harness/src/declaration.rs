@@ -205,7 +205,10 @@ impl Declaration {
             self.region.bytes_min <= Geometry::BYTES_MAX,
             "`region_at_least` is declared as more than the largest heap has"
         );
-        assert!(self.unit.is_power_of_two(), "`unit` is declared as no power of two");
+        assert!(
+            self.unit.is_power_of_two(),
+            "`unit` is declared as no power of two"
+        );
         assert!(
             self.policy.is_none() || !matches!(self.table, TableForm::Nothing),
             "a `policy` is declared and no `table`, by which it could be judged"

@@ -1,19 +1,25 @@
 //! The requests of the host.
 
+use harness::entry::Entry;
 use harness::execute::{Plan, execute};
 use harness::geometry::PAGE_BYTES;
 use harness::heap::{Meter, Strength};
 use harness::mailbox::Request;
 use harness::transcript::Recorder;
-use subjects::ALL;
 
 use crate::memory::{self, Buffers, mailbox};
 use crate::user::in_user_mode;
 use crate::{counter, coverage, idle, protection};
 
+unsafe extern "Rust" {
+    /// What `guest_main!` was given. It lies among the constants, where no subject can change it.
+    #[link_name = "kmem_rig_guest_subjects"]
+    safe static SUBJECTS: &'static [Entry];
+}
+
 /// Tells the host which subjects there are, and that requests will be served.
 pub fn introduce() {
-    for (index, entry) in ALL.iter().enumerate() {
+    for (index, entry) in SUBJECTS.iter().enumerate() {
         mailbox().set_name(index, entry.name());
     }
     let (start, bytes) = coverage::counters();
@@ -34,7 +40,7 @@ pub extern "C" fn serve() -> ! {
 }
 
 fn answer(request: Request, buffers: &mut Buffers) {
-    let entry = ALL.get(request.subject as usize);
+    let entry = SUBJECTS.get(request.subject as usize);
     let entry = entry.expect("a request for no subject");
     let meter = request.metered.then(|| Meter::new(counter::instructions));
     let Buffers {
