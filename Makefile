@@ -76,7 +76,7 @@ lint: setup ## Check formatting, lints and documentation in all three workspaces
 	cargo clippy --workspace --lib --bins --all-features --locked $(GUEST) -- -D warnings
 	$(NIGHTLY_MANIFEST) cargo clippy --all-targets --all-features --locked $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked $(GUEST)
+	RUSTDOCFLAGS="-D warnings" cargo doc -p kmem-rig-guest --no-deps --locked $(GUEST)
 
 known-bugs: rig ## Find real, since fixed bugs of other crates again, and measure how soon
 	@scripts/known-bugs.sh
