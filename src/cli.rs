@@ -19,7 +19,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use harness::entry::Entry;
 
-use crate::registry;
+use crate::host::Host;
+use crate::{adapter, registry};
 
 /// What a command came to; its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +80,10 @@ enum Command {
 #[must_use]
 pub fn main(own: &'static [Entry]) -> ExitCode {
     let command = Arguments::parse().command;
-    match registry::install(own).and_then(|()| command.run()) {
+    let outcome = registry::install(own)
+        .and_then(|()| command.try_subjects(own))
+        .and_then(|()| command.run());
+    match outcome {
         Ok(Outcome::AsExpected) => ExitCode::SUCCESS,
         Ok(Outcome::Finding) => ExitCode::from(1),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -91,6 +95,20 @@ pub fn main(own: &'static [Entry]) -> ExitCode {
     }
 }
 impl Command {
+    /// Tries the binary's own subjects, if the command is about to run any.
+    fn try_subjects(&self, own: &'static [Entry]) -> anyhow::Result<()> {
+        let runs = !matches!(
+            self,
+            Self::Subjects(_) | Self::Fmt(_) | Self::Encode(_) | Self::Doctor(_)
+        );
+        if runs && !own.is_empty() {
+            let mut host = Host::new()?;
+            own.iter()
+                .try_for_each(|entry| adapter::check(entry, &mut host))?;
+        }
+        Ok(())
+    }
+
     fn run(&self) -> anyhow::Result<Outcome> {
         match self {
             Self::Subjects(arguments) => arguments.run(),

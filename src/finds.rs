@@ -4,6 +4,7 @@
 //! folder shows already, under whatever name, is not written again: people edit what they commit.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -18,6 +19,35 @@ use crate::judge::Finding;
 use crate::registry;
 use crate::regression::{Expectation, Key, Regression, write_whole};
 use crate::rules::Rules;
+
+/// What became of a find.
+#[derive(Clone, Debug)]
+pub enum Kept {
+    /// It was written to this file.
+    Written(PathBuf),
+    /// This regression shows it already.
+    Known(PathBuf),
+}
+
+impl Kept {
+    /// The file, if it was written.
+    #[must_use]
+    pub fn written_to(&self) -> Option<String> {
+        match self {
+            Self::Written(path) => Some(path.display().to_string()),
+            Self::Known(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written(path) => write!(f, "written to {}", path.display()),
+            Self::Known(path) => write!(f, "not written: {} shows it", path.display()),
+        }
+    }
+}
 
 /// Where finds are written, and which are known.
 pub struct Finds<'a> {
@@ -53,6 +83,24 @@ impl<'a> Finds<'a> {
     pub fn committed(&self, entry: &Entry, finding: &Finding) -> Option<&Path> {
         self.known(entry, finding)
             .filter(|path| path.parent() == Some(self.out))
+    }
+
+    /// Writes a find, unless a regression shows it.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    pub fn keep(
+        &self,
+        entry: &'static Entry,
+        trace: &Trace,
+        finding: &Finding,
+        rules: Rules,
+        host: &mut Host,
+    ) -> Result<Kept> {
+        Ok(match self.known(entry, finding) {
+            Some(path) => Kept::Known(path.to_owned()),
+            None => Kept::Written(self.write(entry, trace, finding, rules, host)?),
+        })
     }
 
     /// Writes a find as a regression; returns its file.

@@ -8,7 +8,7 @@
 //!
 //! | to | read |
 //! |---|---|
-//! | know the subjects by name | [`registry`] |
+//! | know the subjects by name, and try those of others | [`registry`], [`adapter`] |
 //! | draw and mutate traces | [`generate`], [`mutate`] |
 //! | run them | [`executor`] (the interface), [`host`], [`guest`], [`in_process`] |
 //! | judge them | [`rules`], [`model`], [`judge`], [`compare`] (host against guest) |
@@ -21,6 +21,7 @@
 pub use harness;
 pub use harness::subjects;
 
+pub mod adapter;
 pub mod bench;
 pub mod cli;
 pub mod compare;

@@ -7,7 +7,6 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::op::Align;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,7 +16,7 @@ use super::Outcome;
 use super::options::{Format, Named, RuleOptions, named_or_default};
 use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
-use crate::finds::Finds;
+use crate::finds::{Finds, Kept};
 use crate::host::Host;
 use crate::report;
 use crate::rules::Rules;
@@ -101,7 +100,14 @@ impl Arguments {
         let mut out = std::io::stdout().lock();
         for example in &summary.counterexamples {
             let kept = match &finds {
-                Some(finds) => Some(keep(finds, settings.entry, example, &mut host)?),
+                Some(finds) => {
+                    let Counterexample {
+                        finding,
+                        trace,
+                        rules,
+                    } = example;
+                    Some(finds.keep(settings.entry, trace, finding, *rules, &mut host)?)
+                }
                 None => None,
             };
             writeln!(out, "{}", self.example(example, kept.as_ref()))?;
@@ -198,48 +204,6 @@ impl Arguments {
             })),
         }
     }
-}
-
-/// What became of a counterexample where there is a folder for them.
-enum Kept {
-    Written(PathBuf),
-    /// A regression shows it already.
-    Known(PathBuf),
-}
-
-impl Kept {
-    fn written_to(&self) -> Option<String> {
-        match self {
-            Self::Written(path) => Some(path.display().to_string()),
-            Self::Known(_) => None,
-        }
-    }
-}
-
-impl std::fmt::Display for Kept {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Written(path) => write!(f, "written to {}", path.display()),
-            Self::Known(path) => write!(f, "not written: {} shows it", path.display()),
-        }
-    }
-}
-
-fn keep(
-    finds: &Finds<'_>,
-    entry: &'static Entry,
-    example: &Counterexample,
-    host: &mut Host,
-) -> Result<Kept> {
-    let Counterexample {
-        finding,
-        trace,
-        rules,
-    } = example;
-    Ok(match finds.known(entry, finding) {
-        Some(path) => Kept::Known(path.to_owned()),
-        None => Kept::Written(finds.write(entry, trace, finding, *rules, host)?),
-    })
 }
 
 fn ending(summary: &Summary) -> &'static str {

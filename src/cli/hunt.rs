@@ -1,15 +1,18 @@
 //! `kmem-rig hunt`: the built-in fuzzer.
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 use harness::declaration::Misuse;
+use harness::entry::Entry;
 use serde::Serialize;
 
 use super::Outcome;
 use super::options::{Format, GuestOptions, Named, On, RuleOptions, named_or_default};
+use crate::finds::Finds;
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
 use crate::report;
@@ -17,6 +20,8 @@ use crate::rules::{Rule, Rules};
 
 /// How long a hunt lasts that is not told.
 const TIME_DEFAULT: Duration = Duration::from_secs(20);
+/// The most ops of a case, unless told.
+const OPS_MAX_DEFAULT: u64 = 64;
 
 /// Hunt for bugs with random traces; needs no nightly toolchain
 ///
@@ -44,7 +49,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "RULE")]
     until: Option<Rule>,
     /// The most ops of a case
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=4000))]
+    #[arg(long, value_name = "N", default_value_t = OPS_MAX_DEFAULT, value_parser = clap::value_parser!(u64).range(1..=4000))]
     ops_max: u64,
     /// Let the client err now and then: double, interior and wild frees, writes to its own blocks.
     /// Only for a subject that promises something about misuse
@@ -53,6 +58,10 @@ pub(super) struct Arguments {
     /// Guests to hunt in at the same time, with `--on qemu`; the finds do not depend on it
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     guests: u8,
+    /// Where to write the finds as regressions; one that a regression there shows already, by subject,
+    /// rule and kind of op, is not written again
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
@@ -65,8 +74,9 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
         let time = self.time.unwrap_or(TIME_DEFAULT);
+        let entry = named_or_default(self.subject);
         let settings = Settings {
-            entry: named_or_default(self.subject),
+            entry,
             rules: self.rules.rules.unwrap_or(Rules::ALL),
             seed: self.seed,
             bound: self.execs.map_or(Bound::Time(time), Bound::Execs),
@@ -79,15 +89,17 @@ impl Arguments {
             !self.misuse || settings.entry.declaration.misuse != Misuse::Undefined,
             "{subject} promises nothing about misuse, so there is nothing to judge"
         );
-        let mut printed = Ok(());
+        let found = self.command(subject);
+        // Before the hunt: what cannot be read there should not cost one.
+        let mut keeper = match &self.out {
+            Some(out) => Some((Finds::new(out, out, &found)?, Host::new()?)),
+            None => None,
+        };
+        let mut told = Ok(());
         let mut report = |find: &Find| {
-            let line = match self.format {
-                Format::Json => json_line(subject, find),
-                Format::Human => report::finding(subject, &find.trace, &find.finding),
-            };
-            let mut out = std::io::stdout().lock();
-            printed =
-                std::mem::replace(&mut printed, Ok(())).and_then(|()| writeln!(out, "{line}"));
+            if told.is_ok() {
+                told = self.tell(entry, find, settings.rules, keeper.as_mut());
+            }
         };
         let spinner = spinner(subject);
         let summary = match self.on {
@@ -99,7 +111,7 @@ impl Arguments {
             }
         };
         spinner.finish_and_clear();
-        printed?;
+        told?;
         writeln!(
             std::io::stdout(),
             "{}",
@@ -111,6 +123,48 @@ impl Arguments {
         } else {
             Outcome::Finding
         })
+    }
+
+    /// Writes a find where it is wanted, and prints it.
+    fn tell(
+        &self,
+        entry: &'static Entry,
+        find: &Find,
+        rules: Rules,
+        keeper: Option<&mut (Finds<'_>, Host)>,
+    ) -> Result<()> {
+        let Find { finding, trace, .. } = find;
+        let kept = match keeper {
+            Some((finds, host)) => Some(finds.keep(entry, trace, finding, rules, host)?),
+            None => None,
+        };
+        let mut out = std::io::stdout().lock();
+        match (self.format, kept) {
+            (Format::Json, _) => writeln!(out, "{}", json_line(entry.name(), find))?,
+            (Format::Human, kept) => {
+                writeln!(out, "{}", report::finding(entry.name(), trace, finding))?;
+                if let Some(kept) = kept {
+                    writeln!(out, "  {kept}\n")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a regression says of how it was found: whatever decides what is found.
+    fn command(&self, subject: &str) -> String {
+        let (seed, ops_max) = (self.seed, self.ops_max);
+        let mut command = format!("kmem-rig hunt --subject {subject} --seed {seed}");
+        if ops_max != OPS_MAX_DEFAULT {
+            command += &format!(" --ops-max {ops_max}");
+        }
+        if self.misuse {
+            command += " --misuse";
+        }
+        if self.on == On::Qemu {
+            command += " --on qemu";
+        }
+        command
     }
 
     fn summary_line(&self, subject: &'static str, summary: &Summary) -> String {
