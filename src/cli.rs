@@ -7,6 +7,7 @@ mod explore;
 mod fmt;
 mod hunt;
 mod minimize;
+mod new;
 mod options;
 mod replay;
 mod show;
@@ -55,6 +56,7 @@ enum Command {
     Minimize(minimize::Arguments),
     Triage(triage::Arguments),
     Bench(bench::Arguments),
+    New(new::Arguments),
     Doctor(doctor::Arguments),
 }
 
@@ -99,7 +101,7 @@ impl Command {
     fn try_subjects(&self, own: &'static [Entry]) -> anyhow::Result<()> {
         let runs = !matches!(
             self,
-            Self::Subjects(_) | Self::Fmt(_) | Self::Encode(_) | Self::Doctor(_)
+            Self::Subjects(_) | Self::Fmt(_) | Self::Encode(_) | Self::New(_) | Self::Doctor(_)
         );
         if runs && !own.is_empty() {
             let mut host = Host::new()?;
@@ -121,6 +123,7 @@ impl Command {
             Self::Minimize(arguments) => arguments.run(),
             Self::Triage(arguments) => arguments.run(),
             Self::Bench(arguments) => arguments.run(),
+            Self::New(arguments) => arguments.run(),
             Self::Doctor(arguments) => arguments.run(),
         }
     }

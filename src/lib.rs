@@ -15,7 +15,7 @@
 //! | make finds small and keep them | [`minimize`], [`regression`], [`finds`], [`triage`] |
 //! | see every state of a small heap | [`explore`] |
 //! | the commands | [`cli`] over [`hunt`], [`replay`], [`triage`], [`listing`], [`report`], [`input`] |
-//! | the libFuzzer targets | [`fuzz`] |
+//! | test an allocator of one's own | [`new`] (a workspace for it), [`fuzz`] (targets), [`testing`] |
 //!
 //! What runs on both sides is in the crate `harness`; the allocators are in `kmem`.
 pub use harness;
@@ -40,10 +40,12 @@ pub mod listing;
 pub mod minimize;
 pub mod model;
 pub mod mutate;
+pub mod new;
 pub mod registry;
 pub mod regression;
 pub mod replay;
 pub mod report;
 pub mod rules;
 pub mod run;
+pub mod testing;
 pub mod triage;

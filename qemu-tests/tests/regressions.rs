@@ -1,43 +1,17 @@
 //! Every committed regression: its verdicts, and the tables it leaves, on the host and in the
 //! guest, against the same snapshot.
 
-use std::fmt::Write;
-
 use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
-use kmem_rig::listing;
 use kmem_rig::registry::by_name;
-use kmem_rig::regression::{Expectation, Regression};
-use kmem_rig::run::RunOptions;
+use kmem_rig::regression::Regression;
+use kmem_rig::testing::account;
 use qemu_tests::{assert_snapshot, boot, regressions};
-
-/// What a regression does to each subject it expects something of: verdict, ops and tables.
-fn tables(regression: &Regression, executor: &mut dyn Executor) -> String {
-    let options = RunOptions {
-        tables: true,
-        ..RunOptions::STRICT
-    };
-    let mut text = String::new();
-    for expected in &regression.expectations {
-        let entry = by_name(&expected.subject).unwrap();
-        let run = executor.run(entry, &regression.trace, options).unwrap();
-        let verdict = executor
-            .judge(entry, &regression.trace, &run, regression.rules)
-            .unwrap();
-        let listing = listing::of_run(&regression.trace, &run);
-        writeln!(
-            text,
-            "== {}\n{listing}",
-            Expectation::of(entry.name(), &verdict)
-        )
-        .unwrap();
-    }
-    text
-}
 
 fn assert_tables(executor: &mut dyn Executor) {
     for regression in regressions() {
-        assert_snapshot(&regression.name, &tables(&regression, executor));
+        let account = account(&regression, executor).unwrap();
+        assert_snapshot(&regression.name, &account);
     }
 }
 
