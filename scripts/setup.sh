@@ -21,6 +21,7 @@ have() { command -v "$1" >/dev/null; }
 packages=()
 have qemu-system-riscv64 || packages+=(qemu-system-misc)
 have gdb-multiarch || packages+=(gdb-multiarch) # Debian's plain gdb knows no riscv64.
+have riscv64-unknown-elf-gcc || packages+=(gcc-riscv64-unknown-elf) # For an example in C.
 have c++ || packages+=(g++)                     # libFuzzer is C++.
 
 install_packages() {

@@ -239,6 +239,37 @@ fn the_bug_of_the_example_is_found_made_small_and_replayed_in_the_guest() {
     succeed(&folder, "cargo", &["test", "--release", "--offline"]);
 }
 
+#[test]
+fn an_allocator_in_c_runs_on_both_sides() {
+    let folder = fresh("own-c");
+    copy(&root().join("examples/c-allocator"), &folder);
+    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+    let compiler = Command::new("riscv64-unknown-elf-gcc")
+        .arg("--version")
+        .output();
+    assert!(
+        compiler.is_ok(),
+        "no cross compiler: `make setup` installs it"
+    );
+    succeed(&folder, "cargo", &["build", "--release"]);
+    let guest = [
+        "--manifest-path",
+        "guest/Cargo.toml",
+        "--target",
+        "riscv64gc-unknown-none-elf",
+    ];
+    succeed(
+        &folder,
+        "cargo",
+        &[&["build", "--release"], &guest[..]].concat(),
+    );
+    for on in ["host", "qemu"] {
+        let hunt = ["hunt", "--execs", "5000", "--seed", "1", "--on", on];
+        let hunted = succeed(&folder, &binary("c-allocator-rig"), &hunt);
+        assert!(hunted.contains("c-heap: 5000 cases"), "{hunted}");
+    }
+}
+
 /// The files that a page says to write: each is named on a line of its own before its text.
 fn written_by(page: &str) -> Vec<(&str, String)> {
     let mut lines = page.lines();

@@ -11,7 +11,7 @@ use super::table::table;
 
 /// What the rig and its Makefile use: the command that shows it is there, what needs it, and the
 /// command that installs it.
-const TOOLS: [(&str, &[&str], &str, &str); 8] = [
+const TOOLS: [(&str, &[&str], &str, &str); 9] = [
     (
         "QEMU for riscv64",
         &["qemu-system-riscv64", "--version"],
@@ -23,6 +23,12 @@ const TOOLS: [(&str, &[&str], &str, &str); 8] = [
         &["gdb-multiarch", "--version"],
         "debugging a guest",
         "apt-get install gdb-multiarch",
+    ),
+    (
+        "C for riscv64",
+        &["riscv64-unknown-elf-gcc", "--version"],
+        "allocators in C in a guest",
+        "apt-get install gcc-riscv64-unknown-elf",
     ),
     (
         "stable Rust",
