@@ -57,7 +57,6 @@ fn main() -> ! {
     protection::protect();
     user::prepare();
     counter::open();
-    memory::prepare();
     checksum::take();
     serve::introduce();
     serve::serve()

@@ -17,8 +17,8 @@ const _: () = assert!(WRITABLE.end() == MAILBOX_ADDRESS as usize);
 
 /// What a request is run with.
 pub struct Buffers {
-    /// The request's ops.
-    pub ops: &'static mut [Op; OPS_MAX],
+    /// Room for the request's ops.
+    pub ops: &'static mut [MaybeUninit<Op>; OPS_MAX],
     /// The harness's own.
     pub workspace: &'static mut Workspace,
     /// The heap's memory.
@@ -30,11 +30,13 @@ struct Static<T>(UnsafeCell<T>);
 // SAFETY: there is one hart and no interrupt handler, so nothing is ever shared between threads.
 unsafe impl<T> Sync for Static<T> {}
 
-/// Uninitialised until [`prepare`], so that the image does not carry a megabyte of initial bytes.
+/// Neither this nor the next is cleared at boot, which would take longer than all else there; and
+/// the image carries neither.
+#[unsafe(link_section = ".uninit.ops")]
 static OPS: Static<[MaybeUninit<Op>; OPS_MAX]> =
     Static(UnsafeCell::new([const { MaybeUninit::uninit() }; OPS_MAX]));
-/// All zero at first, for the same reason.
-static WORKSPACE: Static<Workspace> = Static(UnsafeCell::new(Workspace::new()));
+#[unsafe(link_section = ".uninit.workspace")]
+static WORKSPACE: Static<MaybeUninit<Workspace>> = Static(UnsafeCell::new(MaybeUninit::uninit()));
 
 /// The mailbox.
 pub fn mailbox() -> &'static Mailbox {
@@ -44,32 +46,25 @@ pub fn mailbox() -> &'static Mailbox {
     unsafe { &*(MAILBOX_ADDRESS as *const Mailbox) }
 }
 
-/// Gives the buffers their first contents. Called at boot, before anything asks for them.
-pub fn prepare() {
-    // SAFETY: nothing refers to the ops yet.
-    let ops = unsafe { &mut *OPS.0.get() };
-    for op in ops {
-        op.write(Op::FreeNull);
-    }
-}
-
 /// The buffers, as the last request left them: a request writes whatever it reads. To make them
 /// anew would cost a subject that crashes more than its runs do. Of the heap nothing is known.
 ///
 /// # Safety
-/// They were prepared, and no reference that an earlier call returned is used any more.
+/// No reference that an earlier call returned is used any more.
 pub unsafe fn buffers() -> Buffers {
     let heap = Region {
         start: HEAP_ADDRESS as *mut u8,
         bytes: 0,
         slack: 0,
     };
-    // SAFETY: by the caller's promise each op was written, and the references are the only ones.
-    // Nothing else of the guest lies behind the heap's address, and the host leaves it alone.
+    // SAFETY: by the caller's promise the references are the only ones. The workspace is one that an
+    // earlier request left, or else the zeros that the machine starts with (the mailbox counts on
+    // them, too), which is what `Workspace::new` consists of. Nothing else of the guest lies behind
+    // the heap's address, and the host leaves it alone.
     unsafe {
         Buffers {
-            ops: &mut *OPS.0.get().cast(),
-            workspace: &mut *WORKSPACE.0.get(),
+            ops: &mut *OPS.0.get(),
+            workspace: (*WORKSPACE.0.get()).assume_init_mut(),
             ground: Ground::new(heap),
         }
     }

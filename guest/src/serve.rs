@@ -29,8 +29,7 @@ pub fn introduce() {
 
 /// Serves requests for ever. Entered at boot and after each failure, with an empty stack.
 pub extern "C" fn serve() -> ! {
-    // SAFETY: `main` has prepared the buffers; whoever used them before was on the stack that has
-    // been emptied.
+    // SAFETY: whoever used the buffers before was on the stack that has been emptied.
     let mut buffers = unsafe { memory::buffers() };
     loop {
         idle::wait_for_request();

@@ -19,6 +19,7 @@
 //! hung or dead, which the host tells from outside. Everything is atomics (see [`Transcript`]), so
 //! neither side can make the other's memory unsound.
 
+use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
@@ -269,8 +270,8 @@ impl Mailbox {
         }
     }
 
-    /// Copies the ops of the request that is next into `ops` and returns those.
-    pub fn ops<'a>(&self, ops: &'a mut [Op; OPS_MAX]) -> &'a [Op] {
+    /// Copies the ops of the request that is next into `ops`, whatever that held, and returns those.
+    pub fn ops<'a>(&self, ops: &'a mut [MaybeUninit<Op>; OPS_MAX]) -> &'a [Op] {
         let slot = self.slot(self.replied.load(Relaxed));
         let written = match slot.flags.load(Relaxed) & FLAG_ALONE {
             0 => &slot.ops[..],
@@ -279,9 +280,11 @@ impl Mailbox {
         let length = (slot.ops_length.load(Relaxed) as usize).min(written.len());
         for (op, words) in ops[..length].iter_mut().zip(written) {
             let [low, high] = [&words[0], &words[1]].map(|half| u128::from(half.load(Relaxed)));
-            *op = decode_op(&(high << 64 | low).to_le_bytes());
+            op.write(decode_op(&(high << 64 | low).to_le_bytes()));
         }
-        &ops[..length]
+        // SAFETY: the loop has written the first `length` ops, since `length` is at most
+        // `written.len()`. A `MaybeUninit<Op>` lies in memory as an `Op` does.
+        unsafe { &*(&raw const ops[..length] as *const [Op]) }
     }
 
     /// Says that the guest's own data have changed.

@@ -2,4 +2,6 @@
 
 fn main() {
     println!("cargo::rustc-link-arg-bins=-Tguest.x");
+    // Labels within functions: nobody asks for them, and QEMU would sort tens of thousands at each boot.
+    println!("cargo::rustc-link-arg-bins=--discard-locals");
 }
