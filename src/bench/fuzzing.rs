@@ -52,10 +52,10 @@ const fn variant(
     }
 }
 
-/// The same for every variant: a fake stack and a large quarantine cost some targets more than
-/// others. `detect_odr_violation` is what cargo-fuzz sets.
-pub(super) const ASAN_OPTIONS: &str =
-    "detect_odr_violation=0:detect_stack_use_after_return=0:quarantine_size_mb=16";
+/// The same for every variant: a fake stack, a large quarantine and a long walk up the stack for each
+/// allocation cost some targets more than others. `detect_odr_violation` is what cargo-fuzz sets.
+pub(super) const ASAN_OPTIONS: &str = "detect_odr_violation=0:detect_stack_use_after_return=0:\
+     quarantine_size_mb=16:malloc_context_size=2";
 
 /// What a variant reached.
 #[derive(Clone, Debug)]
