@@ -80,6 +80,12 @@ struct Forgetful {
     frees: u32,
 }
 
+/// One that also panics where a fresh heap is asked for more than it has: so it does when it is measured.
+struct Brittle {
+    forgetful: Forgetful,
+    fresh_bytes: Option<usize>,
+}
+
 impl Subject for Forgetful {
     const DECLARATION: Declaration =
         Declaration::new("forgetful").region_at_least(LinkedList::DECLARATION.region.bytes_min);
@@ -107,9 +113,34 @@ impl Subject for Forgetful {
     }
 }
 
-#[test]
-fn a_control_that_loses_memory_is_found() {
-    let entry = Entry::of::<Forgetful>();
+impl Subject for Brittle {
+    const DECLARATION: Declaration =
+        Declaration::new("brittle").region_at_least(LinkedList::DECLARATION.region.bytes_min);
+
+    unsafe fn new(region: Region) -> Self {
+        Self {
+            fresh_bytes: Some(region.bytes),
+            // SAFETY: exactly the caller's promise.
+            forgetful: unsafe { Forgetful::new(region) },
+        }
+    }
+
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        let fresh_bytes = self.fresh_bytes.take();
+        assert!(fresh_bytes.is_none_or(|bytes| layout.size() < bytes));
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.forgetful.alloc(layout) }
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.forgetful.free(block, layout) }
+    }
+}
+
+/// What a hunt on a subject finds, after it has run all its cases.
+fn found_in<S: Subject>() -> Vec<Rule> {
+    let entry = Entry::of::<S>();
     let settings = Settings {
         entry: &entry,
         rules: Rules::ALL,
@@ -121,8 +152,24 @@ fn a_control_that_loses_memory_is_found() {
     };
     let mut found = Vec::new();
     let mut report = |find: &Find| found.push(find.finding.rule);
-    hunt::on_host(&settings, &mut Host::new().unwrap(), &mut report).unwrap();
+    let summary = hunt::on_host(&settings, &mut Host::new().unwrap(), &mut report).unwrap();
+    assert_eq!(summary.execs, 2_000);
+    found
+}
+
+#[test]
+fn a_control_that_loses_memory_is_found() {
+    let found = found_in::<Forgetful>();
     for rule in [Rule::SpuriousOom, Rule::Leak] {
+        assert!(found.contains(&rule), "{rule} is not among {found:?}");
+    }
+}
+
+/// Its capacity is not known before a case asks for it, and measuring that ends the worker.
+#[test]
+fn a_control_that_panics_when_it_is_measured_is_hunted_all_the_same() {
+    let found = found_in::<Brittle>();
+    for rule in [Rule::Panic, Rule::Leak] {
         assert!(found.contains(&rule), "{rule} is not among {found:?}");
     }
 }

@@ -3,6 +3,10 @@
 //! All cases run inside one forked worker, which is replaced after a case that
 //! crashed or hung it; the parent looks at suspects while the worker goes on. The two share a
 //! few counters: a case is drawn from its number on either side.
+//!
+//! What a fresh heap grants is measured by the worker, when a case first asks for it. By the parent it
+//! is measured only if the worker does not live to the end of it, since there each of the dozens of
+//! tries is a process of its own.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -49,6 +53,8 @@ struct Progress {
     op: AtomicU32,
     /// What `op` was when the case under way began.
     op_at_start: AtomicU32,
+    /// Not 0 while the worker measures what a fresh heap of the case under way grants.
+    measuring: AtomicU32,
     suspects_length: AtomicU32,
     suspects: [AtomicU64; SUSPECTS_MAX],
     /// How the worker ended, if not well.
@@ -131,11 +137,8 @@ pub(super) fn on_host(
     let stop = Stop::of(settings.bound);
     let mut heaps = InProcess::default();
     for &geometry in &limits.geometries {
-        heaps.add(
-            settings.entry,
-            geometry,
-            host.fresh_capacity(settings.entry, geometry)?,
-        )?;
+        // Mapped here, and so at the same place in each worker.
+        heaps.heap_start(geometry)?;
     }
     let limit_of = |&geometry| host::search_limit(geometry);
     let op_limit = limits
@@ -181,6 +184,12 @@ pub(super) fn on_host(
         if !stop.is_due(case) {
             // The worker did not come to an end of its own: the case under way ended it.
             let trace = draw(settings.seed, case, limits);
+            if progress.measuring.swap(0, Relaxed) != 0 {
+                // It has not begun: it runs once it is known what it asks for.
+                let granted = host.fresh_capacity(settings.entry, trace.geometry)?;
+                heaps.add(settings.entry, trace.geometry, granted)?;
+                continue;
+            }
             progress.ops.fetch_add(trace.ops.len() as u64, Relaxed);
             let crash = progress.crash(&trace);
             case += 1;
@@ -204,6 +213,10 @@ fn search(
     let mut case = progress.case.load(Relaxed);
     while !stop.is_due(case) {
         let trace = draw(settings.seed, case, limits);
+        progress.measuring.store(1, Relaxed);
+        // Kept for the case itself, which comes upon the same error if there is one.
+        let _ = heaps.capacity_for(settings.entry, &trace);
+        progress.measuring.store(0, Relaxed);
         progress
             .op_at_start
             .store(progress.op.load(Relaxed), Relaxed);
