@@ -24,6 +24,7 @@ use crate::host::Host;
 use crate::judge::Finding;
 use crate::minimize;
 use crate::rules::{Rule, Rules};
+use search::Sighting;
 
 /// Bytes of randomness for each op of a trace, and for a trace as a whole.
 const OP_RANDOM_BYTES: usize = 24;
@@ -76,6 +77,8 @@ pub struct Find {
     pub trace: Trace,
     /// Cases run when it was met.
     pub execs: u64,
+    /// Time passed when it was met: it then has to be confirmed and minimised.
+    pub sighted: Duration,
     /// Time passed when it was reported.
     pub elapsed: Duration,
 }
@@ -106,8 +109,8 @@ pub fn on_host(
 ) -> Result<Summary> {
     let limits = settings.limits();
     let mut hunt = Hunt::new(settings, &limits);
-    search::on_host(settings, &limits, host, &mut |host, case, execs| {
-        hunt.look_at(host, case, execs, report)
+    search::on_host(settings, &limits, host, &mut |host, sighting| {
+        hunt.look_at(host, &sighting, report)
     })
     .map(|(execs, ops)| hunt.summary(execs, ops))
 }
@@ -124,8 +127,8 @@ pub fn on_guests(
 ) -> Result<Summary> {
     let limits = settings.limits();
     let mut hunt = Hunt::new(settings, &limits);
-    guests::search(settings, &limits, guests, &mut |guest, case, execs| {
-        hunt.look_at(guest, case, execs, report)
+    guests::search(settings, &limits, guests, &mut |guest, sighting| {
+        hunt.look_at(guest, &sighting, report)
     })
     .map(|(execs, ops)| hunt.summary(execs, ops))
 }
@@ -171,8 +174,7 @@ impl<'a> Hunt<'a> {
     fn look_at(
         &mut self,
         executor: &mut dyn Executor,
-        case: u64,
-        execs: u64,
+        sighting: &Sighting,
         report: &mut dyn FnMut(&Find),
     ) -> Result<Next> {
         let Settings {
@@ -182,7 +184,7 @@ impl<'a> Hunt<'a> {
             until,
             ..
         } = *self.settings;
-        let trace = draw(seed, case, self.limits);
+        let trace = draw(seed, sighting.case, self.limits);
         executor.confirm_hangs(false);
         let looked = executor.verdict(entry, &trace, rules);
         executor.confirm_hangs(true);
@@ -204,7 +206,8 @@ impl<'a> Hunt<'a> {
         report(&Find {
             finding,
             trace,
-            execs,
+            execs: sighting.execs,
+            sighted: sighting.at - self.started,
             elapsed,
         });
         Ok(match until == Some(broken.0) {

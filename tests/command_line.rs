@@ -225,6 +225,7 @@ fn the_json_of_a_hunt_is_the_interface() {
                 "trace",
                 "execs",
                 "elapsed_ms",
+                "sighted_us",
             ];
             assert!(keys.iter().all(|key| finding.get(key).is_some()), "{line}");
             assert!(finding["ops"].as_u64().unwrap() <= 5, "{line}");

@@ -62,6 +62,8 @@ pub struct Facts {
 pub struct Hit {
     /// Cases run until then.
     pub execs: u64,
+    /// Until it was met.
+    pub sighted: Duration,
     /// Until the minimised find was reported.
     pub elapsed: Duration,
 }
@@ -77,6 +79,7 @@ struct Finding {
     rule: String,
     execs: u64,
     elapsed_ms: u64,
+    sighted_us: u64,
 }
 
 /// The bugs in a folder, by name.
@@ -158,6 +161,7 @@ impl Bug {
             if let Some(finding) = line.finding.filter(|f| f.rule == self.facts.rule) {
                 return Ok(Some(Hit {
                     execs: finding.execs,
+                    sighted: Duration::from_micros(finding.sighted_us),
                     elapsed: Duration::from_millis(finding.elapsed_ms),
                 })
                 .filter(|hit| hit.elapsed <= TIME));

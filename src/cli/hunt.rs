@@ -221,6 +221,8 @@ struct FindingLine<'a> {
     trace: String,
     execs: u64,
     elapsed_ms: u64,
+    /// For `bench known-bugs`, which holds it against the crash of another fuzzer.
+    sighted_us: u64,
 }
 
 #[derive(Serialize)]
@@ -253,6 +255,7 @@ fn json_line(subject: &str, find: &Find) -> String {
         trace: find.trace.to_string(),
         execs: find.execs,
         elapsed_ms: find.elapsed.as_millis() as u64,
+        sighted_us: find.sighted.as_micros() as u64,
     };
     json(&Tagged::Finding(line))
 }

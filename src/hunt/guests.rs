@@ -15,12 +15,13 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use harness::op::OpKind;
 use harness::trace::Trace;
 
-use super::search::{Stop, Suspect, Suspects};
+use super::search::{Sighting, Stop, Suspect, Suspects};
 use super::{Settings, draw};
 use crate::executor::Executor;
 use crate::generate::Limits;
@@ -48,7 +49,13 @@ struct Told {
     share: usize,
     /// All cases of this share before this number have been judged.
     before: u64,
-    suspect: Option<(u64, (Rule, OpKind))>,
+    suspect: Option<(u64, Suspicion)>,
+}
+
+/// What a suspect is suspected of, and since when.
+struct Suspicion {
+    kind: (Rule, OpKind),
+    at: Instant,
 }
 
 /// What all threads go by.
@@ -112,8 +119,13 @@ fn look(
         while let Some(first) = waiting.first_entry()
             && *first.key() < known
         {
-            let (case, kind) = first.remove_entry();
-            if suspects.are_worth(kind) && suspect(guest, case, case + 1)?.is_break() {
+            let (case, Suspicion { kind, at }) = first.remove_entry();
+            let sighting = Sighting {
+                case,
+                execs: case + 1,
+                at,
+            };
+            if suspects.are_worth(kind) && suspect(guest, sighting)?.is_break() {
                 return Ok(());
             }
         }
@@ -175,7 +187,10 @@ impl Hunted<'_> {
                 let _ = tell.send(Told {
                     share,
                     before: case.number + step,
-                    suspect: suspect.map(|kind| (case.number, kind)),
+                    suspect: suspect.map(|kind| {
+                        let at = Instant::now();
+                        (case.number, Suspicion { kind, at })
+                    }),
                 });
             }
         }

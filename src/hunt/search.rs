@@ -38,9 +38,18 @@ const SUSPECTS_MAX: usize = 1024;
 /// How often the parent looks for suspects.
 const POLL: Duration = Duration::from_micros(100);
 
-/// What is told of a suspect: the case's number, and how many cases had run by then; says whether
-/// to go on.
-pub(super) type Suspect<'a, E> = &'a mut dyn FnMut(&mut E, u64, u64) -> Result<ControlFlow<()>>;
+/// A case that is suspicious.
+pub(super) struct Sighting {
+    /// Its number.
+    pub(super) case: u64,
+    /// Cases that had run by then.
+    pub(super) execs: u64,
+    /// When that was seen.
+    pub(super) at: Instant,
+}
+
+/// Is told of a suspect; says whether to go on.
+pub(super) type Suspect<'a, E> = &'a mut dyn FnMut(&mut E, Sighting) -> Result<ControlFlow<()>>;
 
 /// What the worker and its parent share.
 #[repr(C)]
@@ -57,6 +66,8 @@ struct Progress {
     measuring: AtomicU32,
     suspects_length: AtomicU32,
     suspects: [AtomicU64; SUSPECTS_MAX],
+    /// When each was seen, in nanoseconds since the search began.
+    seen: [AtomicU64; SUSPECTS_MAX],
     /// How the worker ended, if not well.
     transcript: Transcript,
 }
@@ -134,7 +145,7 @@ pub(super) fn on_host(
     suspect: Suspect<'_, Host>,
 ) -> Result<(u64, u64)> {
     let progress = Shared::<Progress>::new().context("mapping shared memory for a worker")?;
-    let stop = Stop::of(settings.bound);
+    let (start, stop) = (Instant::now(), Stop::of(settings.bound));
     let mut heaps = InProcess::default();
     for &geometry in &limits.geometries {
         // Mapped here, and so at the same place in each worker.
@@ -160,7 +171,7 @@ pub(super) fn on_host(
             heap_start: 0,
         };
         let mut worker = Worker::start(&watch, || {
-            search(settings, limits, &mut heaps, &stop, &progress)
+            search(settings, limits, &mut heaps, &stop, start, &progress)
         })
         .context("forking a worker")?;
         let mut seen = 0;
@@ -168,8 +179,14 @@ pub(super) fn on_host(
             // Asked first: whatever the worker named before its end is seen below.
             let ended = worker.has_ended().context("waiting for a worker")?;
             while seen < progress.suspects_length.load(Acquire) as usize {
-                let number = progress.suspects[seen].load(Relaxed);
-                if suspect(host, number, number + 1)?.is_break() {
+                let case = progress.suspects[seen].load(Relaxed);
+                let after = Duration::from_nanos(progress.seen[seen].load(Relaxed));
+                let sighting = Sighting {
+                    case,
+                    execs: case + 1,
+                    at: start + after,
+                };
+                if suspect(host, sighting)?.is_break() {
                     // The worker goes with its handle.
                     return Ok((progress.case.load(Relaxed), progress.ops.load(Relaxed)));
                 }
@@ -183,6 +200,7 @@ pub(super) fn on_host(
         case = progress.case.load(Relaxed);
         if !stop.is_due(case) {
             // The worker did not come to an end of its own: the case under way ended it.
+            let at = Instant::now();
             let trace = draw(settings.seed, case, limits);
             if progress.measuring.swap(0, Relaxed) != 0 {
                 // It has not begun: it runs once it is known what it asks for.
@@ -192,8 +210,13 @@ pub(super) fn on_host(
             }
             progress.ops.fetch_add(trace.ops.len() as u64, Relaxed);
             let crash = progress.crash(&trace);
+            let sighting = Sighting {
+                case,
+                execs: case + 1,
+                at,
+            };
             case += 1;
-            if crashes.are_worth(crash) && suspect(host, case - 1, case)?.is_break() {
+            if crashes.are_worth(crash) && suspect(host, sighting)?.is_break() {
                 break;
             }
         }
@@ -207,6 +230,7 @@ fn search(
     limits: &Limits,
     heaps: &mut InProcess,
     stop: &Stop,
+    start: Instant,
     progress: &Progress,
 ) {
     let mut suspects = Suspects::default();
@@ -230,7 +254,9 @@ fn search(
         if let Ok(Some(finding)) = found {
             let at = progress.suspects_length.load(Relaxed) as usize;
             if suspects.are_worth((finding.rule, finding.kind)) && at < SUSPECTS_MAX {
+                let after = start.elapsed().as_nanos() as u64;
                 progress.suspects[at].store(case, Relaxed);
+                progress.seen[at].store(after, Relaxed);
                 progress.suspects_length.store(at as u32 + 1, Release);
             }
         }
