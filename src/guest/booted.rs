@@ -361,7 +361,7 @@ mod tests {
         assert!(mailbox.is_spoiled());
         let message = String::from_utf8(mailbox.transcript.message().collect()).unwrap();
         assert!(
-            message.starts_with("a request for no subject, at src/serve.rs:"),
+            message.starts_with("a request for no subject, at guest/src/serve.rs:"),
             "{message}"
         );
     }
