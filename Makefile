@@ -15,6 +15,9 @@ GUEST := $(GUEST_OF) target
 FUZZ := --manifest-path fuzz/Cargo.toml
 NIGHTLY_MANIFEST := RUSTC_BOOTSTRAP=1
 
+# The crates that can be published; `guest` can once `harness` is.
+PUBLISHED := -p kmem -p kmem-rig-harness -p kmem-rig-subjects -p qemu-exec -p kmem-rig
+
 # What `make run` writes its finds to: an ignored folder, or with KEEP=1 the regressions.
 FINDS ?= $(if $(KEEP),qemu-tests/regressions,target/finds)
 # The fuzz target of `make fuzz`.
@@ -68,7 +71,7 @@ review: setup ## Accept or reject the snapshots that the last failed `make test`
 seeds: rig ## Write the fuzz targets' seed corpora anew from the regressions
 	@scripts/seeds.sh
 
-lint: setup ## Check formatting, lints and documentation in all three workspaces
+lint: setup ## Check formatting, lints, documentation, and that the crates can be published
 	cargo fmt --all --check
 	cargo fmt --all --manifest-path qemu-tests/guest/Cargo.toml --check
 	$(NIGHTLY_MANIFEST) cargo fmt $(FUZZ) --check
@@ -77,6 +80,7 @@ lint: setup ## Check formatting, lints and documentation in all three workspaces
 	$(NIGHTLY_MANIFEST) cargo clippy --all-targets --all-features --locked $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	RUSTDOCFLAGS="-D warnings" cargo doc -p kmem-rig-guest --no-deps --locked $(GUEST)
+	cargo package --quiet --locked --allow-dirty $(PUBLISHED)
 
 known-bugs: rig ## Find real, since fixed bugs of other crates again, and measure how soon
 	@scripts/known-bugs.sh
