@@ -9,7 +9,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`op`], [`geometry`], `trace` | what is asked: one call, the heap, a sequence of calls |
-//! | `text` (with `parse`), `bytes`, [`record`] | traces for people, for libFuzzer, on the wire |
+//! | `text` (with `parse`, [`line`](mod@line)), `bytes`, [`record`] | traces for people, for libFuzzer, on the wire |
+//! | [`recorder`] | a running program's own calls as a trace |
 //! | [`declaration`], [`subject`], [`entry`] | the allocator under test, and a row of a registry |
 //! | [`global`] | one that is a `GlobalAlloc` as a subject |
 //! | [`execute`], [`heap`], [`ground`], [`pattern`], [`table`] | running a trace and checking memory |
@@ -36,6 +37,7 @@ pub mod geometry;
 pub mod global;
 pub mod ground;
 pub mod heap;
+pub mod line;
 pub mod mailbox;
 pub mod observation;
 pub mod op;
@@ -43,6 +45,7 @@ pub mod op;
 mod parse;
 pub mod pattern;
 pub mod record;
+pub mod recorder;
 pub mod subject;
 pub mod table;
 #[cfg(feature = "alloc")]

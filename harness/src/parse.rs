@@ -14,36 +14,69 @@ use words::Words;
 
 /// Reads a whole file.
 pub(crate) fn document(text: &str) -> Result<Document, ParseError> {
-    let mut lines = text.lines().zip(1..);
-    match lines.next() {
-        Some((first, _)) if first.trim_end() == text::FIRST_LINE => {}
-        first => {
-            let words = Words::of(first.map_or("", |(line, _)| line), 1);
-            return Err(words.error_at(0, &format!("the first line `{}`", text::FIRST_LINE)));
-        }
+    let mut parser = LineParser::new(OPS_MAX);
+    let mut lines = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        lines.extend(parser.line(line, number)?);
     }
-    let mut state = State::default();
-    let mut parsed = Vec::new();
-    for (line, number) in lines {
-        parsed.push(state.line(line, number)?);
-    }
-    if !state.heap_seen {
-        let end = Words::of("", text.lines().count() + 1);
-        return Err(end.error_at(0, "a heap line, such as `heap 64 pages`"));
-    }
-    Ok(Document { lines: parsed })
+    parser.end(text.lines().count() + 1)?;
+    Ok(Document { lines })
 }
 
-/// What the lines so far allow the next one to be.
-#[derive(Default)]
-struct State {
+/// Reads a trace's text line by line, for whoever does not keep all of it.
+#[derive(Clone, Debug)]
+pub struct LineParser {
+    first_seen: bool,
     heap_seen: bool,
     issued: u32,
     ops: usize,
+    ops_max: usize,
 }
 
-impl State {
-    fn line(&mut self, line: &str, number: usize) -> Result<Line, ParseError> {
+impl LineParser {
+    /// At the start of a trace of at most `ops_max` ops.
+    #[must_use]
+    pub const fn new(ops_max: usize) -> Self {
+        Self {
+            first_seen: false,
+            heap_seen: false,
+            issued: 0,
+            ops: 0,
+            ops_max,
+        }
+    }
+
+    /// The next line, without its end; `None` for a trace's first line. `number` is what an error calls it.
+    ///
+    /// # Errors
+    /// When the line cannot stand there.
+    pub fn line(&mut self, line: &str, number: usize) -> Result<Option<Line>, ParseError> {
+        if self.first_seen {
+            return self.further_line(line, number).map(Some);
+        }
+        if line.trim_end() != text::FIRST_LINE {
+            return Err(first_line(line));
+        }
+        self.first_seen = true;
+        Ok(None)
+    }
+
+    /// Behind the last line. `number` is what an error calls the line that is missing.
+    ///
+    /// # Errors
+    /// When the trace lacks its first line or its heap.
+    pub fn end(&self, number: usize) -> Result<(), ParseError> {
+        if !self.first_seen {
+            return Err(first_line(""));
+        }
+        if !self.heap_seen {
+            let end = Words::of("", number);
+            return Err(end.error_at(0, "a heap line, such as `heap 64 pages`"));
+        }
+        Ok(())
+    }
+
+    fn further_line(&mut self, line: &str, number: usize) -> Result<Line, ParseError> {
         if let Some(at) = line.chars().position(|c| c.is_control() && c != '\t') {
             let words = Words::of(line, number);
             return Err(ParseError {
@@ -99,8 +132,9 @@ impl State {
                 "`heap` or a header (`{keys}`) before the first op"
             )));
         }
-        if self.ops == OPS_MAX {
-            return Err(words.error(&text::too_long()));
+        if self.ops == self.ops_max {
+            let most = format!("at most {} ops in a trace", self.ops_max);
+            return Err(words.error(&most));
         }
         self.ops += 1;
         self.op(words).map(Item::Op)
@@ -208,6 +242,10 @@ impl State {
             _ => Err(words.error(&format!("a block from a0 to {}", Handle(self.issued - 1)))),
         }
     }
+}
+
+fn first_line(found: &str) -> ParseError {
+    Words::of(found, 1).error_at(0, &format!("the first line `{}`", text::FIRST_LINE))
 }
 
 fn heap(words: &mut Words<'_>) -> Result<Geometry, ParseError> {

@@ -18,12 +18,12 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::geometry::Geometry;
-use crate::op::{Handle, Op};
+use crate::op::Op;
 use crate::parse;
-use crate::trace::{OPS_MAX, Trace};
+use crate::trace::Trace;
 
-/// The first line of every trace.
-pub const FIRST_LINE: &str = "# kmem-rig trace v1";
+pub use crate::line::{FIRST_LINE, write_op};
+pub use crate::parse::LineParser;
 
 /// The keys of header lines.
 pub const HEADER_KEYS: [&str; 5] = ["title", "found", "date", "rules", "expect"];
@@ -191,49 +191,6 @@ impl fmt::Display for Trace {
         }
         Ok(())
     }
-}
-
-/// Writes one op; `issued` counts the handles of the trace so far.
-///
-/// # Errors
-/// Only the writer's.
-pub fn write_op(out: &mut dyn fmt::Write, op: &Op, issued: &mut u32) -> fmt::Result {
-    match *op {
-        Op::Alloc {
-            size,
-            align,
-            zeroed,
-        } => {
-            let call = if zeroed { "alloc_zeroed" } else { "alloc" };
-            write!(out, "{} = {call} {size}", Handle(*issued))?;
-            *issued += 1;
-            align.map_or(Ok(()), |align| write!(out, " align {}", align.bytes()))
-        }
-        Op::Realloc { handle, size } => write!(out, "realloc {handle} {size}"),
-        Op::Free { handle } => write!(out, "free {handle}"),
-        Op::FreeAll => out.write_str("free all"),
-        Op::Table => out.write_str("table"),
-        Op::Capacity => out.write_str("capacity"),
-        Op::FreeInterior { handle, offset } => write!(out, "free {handle} + {offset}"),
-        Op::FreeWild { offset } => write!(out, "free heap + {offset:#x}"),
-        Op::FreeNull => out.write_str("free null"),
-        Op::Write {
-            handle,
-            offset,
-            length,
-        } => write!(out, "write {handle} + {offset} {length}"),
-    }
-}
-
-impl fmt::Display for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a{}", self.0)
-    }
-}
-
-/// The bound on ops as an error says it.
-pub(crate) fn too_long() -> String {
-    alloc::format!("at most {OPS_MAX} ops in a trace")
 }
 
 #[cfg(test)]
