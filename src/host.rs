@@ -3,6 +3,7 @@
 
 pub(crate) mod region;
 pub(crate) mod shared;
+mod stream;
 pub(crate) mod watch;
 pub(crate) mod worker;
 

@@ -1,22 +1,84 @@
-//! Reads what a user names: a trace's text, or a fuzzer's bytes (an artifact or corpus entry).
+//! Reads what a user names: a trace's text, alone or in a console's output, or a fuzzer's bytes (an
+//! artifact or corpus entry).
+
+pub mod lines;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness::bytes;
-use harness::text::Document;
+use harness::text::{Document, Item};
+use harness::trace::OPS_MAX;
 
-/// What every text trace starts with, whatever its version.
-const TEXT_MARK: &[u8] = b"# kmem-rig trace";
-/// The largest input read, in bytes; no trace within bounds comes near it.
+use crate::long::{LongTrace, Survey};
+use lines::{Form, Lines};
+
+/// The largest byte form read, in bytes; no trace within bounds comes near it.
 const INPUT_BYTES_MAX: u64 = 16 << 20;
 
-/// Reads one input. Text must be a trace; bytes always are one.
+/// What was read.
+pub enum Input {
+    /// A trace that fits into memory.
+    Whole(Document),
+    /// One that does not: its lines before the first op, and where its ops are.
+    Long(Document, LongTrace),
+}
+
+/// Reads one input, however long. Text must be a trace; bytes always are one.
 ///
 /// # Errors
 /// When the file cannot be read, or is a text with an error in it (file, line and column).
+pub fn open(path: &Path) -> Result<Input> {
+    match Form::of(path)? {
+        Some(form) => text(path, form),
+        None => bytes(path).map(Input::Whole),
+    }
+}
+
+/// Reads one input that fits into memory.
+///
+/// # Errors
+/// As for [`open`], and when it is longer.
 pub fn read(path: &Path) -> Result<Document> {
+    match open(path)? {
+        Input::Whole(document) => Ok(document),
+        Input::Long(_, trace) => bail!(
+            "{}: {} ops: only `replay` and `minimize` take more than {OPS_MAX}",
+            path.display(),
+            trace.ops()
+        ),
+    }
+}
+
+fn text(path: &Path, form: Form) -> Result<Input> {
+    let mut lines = Lines::open(path, form, usize::MAX)?;
+    let mut document = Document { lines: Vec::new() };
+    let mut survey = Survey::default();
+    for line in &mut lines {
+        let line = line?;
+        match line.item {
+            Some(Item::Op(ref op)) => survey.note(op),
+            Some(Item::Heap(geometry)) => survey.geometry = geometry,
+            _ => {}
+        }
+        if survey.ops() <= OPS_MAX {
+            document.lines.push(line);
+        }
+    }
+    if survey.ops() <= OPS_MAX {
+        return Ok(Input::Whole(document));
+    }
+    lines.ensure_last_line_ended()?;
+    let is_op = |item: &Option<Item>| matches!(item, Some(Item::Op(_)));
+    document.lines.retain(|line| !is_op(&line.item));
+    Ok(Input::Long(
+        document,
+        LongTrace::of_file(path, form, survey),
+    ))
+}
+
+fn bytes(path: &Path) -> Result<Document> {
     let at = || path.display().to_string();
     let size = fs::metadata(path).with_context(at)?.len();
     ensure!(
@@ -25,19 +87,8 @@ pub fn read(path: &Path) -> Result<Document> {
         at()
     );
     let bytes = fs::read(path).with_context(at)?;
-    if bytes.starts_with(TEXT_MARK) || path.extension().is_some_and(|e| e == "trace") {
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
-                .iter()
-                .filter(|&&byte| byte == b'\n')
-                .count();
-            anyhow!("{}:{line}:1: expected UTF-8 text, found other bytes", at())
-        })?;
-        return Document::parse(&text).map_err(|error| anyhow!("{}:{error}", at()));
-    }
     Ok(Document::of(&bytes::decode(&bytes)))
 }
-
 /// The files that paths name: files as they are, folders with every file below them, sorted.
 /// Hidden files are passed over.
 ///

@@ -41,6 +41,8 @@ use crate::model::grants::Grants;
 use crate::rules::{Rule, RuleSet, Rules};
 use crate::run::{Run, RunEnd};
 
+pub(crate) use machine::finding_of_end;
+
 /// A broken rule, with its evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -224,6 +226,18 @@ impl<'a> Judge<'a> {
         };
         self.take_note(op, observation);
         broken.map(|broken| self.finding(broken, index, op.kind()))
+    }
+
+    /// Whether a run that ends in this op, the next one, breaks a rule by that.
+    #[must_use]
+    pub fn answers_for(&self, op: &Op) -> bool {
+        !self.is_silent() && !self.is_undefined(op)
+    }
+
+    /// Whether nothing that follows can break a rule, however the run ends.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.scope == Scope::Record
     }
 
     /// The blocks that are live after the ops judged so far, lowest handle first.

@@ -12,6 +12,7 @@
 //! | draw and mutate traces | [`generate`], [`mutate`] |
 //! | run them | [`executor`] (the interface), [`host`], [`guest`], [`in_process`] |
 //! | judge them | [`rules`], [`model`], [`judge`], [`compare`] (host against guest) |
+//! | run and shorten traces that do not fit into memory | [`long`] |
 //! | make finds small and keep them | [`minimize`], [`regression`], [`finds`], [`triage`] |
 //! | see every state of a small heap | [`explore`] |
 //! | the commands | [`cli`] over [`hunt`], [`replay`], [`triage`], [`listing`], [`report`], [`input`] |
@@ -37,6 +38,7 @@ pub mod in_process;
 pub mod input;
 pub mod judge;
 pub mod listing;
+pub mod long;
 pub mod minimize;
 pub mod model;
 pub mod mutate;

@@ -4,6 +4,8 @@
 //! zeroing), round or smaller numbers. Dropping an alloc drops every op on its handle; the handles behind
 //! it move up. Each candidate is tried once.
 
+pub mod narrow;
+
 use std::collections::HashSet;
 
 use harness::geometry::Geometry;

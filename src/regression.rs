@@ -10,8 +10,9 @@ use harness::op::OpKind;
 use harness::text::Document;
 use harness::trace::Trace;
 
-use crate::input;
+use crate::input::{self, Input};
 use crate::judge::Verdict;
+use crate::long::LongTrace;
 use crate::rules::{Rule, Rules};
 
 /// What tells one find from another: the subject, the rule, and the kind of the op that breaks it.
@@ -49,13 +50,28 @@ impl Regression {
     /// # Errors
     /// When the file is no trace or a header line means nothing.
     pub fn load(path: &Path) -> Result<Self> {
-        let document = input::read(path)?;
+        Self::named(path, &input::read(path)?)
+    }
+
+    /// As [`Self::load`], of a trace of any length: a long one is beside the regression, which has its
+    /// header lines and no ops.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open(path: &Path) -> Result<(Self, Option<LongTrace>)> {
+        Ok(match input::open(path)? {
+            Input::Whole(document) => (Self::named(path, &document)?, None),
+            Input::Long(head, trace) => (Self::named(path, &head)?, Some(trace)),
+        })
+    }
+
+    fn named(path: &Path, document: &Document) -> Result<Self> {
         let name = path
             .file_stem()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        Self::of(name, &document).map_err(|error| anyhow!("{}:{error}", path.display()))
+        Self::of(name, document).map_err(|error| anyhow!("{}:{error}", path.display()))
     }
 
     /// Reads a trace from its text.

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use harness::entry::Entry;
+use harness::trace::OPS_MAX;
 use serde::Serialize;
 
 use crate::compare;
@@ -11,6 +12,7 @@ use crate::executor::Executor;
 use crate::guest::Guest;
 use crate::host::Host;
 use crate::judge::Verdict;
+use crate::long::LongTrace;
 use crate::registry;
 use crate::regression::Regression;
 use crate::rules::Rules;
@@ -84,8 +86,11 @@ pub struct Sides<'a> {
 /// Replays one file on `chosen` subjects, or on those it expects something of, or else on all
 /// that can be given its heap. Each row is reported as soon as it is known.
 ///
+/// A trace of more than [`OPS_MAX`] ops takes part on the host alone: the guest has no room for it.
+///
 /// # Errors
-/// When the file is no trace, or the rig itself cannot do its work.
+/// When the file is no trace, or the rig itself cannot do its work; when a long trace is to run in the
+/// guest alone.
 pub fn replay(
     path: &Path,
     chosen: &[&'static Entry],
@@ -94,11 +99,15 @@ pub fn replay(
     summary: &mut Summary,
     report: &mut dyn FnMut(&Row),
 ) -> Result<()> {
-    let regression = Regression::load(path)?;
+    let (regression, long) = Regression::open(path)?;
     let rules = rules.unwrap_or(regression.rules);
     summary.traces += 1;
     for entry in subjects_of(&regression, chosen)? {
-        for (side, verdict) in verdicts(entry, &regression, rules, sides)? {
+        let verdicts = match &long {
+            Some(long) => vec![(Side::Host, long_verdict(path, entry, long, rules, sides)?)],
+            None => verdicts(entry, &regression, rules, sides)?,
+        };
+        for (side, verdict) in verdicts {
             let row = row(path, entry, side, &verdict, &regression);
             summary.runs += 1;
             match row.as_expected {
@@ -152,6 +161,23 @@ fn verdicts(
         verdicts.push((Side::Qemu, differs.map_or(verdict, Verdict::Diverge)));
     }
     Ok(verdicts)
+}
+
+fn long_verdict(
+    path: &Path,
+    entry: &Entry,
+    trace: &LongTrace,
+    rules: Rules,
+    sides: &mut Sides<'_>,
+) -> Result<Verdict> {
+    match &mut sides.host {
+        Some(host) => host.stream(entry, trace, rules),
+        None => bail!(
+            "{}: {} ops, and the guest takes {OPS_MAX}: replay it on the host, or minimise it first",
+            path.display(),
+            trace.ops()
+        ),
+    }
 }
 
 fn row(path: &Path, entry: &Entry, on: Side, verdict: &Verdict, from: &Regression) -> Row {

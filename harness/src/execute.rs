@@ -69,7 +69,12 @@ pub unsafe fn execute<K: Sink>(
     sink: &mut K,
 ) -> Completion {
     let mut completion = Completion::Completed;
-    let mut work = |heap: Heap<'_>| completion = run(heap, plan, sink);
+    let mut work = |mut heap: Heap<'_>| {
+        completion = run(&mut heap, plan, sink);
+        if completion == Completion::Completed {
+            heap.settle();
+        }
+    };
     // SAFETY: exactly the caller's promise.
     unsafe {
         Heap::with_fresh(
@@ -84,12 +89,13 @@ pub unsafe fn execute<K: Sink>(
     completion
 }
 
-fn run<K: Sink>(mut heap: Heap<'_>, plan: Plan<'_>, sink: &mut K) -> Completion {
+/// Runs `plan` on a subject at work; the last of its ops is checked as a run's last one is.
+pub(crate) fn run<K: Sink>(heap: &mut Heap<'_>, plan: Plan<'_>, sink: &mut K) -> Completion {
     let prints = heap.declaration().table != TableForm::Nothing;
     for (index, op) in plan.ops.iter().enumerate() {
         sink.begin(index);
         let mut observation = Observation::of(Outcome::Done);
-        observation.outcome = step(&mut heap, op, plan, &mut observation.contents);
+        observation.outcome = step(heap, op, plan, &mut observation.contents);
         if let Some(meter) = plan.meter {
             sink.cost(meter.take());
         }
@@ -122,7 +128,6 @@ fn run<K: Sink>(mut heap: Heap<'_>, plan: Plan<'_>, sink: &mut K) -> Completion 
             return Completion::Lost;
         }
     }
-    heap.settle();
     Completion::Completed
 }
 

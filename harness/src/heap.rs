@@ -2,7 +2,8 @@
 //!
 //! This is the one place of the harness that touches heap memory: it calls the subject, fills
 //! blocks and verifies them (`contents`), asks for what an empty heap has (`capacity`), errs as a client
-//! may (`misuse`), puts states back (`rewind`), counts what calls cost (`meter`), and answers in offsets.
+//! may (`misuse`), puts states back (`rewind`), names blocks anew (`renew`), counts what calls cost
+//! (`meter`), and answers in offsets.
 //! It never lets the harness do damage of its own: only blocks that lie wholly inside the heap are
 //! filled.
 //!
@@ -13,6 +14,8 @@ mod capacity;
 mod contents;
 mod meter;
 mod misuse;
+#[cfg(feature = "alloc")]
+mod renew;
 mod rewind;
 mod workspace;
 

@@ -14,6 +14,7 @@
 //! | [`declaration`], [`subject`], [`entry`] | the allocator under test, and a row of a registry |
 //! | [`global`] | one that is a `GlobalAlloc` as a subject |
 //! | [`execute`], [`heap`], [`ground`], [`pattern`], [`table`] | running a trace and checking memory |
+//! | `stream` | running a trace that is longer than memory |
 //! | [`bare`] | the calls alone, to measure against |
 //! | [`branch`] | trying many ops from one state |
 //! | [`observation`], [`transcript`], [`mailbox`] | what one op did, and how it reaches the host |
@@ -46,6 +47,8 @@ mod parse;
 pub mod pattern;
 pub mod record;
 pub mod recorder;
+#[cfg(feature = "alloc")]
+pub mod stream;
 pub mod subject;
 pub mod table;
 #[cfg(feature = "alloc")]

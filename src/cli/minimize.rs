@@ -6,21 +6,26 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use harness::entry::Entry;
 use harness::text::Document;
+use harness::trace::Trace;
 
 use super::Outcome;
 use super::options::{Named, RuleOptions};
 use crate::executor::Executor;
 use crate::host::Host;
+use crate::judge::Finding;
 use crate::registry;
 use crate::regression::{Regression, write_whole};
-use crate::{hunt, report};
+use crate::rules::Rules;
+use crate::{hunt, long, report};
 
 /// Find the smallest trace that breaks the same rule with the same kind of op
+///
+/// One of more than 32,768 ops, such as a recording, is narrowed down first; see docs/recording.md.
 ///
 /// Example: kmem-rig minimize fuzz/artifacts/kmem_2019/crash-1f2e --subject kmem-2019 -o small.trace
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// An artifact, a corpus entry or a trace
+    /// An artifact, a corpus entry, a trace, or a console's output that holds one
     input: PathBuf,
     /// Where to write the smallest trace
     #[arg(short, long, value_name = "TRACE")]
@@ -34,7 +39,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        let regression = Regression::load(&self.input)?;
+        let (regression, long) = Regression::open(&self.input)?;
         let trace = &regression.trace;
         let rules = self.rules.rules.unwrap_or(regression.rules);
         let mut host = Host::new()?;
@@ -46,11 +51,11 @@ impl Arguments {
             }
         };
         for entry in tried {
-            let (_, verdict) = host.verdict(entry, trace, rules)?;
-            if let Some(finding) = verdict.finding() {
-                let small =
-                    hunt::shrink(&mut host, entry, trace, rules, (finding.rule, finding.kind))?;
-                let (small, finding) = small.context("the finding does not repeat itself")?;
+            let small = match &long {
+                Some(long) => long::shrink(&mut host, entry, long, rules)?,
+                None => shrink(&mut host, entry, trace, rules)?,
+            };
+            if let Some((small, finding)) = small {
                 write_whole(&self.output, Document::of(&small).to_string().as_bytes())?;
                 println!("{}", report::finding(entry.name(), &small, &finding));
                 println!("written to {}", self.output.display());
@@ -62,4 +67,21 @@ impl Arguments {
             self.input.display()
         ))
     }
+}
+
+/// The smallest trace that breaks the same rule, and how it does; `None` if `trace` breaks none.
+fn shrink(
+    host: &mut Host,
+    entry: &Entry,
+    trace: &Trace,
+    rules: Rules,
+) -> Result<Option<(Trace, Finding)>> {
+    let (_, verdict) = host.verdict(entry, trace, rules)?;
+    let Some(finding) = verdict.finding() else {
+        return Ok(None);
+    };
+    let small = hunt::shrink(host, entry, trace, rules, (finding.rule, finding.kind))?;
+    small
+        .context("the finding does not repeat itself")
+        .map(Some)
 }

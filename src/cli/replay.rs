@@ -16,11 +16,13 @@ use crate::replay::{self, Row, Sides, Summary};
 /// Replay traces on host and guest, and compare the verdicts with those the traces expect
 ///
 /// Each trace runs on the subjects it expects something of; one that expects nothing, on all.
+/// One of more than 32,768 ops, such as a recording, runs on the host alone, in fast strength: what
+/// it finds is broken at the op named or shortly before it; see docs/recording.md.
 ///
 /// Example: kmem-rig replay qemu-tests/regressions --on host,qemu
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Traces, artifacts, corpus entries, or folders of them
+    /// Traces, artifacts, corpus entries, consoles' outputs that hold a trace, or folders of them
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// Where to run

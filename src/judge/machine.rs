@@ -7,7 +7,7 @@ use harness::declaration::Misuse;
 use harness::observation::{Observation, Outcome};
 use harness::op::{Op, OpKind};
 
-use crate::judge::{Broken, Finding, Judge, Scope, evidence};
+use crate::judge::{Broken, Finding, Judge, evidence};
 use crate::rules::Rule;
 use crate::run::RunEnd;
 
@@ -63,24 +63,15 @@ impl Judge<'_> {
                     format!("no complete record: {observed} of {all} ops"),
                 ));
             }
-            RunEnd::Panicked(message) => (Rule::Panic, "no panic", one_line(message)),
-            RunEnd::Faulted(what) => (Rule::Fault, "no access that traps", one_line(what)),
-            RunEnd::Hung => (Rule::Hang, "an answer", "none in time".to_owned()),
+            end => broken_end(end)?,
         };
         let culprit = ops.get(self.observed);
-        if self.scope == Scope::Record || culprit.is_some_and(|op| self.is_undefined(op)) {
-            return None;
-        }
-        let (rule, expected, observed) = broken;
-        Some(Broken {
-            rule,
-            expected: expected.to_owned(),
-            observed,
-        })
+        let answers = culprit.map_or(!self.is_silent(), |op| self.answers_for(op));
+        answers.then_some(broken)
     }
 
     /// Whether nothing is promised about the op. It was called, or it could not have ended the run.
-    fn is_undefined(&self, op: &Op) -> bool {
+    pub(super) fn is_undefined(&self, op: &Op) -> bool {
         self.declaration.misuse == Misuse::Undefined
             && (self.contract.is_misuse(op) || self.contract.writes_beyond(op))
     }
@@ -103,6 +94,32 @@ pub(super) fn surplus(ops: &[Op], observed: usize) -> Option<Finding> {
 pub(super) fn last_begun(ops: &[Op], observed: usize) -> (usize, OpKind) {
     let index = observed.min(ops.len().saturating_sub(1));
     (index, ops.get(index).map_or(OpKind::Table, Op::kind))
+}
+
+/// The rule that a run breaks by ending like this; `None` if it ended by itself.
+fn broken_end(end: &RunEnd) -> Option<Broken> {
+    let (rule, expected, observed) = match end {
+        RunEnd::Completed | RunEnd::Lost => return None,
+        RunEnd::Panicked(message) => (Rule::Panic, "no panic", one_line(message)),
+        RunEnd::Faulted(what) => (Rule::Fault, "no access that traps", one_line(what)),
+        RunEnd::Hung => (Rule::Hang, "an answer", "none in time".to_owned()),
+    };
+    Some(Broken {
+        rule,
+        expected: expected.to_owned(),
+        observed,
+    })
+}
+
+/// What a run of which nothing else is known breaks by ending in this op.
+pub(crate) fn finding_of_end(end: &RunEnd, op: usize, kind: OpKind) -> Option<Finding> {
+    broken_end(end).map(|broken| Finding {
+        rule: broken.rule,
+        op,
+        kind,
+        expected: broken.expected,
+        observed: broken.observed,
+    })
 }
 
 fn incomplete(expected: &str, observed: String) -> Broken {

@@ -170,6 +170,16 @@ fn blocks_of_before_are_left_out_and_a_realloc_makes_them_known() {
 }
 
 #[test]
+fn an_address_that_is_handed_out_twice_is_the_later_block() {
+    let recorder = to_text(&[80, 80]);
+    recorder.get(8);
+    recorder.get(16);
+    recorder.put(80);
+    let lines = ["a0 = alloc 8 align 8", "a1 = alloc 16 align 8", "free a1"];
+    assert_ops(&recorder, &lines);
+}
+
+#[test]
 fn at_rest_nothing_is_recorded_and_everything_is_passed_on() {
     let recorder = to_text(&[80, 160, 240, 320]);
     recorder.get(8);

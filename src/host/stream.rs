@@ -1,0 +1,223 @@
+//! Runs long traces on this machine, judged as they run: nothing is kept of an op once it is judged.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use harness::entry::Entry;
+use harness::execute::{Completion, Sink};
+use harness::ground::Ground;
+use harness::observation::Observation;
+use harness::op::Op;
+use harness::stream::{Witness, stream};
+use harness::transcript::{End, Recorder};
+use serde::{Deserialize, Serialize};
+
+use super::shared::Shared;
+use super::watch::Watch;
+use super::worker::Worker;
+use super::{CONFIRM_FACTOR, Host, OP_LIMIT, describe_fault, ensure_accepts, search_limit};
+use crate::executor::Executor;
+use crate::judge::{Finding, Judge, Verdict, finding_of_end};
+use crate::long::LongTrace;
+use crate::rules::Rules;
+use crate::run::{Run, RunEnd};
+
+/// What a worker says of its run, in the transcript's place for tables: a streamed run keeps none.
+#[derive(Serialize, Deserialize)]
+enum Told {
+    /// The op breaks a rule.
+    Finding {
+        rule: String,
+        expected: String,
+        observed: String,
+    },
+    /// The trace's file could not be read on.
+    Unreadable(String),
+}
+
+impl Host {
+    /// Runs a trace of any length in fast strength and judges it.
+    ///
+    /// # Errors
+    /// When the rig itself cannot do its work, or the subject cannot be given such a heap.
+    pub fn stream(&mut self, entry: &Entry, trace: &LongTrace, rules: Rules) -> Result<Verdict> {
+        ensure_accepts(entry, trace.geometry())?;
+        trace.ensure_fits()?;
+        let limit = match self.confirms_hangs {
+            true => OP_LIMIT,
+            false => search_limit(trace.geometry()),
+        };
+        let (verdict, hung) = self.stream_once(entry, trace, rules, limit)?;
+        if hung && self.confirms_hangs {
+            let confirmed = self.stream_once(entry, trace, rules, OP_LIMIT * CONFIRM_FACTOR)?;
+            return Ok(confirmed.0);
+        }
+        Ok(verdict)
+    }
+
+    /// Runs a trace; its verdict, and whether an op did not return in time.
+    fn stream_once(
+        &mut self,
+        entry: &Entry,
+        trace: &LongTrace,
+        rules: Rules,
+        op_limit: Duration,
+    ) -> Result<(Verdict, bool)> {
+        let fresh_capacity = match trace.asks_capacity() {
+            true => self.fresh_capacity(entry, trace.geometry())?,
+            false => 0,
+        };
+        let region = self.region(trace.geometry())?;
+        let transcript = &*self.transcript;
+        let workspace = &mut *self.workspace;
+        transcript.clear();
+        let watch = Watch {
+            transcript,
+            progress: transcript.progress(),
+            op_limit,
+            heap_start: region.start.addr(),
+        };
+        let unjudged = Shared::<AtomicU64>::new().context("mapping shared memory for a worker")?;
+        let mut worker = Worker::start(&watch, || {
+            let mut judging = Judging {
+                recorder: Recorder::new(transcript),
+                judge: Judge::new(&entry.declaration, trace.geometry(), rules, fresh_capacity),
+                begun: 0,
+                unjudged: &unjudged,
+            };
+            // SAFETY: the region is mapped as `Region` says until `self.regions` is dropped, and the
+            // worker's copy of it is nobody else's.
+            let mut ground = unsafe { Ground::new(region) };
+            let mut completion = Completion::Completed;
+            let read = trace.each_op(&mut |ops| {
+                // SAFETY: `ensure_accepts` has checked the geometry, `ensure_fits` the blocks, and
+                // whoever parsed the ops their handles.
+                completion = unsafe {
+                    stream(
+                        entry,
+                        ops,
+                        &|handle| trace.names_again(handle),
+                        fresh_capacity,
+                        &mut ground,
+                        workspace,
+                        &mut judging,
+                    )
+                };
+            });
+            if let Err(error) = read {
+                judging.tell(&Told::Unreadable(format!("{error:#}")));
+            }
+            judging.recorder.finish(completion);
+        })
+        .context("forking a worker")?;
+        worker.wait().context("waiting for a worker")?;
+        let begun = transcript.begun() as usize;
+        let died = || RunEnd::Faulted("the worker died without a word".to_owned());
+        let run = Run::read(transcript, died, |words| {
+            describe_fault(words, trace.geometry())
+        });
+        let last = Last {
+            begun,
+            judged: unjudged.load(Relaxed) != begun as u64,
+            stopped: transcript.end() == End::Stopped,
+        };
+        let finding = finding(trace, &run, last)?;
+        Ok((finding.into(), run.end == RunEnd::Hung))
+    }
+}
+
+/// How far a run came.
+#[derive(Clone, Copy)]
+struct Last {
+    /// Ops begun.
+    begun: usize,
+    /// Whether a run that ends in the last one of them breaks a rule by that.
+    judged: bool,
+    /// Whether the judge had seen enough.
+    stopped: bool,
+}
+
+/// What a run came to.
+fn finding(trace: &LongTrace, run: &Run, last: Last) -> Result<Option<Finding>> {
+    let op = last.begun.saturating_sub(1);
+    if let Some((_, told)) = run.tables.last() {
+        return match serde_json::from_str(told).context("reading what a worker tells")? {
+            Told::Unreadable(error) => bail!(error),
+            Told::Finding {
+                rule,
+                expected,
+                observed,
+            } => Ok(Some(Finding {
+                rule: rule.parse().map_err(anyhow::Error::msg)?,
+                op,
+                kind: trace.kind(op)?,
+                expected,
+                observed,
+            })),
+        };
+    }
+    match &run.end {
+        RunEnd::Completed if !last.stopped && last.begun < trace.ops() => {
+            let (begun, all) = (last.begun, trace.ops());
+            let incomplete = format!("no complete record: {begun} of {all} ops");
+            Ok(finding_of_end(
+                &RunEnd::Faulted(incomplete),
+                op,
+                trace.kind(op)?,
+            ))
+        }
+        end @ (RunEnd::Panicked(_) | RunEnd::Faulted(_) | RunEnd::Hung) if last.judged => {
+            Ok(finding_of_end(end, op, trace.kind(op)?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The witness that judges.
+struct Judging<'a> {
+    recorder: Recorder<'a>,
+    judge: Judge<'a>,
+    /// Ops begun so far.
+    begun: usize,
+    /// What [`Self::begun`] was at the latest op that breaks no rule if the run ends in it.
+    unjudged: &'a AtomicU64,
+}
+
+impl Judging<'_> {
+    fn tell(&mut self, told: &Told) {
+        let told = serde_json::to_string(told).expect("plain text");
+        self.recorder.table(&told);
+    }
+}
+
+impl Witness for Judging<'_> {
+    fn begin(&mut self, op: &Op) {
+        self.recorder.begin(self.begun);
+        self.begun += 1;
+        if !self.judge.answers_for(op) {
+            self.unjudged.store(self.begun as u64, Relaxed);
+        }
+    }
+
+    fn observe(&mut self, op: &Op, observation: &Observation) -> ControlFlow<()> {
+        let Some(finding) = self.judge.step(op, observation) else {
+            // Behind misuse of a subject that promises nothing about it, nothing more can be found.
+            return match self.judge.is_silent() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            };
+        };
+        self.tell(&Told::Finding {
+            rule: finding.rule.name().to_owned(),
+            expected: finding.expected,
+            observed: finding.observed,
+        });
+        ControlFlow::Break(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
