@@ -133,7 +133,6 @@ const HEAP: Geometry = Geometry::from_pages(64).unwrap();
 
 #[test]
 fn what_is_recorded_is_what_was_called_and_every_sound_allocator_agrees() {
-    registry::install(&subjects::ALL);
     let mut host = Host::new().unwrap();
     for seed in 0..20 {
         let recorder: Recorder<System, Lines<String>, 1024> =
@@ -157,7 +156,6 @@ fn what_is_recorded_is_what_was_called_and_every_sound_allocator_agrees() {
 
 #[test]
 fn the_last_ops_of_a_recording_are_a_trace_of_their_own() {
-    registry::install(&subjects::ALL);
     let mut host = Host::new().unwrap();
     let recorder: Recorder<System, Ring<300>, 1024> = Recorder::new(System, HEAP, Ring::new());
     recorder.start();
