@@ -1,7 +1,10 @@
 //! What the client writes into its blocks: bytes that name the block and the place, so that a
 //! store by anyone else shows.
 
+mod words;
+
 use crate::op::Handle;
+use words::{is_aligned, lanes, read_word, write_word};
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const STEP: u64 = 0xd6e8_feb8_6659_fd93;
@@ -16,7 +19,16 @@ pub struct Pattern {
 
 impl Pattern {
     /// What a zeroed block holds.
-    pub const ZERO: Self = Self { first: 0, step: 0 };
+    pub const ZERO: Self = Self::repeating(0);
+
+    /// The same byte everywhere.
+    #[must_use]
+    pub const fn repeating(byte: u8) -> Self {
+        Self {
+            first: u64::from_ne_bytes([byte; 8]),
+            step: 0,
+        }
+    }
 
     /// The pattern of `handle`.
     #[must_use]
@@ -43,32 +55,13 @@ impl Pattern {
     ///
     /// # Safety
     /// `block` has at least `to` bytes that may be written.
+    #[inline]
     pub(crate) unsafe fn fill(self, block: *mut u8, from: u64, to: u64) {
-        // SAFETY: the first byte is at `from`, and the caller vouches for all up to `to`.
-        let mut at = unsafe { block.add(from as usize) };
-        let mut word = self.word(from / 8);
-        for _ in from / 8..to / 8 {
-            // SAFETY: 8 bytes before `to`; an array of bytes may lie anywhere.
-            unsafe { at.cast::<[u8; 8]>().write(word.to_le_bytes()) };
-            word = word.wrapping_add(self.step);
-            // SAFETY: `to` or before it.
-            at = unsafe { at.add(8) };
-        }
-        match to % 8 {
-            0 => {}
-            _ if to - from < 8 => {
-                for (index, byte) in (0..to % 8).zip(word.to_le_bytes()) {
-                    // SAFETY: a byte before `to`.
-                    unsafe { at.add(index as usize).write(byte) };
-                }
-            }
-            rest => {
-                // SAFETY: 8 bytes before `to` and behind `from`, of which the first were written.
-                unsafe {
-                    let last = at.add(rest as usize).sub(8);
-                    last.cast::<[u8; 8]>()
-                        .write(self.last(word, rest).to_le_bytes());
-                }
+        // SAFETY: the caller's promise, and what was just asked.
+        unsafe {
+            match is_aligned(block) {
+                true => self.fill_by::<true>(block, from, to),
+                false => self.fill_by::<false>(block, from, to),
             }
         }
     }
@@ -77,37 +70,175 @@ impl Pattern {
     ///
     /// # Safety
     /// `block` has at least `to` bytes that may be read.
+    #[inline]
     pub(crate) unsafe fn holds(self, block: *const u8, from: u64, to: u64) -> bool {
-        // SAFETY: the first byte is at `from`, and the caller vouches for all up to `to`.
-        let mut at = unsafe { block.add(from as usize) };
-        let mut word = self.word(from / 8);
-        let mut difference = 0;
-        for _ in from / 8..to / 8 {
-            // SAFETY: 8 bytes before `to`; an array of bytes may lie anywhere.
-            let found = unsafe { at.cast::<[u8; 8]>().read() };
-            difference |= u64::from_le_bytes(found) ^ word;
-            word = word.wrapping_add(self.step);
-            // SAFETY: `to` or before it.
-            at = unsafe { at.add(8) };
-        }
-        match to % 8 {
-            0 => {}
-            _ if to - from < 8 => {
-                for (index, byte) in (0..to % 8).zip(word.to_le_bytes()) {
-                    // SAFETY: a byte before `to`.
-                    difference |= u64::from(byte ^ unsafe { at.add(index as usize).read() });
-                }
-            }
-            rest => {
-                // SAFETY: 8 bytes before `to` and behind `from`.
-                let found = unsafe {
-                    let last = at.add(rest as usize).sub(8);
-                    last.cast::<[u8; 8]>().read()
-                };
-                difference |= u64::from_le_bytes(found) ^ self.last(word, rest);
+        // SAFETY: the caller's promise, and what was just asked.
+        unsafe {
+            match is_aligned(block) {
+                true => self.holds_by::<true>(block, from, to),
+                false => self.holds_by::<false>(block, from, to),
             }
         }
+    }
+
+    /// [`Self::fill`] for N words at either end of a block of `size` bytes, and what is left behind them: at
+    /// the start, and from `tail` on, so many words and less than one before the end.
+    ///
+    /// # Safety
+    /// `block` has `size` bytes that may be written.
+    #[inline]
+    pub(crate) unsafe fn fill_ends<const N: usize>(self, block: *mut u8, tail: u64, size: u64) {
+        // SAFETY: the caller's promise, and what was just asked.
+        unsafe {
+            match is_aligned(block) {
+                true => self.fill_ends_by::<N, true>(block, tail, size),
+                false => self.fill_ends_by::<N, false>(block, tail, size),
+            }
+        }
+    }
+
+    /// [`Self::holds`] for what [`Self::fill_ends`] has written.
+    ///
+    /// # Safety
+    /// `block` has `size` bytes that may be read.
+    #[inline]
+    pub(crate) unsafe fn hold_ends<const N: usize>(
+        self,
+        block: *const u8,
+        tail: u64,
+        size: u64,
+    ) -> bool {
+        // SAFETY: the caller's promise, and what was just asked.
+        unsafe {
+            match is_aligned(block) {
+                true => self.hold_ends_by::<N, true>(block, tail, size),
+                false => self.hold_ends_by::<N, false>(block, tail, size),
+            }
+        }
+    }
+
+    /// [`Self::fill`], of a block that is `ALIGNED`.
+    ///
+    /// # Safety
+    /// As there, and the block lies as it says.
+    unsafe fn fill_by<const ALIGNED: bool>(self, block: *mut u8, from: u64, to: u64) {
+        let (count, first) = (to / 8 - from / 8, self.word(from / 8));
+        // SAFETY: the first byte is at `from`, and the caller vouches for all up to `to`; so many words lie
+        // before it, at multiples of 8 from the block's start.
+        unsafe {
+            let at = block.add(from as usize);
+            match lanes(count) {
+                0 | 1 => self.write::<1, ALIGNED>(at, first, count),
+                2..4 => self.write::<2, ALIGNED>(at, first, count),
+                4..8 => self.write::<4, ALIGNED>(at, first, count),
+                _ => self.write::<8, ALIGNED>(at, first, count),
+            }
+            self.write_rest(block, from, to);
+        }
+    }
+
+    /// [`Self::holds`], of a block that is `ALIGNED`.
+    ///
+    /// # Safety
+    /// As there, and the block lies as it says.
+    unsafe fn holds_by<const ALIGNED: bool>(self, block: *const u8, from: u64, to: u64) -> bool {
+        let (count, first) = (to / 8 - from / 8, self.word(from / 8));
+        // SAFETY: as in `fill_by`.
+        let difference = unsafe {
+            let at = block.add(from as usize);
+            let words = match lanes(count) {
+                0 | 1 => self.compare::<1, ALIGNED>(at, first, count),
+                2..4 => self.compare::<2, ALIGNED>(at, first, count),
+                4..8 => self.compare::<4, ALIGNED>(at, first, count),
+                _ => self.compare::<8, ALIGNED>(at, first, count),
+            };
+            words | self.compare_rest(block, from, to)
+        };
         difference == 0
+    }
+
+    /// [`Self::fill_ends`], of a block that is `ALIGNED`.
+    ///
+    /// # Safety
+    /// As there, and the block lies as it says.
+    unsafe fn fill_ends_by<const N: usize, const ALIGNED: bool>(
+        self,
+        block: *mut u8,
+        tail: u64,
+        size: u64,
+    ) {
+        // SAFETY: N words lie behind the start and behind `tail`, at multiples of 8 from the start.
+        unsafe {
+            self.write::<N, ALIGNED>(block, self.first, N as u64);
+            self.write::<N, ALIGNED>(block.add(tail as usize), self.word(tail / 8), N as u64);
+            self.write_rest(block, tail, size);
+        }
+    }
+
+    /// [`Self::hold_ends`], of a block that is `ALIGNED`.
+    ///
+    /// # Safety
+    /// As there, and the block lies as it says.
+    unsafe fn hold_ends_by<const N: usize, const ALIGNED: bool>(
+        self,
+        block: *const u8,
+        tail: u64,
+        size: u64,
+    ) -> bool {
+        // SAFETY: as in `fill_ends_by`.
+        let difference = unsafe {
+            let end = block.add(tail as usize);
+            self.compare::<N, ALIGNED>(block, self.first, N as u64)
+                | self.compare::<N, ALIGNED>(end, self.word(tail / 8), N as u64)
+                | self.compare_rest(block, tail, size)
+        };
+        difference == 0
+    }
+
+    /// Writes what lies behind the last whole word between `from` and `to`.
+    ///
+    /// # Safety
+    /// `block` has at least `to` bytes that may be written, and those from `from` on were, but for these.
+    #[inline]
+    unsafe fn write_rest(self, block: *mut u8, from: u64, to: u64) {
+        let (word, rest) = (self.word(to / 8), to % 8);
+        if rest == 0 {
+            return;
+        }
+        // SAFETY: bytes before `to`, and if there are 8 behind `from`, those before the rest as they are.
+        unsafe {
+            if to - from >= 8 {
+                write_word::<false>(block.add(to as usize - 8), self.last(word, rest));
+                return;
+            }
+            for (index, byte) in (0..rest).zip(word.to_le_bytes()) {
+                block.add((to - rest + index) as usize).write(byte);
+            }
+        }
+    }
+
+    /// How what lies behind the last whole word between `from` and `to` differs from the pattern.
+    ///
+    /// # Safety
+    /// `block` has at least `to` bytes that may be read.
+    #[inline]
+    unsafe fn compare_rest(self, block: *const u8, from: u64, to: u64) -> u64 {
+        let (word, rest) = (self.word(to / 8), to % 8);
+        if rest == 0 {
+            return 0;
+        }
+        // SAFETY: bytes before `to`, and 8 only if there are as many behind `from`.
+        unsafe {
+            if to - from >= 8 {
+                let found = read_word::<false>(block.add(to as usize - 8));
+                return found ^ self.last(word, rest);
+            }
+            let mut difference = 0;
+            for (index, byte) in (0..rest).zip(word.to_le_bytes()) {
+                difference |= block.add((to - rest + index) as usize).read() ^ byte;
+            }
+            difference.into()
+        }
     }
 
     /// The eight bytes that end `rest` bytes, 1 to 7, into this word: the end of the word before, and
@@ -145,6 +276,34 @@ mod tests {
                 // SAFETY: as above.
                 assert!(!unsafe { pattern.holds(block.as_ptr(), from, to) });
                 block[at as usize] ^= 1;
+            }
+        }
+    }
+
+    #[test]
+    fn ends_are_filled_and_compared_and_what_lies_between_is_not() {
+        let pattern = Pattern::of(Handle(5));
+        let mut memory = [0_u64; 10];
+        let bytes = memory.as_mut_ptr().cast::<u8>();
+        for (start, size) in (0..9).flat_map(|start| (33..64).map(move |size| (start, size))) {
+            let tail = (size - 16) & !7;
+            // SAFETY: 9 and 64 bytes are fewer than the memory has.
+            unsafe {
+                bytes.write_bytes(0xee, 80);
+                let block = bytes.add(start);
+                pattern.fill_ends::<2>(block, tail, size);
+                assert!(pattern.hold_ends::<2>(block, tail, size));
+                for at in 0..size {
+                    let is_end = at < 16 || at >= tail;
+                    let byte = block.add(at as usize);
+                    let expected = if is_end { pattern.byte(at) } else { 0xee };
+                    assert_eq!(*byte, expected, "{start} {size}: {at}");
+                    *byte ^= 1;
+                    let holds = pattern.hold_ends::<2>(block, tail, size);
+                    assert_eq!(holds, !is_end, "{start} {size}: {at}");
+                    *byte ^= 1;
+                }
+                assert_eq!(*block.add(size as usize), 0xee, "{start} {size}");
             }
         }
     }

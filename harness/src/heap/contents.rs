@@ -1,6 +1,6 @@
 //! The client's side of memory: blocks are filled with their pattern and verified against it.
 
-use super::{END_BYTES, Heap, Slot, Strength, WATCHED_BYTES};
+use super::{END_BYTES, END_WORDS, Heap, Slot, Strength, WATCHED_BYTES};
 use crate::op::Handle;
 use crate::pattern::Pattern;
 
@@ -30,6 +30,9 @@ impl Heap<'_> {
         let (head, tail) = self.windows(filled);
         // SAFETY: the block is live, so all its bytes lie inside the region.
         unsafe {
+            if tail < size && size == filled {
+                return pattern.hold_ends::<END_WORDS>(slot.address, tail, size);
+            }
             pattern.holds(slot.address, 0, head.min(size))
                 && (tail >= size || pattern.holds(slot.address, tail, size))
         }
@@ -56,13 +59,14 @@ impl Heap<'_> {
         let slot = self.workspace.slots[handle.0 as usize];
         let pattern = Pattern::of(handle);
         let (head, tail) = self.windows(slot.size);
-        // SAFETY: the block is live, so all its bytes lie inside the region.
-        unsafe { pattern.fill(slot.address, 0, head) };
         self.note_store(handle, 0, head);
         if tail < slot.size {
-            // SAFETY: as above.
-            unsafe { pattern.fill(slot.address, tail, slot.size) };
+            // SAFETY: the block is live, so all its bytes lie inside the region.
+            unsafe { pattern.fill_ends::<END_WORDS>(slot.address, tail, slot.size) };
             self.note_store(handle, tail, slot.size);
+        } else {
+            // SAFETY: as above.
+            unsafe { pattern.fill(slot.address, 0, head) };
         }
     }
 
