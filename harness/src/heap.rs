@@ -90,6 +90,9 @@ pub struct Heap<'a> {
     live: usize,
     writes_len: usize,
     strength: Strength,
+    /// Set while all live blocks are known to be whole: they were verified, and the subject was not called
+    /// since.
+    whole: bool,
     /// Set once the subject may have written where no block is.
     strayed: bool,
     /// Set once a block has left the heap: nothing after it means anything.
@@ -125,6 +128,7 @@ impl Heap<'_> {
                 live: 0,
                 writes_len: 0,
                 strength,
+                whole: false,
                 strayed: false,
                 lost: false,
             });
@@ -171,7 +175,7 @@ impl Heap<'_> {
             return Outcome::NotExpressible;
         };
         // SAFETY: `request` answers only with requests inside the declaration.
-        let address = unsafe { self.subject.alloc(request) };
+        let address = unsafe { self.called().alloc(request) };
         let outcome = self.grant(handle, address, size);
         if self.is_live(handle) {
             if zeroed {
@@ -195,10 +199,10 @@ impl Heap<'_> {
         ) else {
             return Outcome::NotExpressible;
         };
-        contents.corrupted = self.damage(handle);
+        contents.corrupted = self.damage_since(handle);
         // SAFETY: the slot is live, so the subject granted it for this layout; the new layout is
         // valid by the check above.
-        let address = unsafe { self.subject.realloc(slot.address, old, size as usize) };
+        let address = unsafe { self.called().realloc(slot.address, old, size as usize) };
         if address.is_null() {
             return Outcome::Null;
         }
@@ -218,13 +222,13 @@ impl Heap<'_> {
         let Some(slot) = self.live_slot(handle) else {
             return Outcome::NoBlock;
         };
-        contents.corrupted = contents.corrupted.or_else(|| self.damage(handle));
+        contents.corrupted = contents.corrupted.or_else(|| self.damage_since(handle));
         self.kill(handle);
         // A live block's layout was valid when it was granted; native sizes beyond any layout
         // never fit the heap. The fallback keeps this total.
         let layout = layout(slot.size, slot.align).unwrap_or(Layout::new::<u64>());
         // SAFETY: the slot was live until the line above, and nothing was called since.
-        answer(unsafe { self.subject.free(slot.address, layout) })
+        answer(unsafe { self.called().free(slot.address, layout) })
     }
 
     /// Frees every live block, lowest handle first.
@@ -278,6 +282,12 @@ impl Heap<'_> {
         self.subject.digest()
     }
 
+    /// The subject, for a call that may write.
+    fn called(&mut self) -> &mut dyn AnySubject {
+        self.whole = false;
+        self.subject
+    }
+
     /// The subject itself.
     pub(crate) const fn subject(&self) -> &dyn AnySubject {
         self.subject
@@ -289,6 +299,7 @@ impl Heap<'_> {
             printed, rewritten, ..
         } = &mut *self.workspace;
         printed.clear();
+        self.whole = false;
         let cut = self.subject.print_table(printed).is_err();
         table::rewrite_addresses(printed.as_str(), cut, self.region, rewritten);
         let wrong = table::line_wrong(self.subject, self.declaration.table, rewritten.as_str());

@@ -40,7 +40,7 @@ impl Heap<'_> {
             return false;
         };
         // SAFETY: `request` answers only with requests inside the declaration.
-        let block = unsafe { self.subject.alloc(request) };
+        let block = unsafe { self.called().alloc(request) };
         if block.is_null() {
             return false;
         }
@@ -51,7 +51,7 @@ impl Heap<'_> {
         self.ground.mark(end, end);
         let layout = layout(size, Align::DEFAULT).unwrap_or(Layout::new::<u64>());
         // SAFETY: the block was granted above for this layout, and nothing was called since.
-        unsafe { self.subject.free(block, layout) };
+        unsafe { self.called().free(block, layout) };
         true
     }
 }

@@ -6,7 +6,13 @@ use crate::pattern::Pattern;
 
 impl Heap<'_> {
     /// The lowest live handle that someone else has written into, and where.
-    pub fn verify(&self) -> Option<(Handle, u64)> {
+    pub fn verify(&mut self) -> Option<(Handle, u64)> {
+        let damage = self.first_damage();
+        self.whole = damage.is_none();
+        damage
+    }
+
+    fn first_damage(&self) -> Option<(Handle, u64)> {
         for word in 0..self.issued.div_ceil(64) {
             let mut bits = self.workspace.live[word];
             while bits != 0 {
@@ -77,7 +83,15 @@ impl Heap<'_> {
         self.ground.mark(at + from as usize, at + to as usize);
     }
 
-    pub(super) fn damage(&self, handle: Handle) -> Option<(Handle, u64)> {
+    /// As [`Self::damage`]; where nothing can have happened since all blocks were verified, that is known.
+    pub(super) fn damage_since(&self, handle: Handle) -> Option<(Handle, u64)> {
+        match self.whole {
+            true => None,
+            false => self.damage(handle),
+        }
+    }
+
+    fn damage(&self, handle: Handle) -> Option<(Handle, u64)> {
         let size = self.live_slot(handle)?.size;
         self.first_wrong(handle, size, Some(size))
             .map(|at| (handle, at))
@@ -115,5 +129,103 @@ impl Heap<'_> {
         self.workspace.writes[..self.writes_len]
             .iter()
             .any(|&(from, to)| from <= offset && offset < to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::alloc::Layout;
+    use core::fmt;
+    use core::ops::{ControlFlow, Range};
+    use std::boxed::Box;
+    use std::vec;
+
+    use crate::declaration::Declaration;
+    use crate::entry::Entry;
+    use crate::ground::Ground;
+    use crate::heap::{Heap, Strength, Workspace};
+    use crate::observation::Contents;
+    use crate::op::Handle;
+    use crate::subject::{Chunk, Freed, Region, Request, Subject};
+
+    /// Gives out one block behind the other, and spoils the first byte of the block behind the one
+    /// that it is given back.
+    struct Spoiler {
+        next: *mut u8,
+    }
+
+    impl Subject for Spoiler {
+        const DECLARATION: Declaration = Declaration::foreign("spoiler");
+
+        unsafe fn new(region: Region) -> Self {
+            Self { next: region.start }
+        }
+
+        unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
+            let block = self.next;
+            self.next = block.wrapping_add(request.size);
+            block
+        }
+
+        unsafe fn realloc(&mut self, block: *mut u8, _: Layout, _: usize) -> *mut u8 {
+            block
+        }
+
+        unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
+            // SAFETY: the test's blocks lie one behind the other in its region, which goes on.
+            unsafe { *block.add(layout.size()) ^= 1 };
+            Freed::Done
+        }
+
+        fn walk(&self, _: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
+            None
+        }
+
+        fn print_table(&self, _: &mut dyn fmt::Write) -> fmt::Result {
+            Ok(())
+        }
+    }
+
+    /// What freeing all of three blocks that were just verified tells of.
+    fn found(strength: Strength) -> Option<(Handle, u64)> {
+        let mut memory = vec![0_u64; 64];
+        let region = Region {
+            start: memory.as_mut_ptr().cast(),
+            bytes: 512,
+            slack: 0,
+        };
+        // SAFETY: the memory outlives the ground, which alone uses it.
+        let mut ground = unsafe { Ground::new(region) };
+        let mut workspace = Box::new(Workspace::new());
+        let mut corrupted = None;
+        let mut work = |mut heap: Heap<'_>| {
+            let mut contents = Contents::HELD;
+            for _ in 0..3 {
+                heap.alloc(40, None, false, &mut contents);
+            }
+            assert_eq!(heap.verify(), None);
+            heap.free_all(&mut contents);
+            corrupted = contents.corrupted;
+        };
+        let entry = Entry::of::<Spoiler>();
+        // SAFETY: it takes any geometry.
+        unsafe {
+            Heap::with_fresh(
+                &entry,
+                &mut ground,
+                &mut workspace,
+                strength,
+                None,
+                &mut work,
+            )
+        };
+        corrupted
+    }
+
+    #[test]
+    fn what_was_verified_is_verified_again_once_the_subject_was_called() {
+        for strength in [Strength::Strict, Strength::Fast] {
+            assert_eq!(found(strength), Some((Handle(1), 0)));
+        }
     }
 }

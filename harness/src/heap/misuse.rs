@@ -29,7 +29,7 @@ impl Heap<'_> {
         }
         // SAFETY: freeing null is legal for a native entry.
         answer(unsafe {
-            self.subject
+            self.called()
                 .free(core::ptr::null_mut(), Layout::new::<u64>())
         })
     }
@@ -72,6 +72,6 @@ impl Heap<'_> {
         let layout = layout.unwrap_or(Layout::new::<u64>());
         self.strayed = true;
         // SAFETY: the misuse lane wants to see what the subject makes of it.
-        answer(unsafe { self.subject.free(address, layout) })
+        answer(unsafe { self.called().free(address, layout) })
     }
 }

@@ -64,7 +64,8 @@ impl Heap<'_> {
                 .start
                 .copy_from_nonoverlapping(saved.as_ptr(), saved.len())
         };
-        (self.issued, self.live, self.lost) = (mark.issued, mark.live, false);
+        (self.issued, self.live) = (mark.issued, mark.live);
+        (self.lost, self.whole) = (false, false);
         if let Some((index, slot, live)) = mark.slot {
             let word = &mut self.workspace.live[index / 64];
             *word = *word & !(1 << (index % 64)) | u64::from(live) << (index % 64);
