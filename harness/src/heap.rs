@@ -61,6 +61,7 @@ pub enum Strength {
 
 impl Region {
     /// The first of the slack's first `watched` bytes that was written to, from the region's start.
+    #[inline]
     fn stray_store(self, watched: usize) -> Option<u64> {
         let length = self.slack.min(watched);
         if length == 0 {
@@ -142,16 +143,19 @@ impl Heap<'_> {
     }
 
     /// What the subject's users are told.
+    #[inline]
     pub const fn declaration(&self) -> &Declaration {
         self.declaration
     }
 
     /// Whether a block has left the heap, so that the run must end.
+    #[inline]
     pub const fn is_lost(&self) -> bool {
         self.lost
     }
 
     /// Asks for a block, checks its zeroes, and fills it.
+    #[inline]
     pub fn alloc(
         &mut self,
         size: u64,
@@ -188,6 +192,7 @@ impl Heap<'_> {
     }
 
     /// Resizes a live block, checks what was carried over, and fills the rest.
+    #[inline]
     pub fn realloc(&mut self, handle: Handle, size: u64, contents: &mut Contents) -> Outcome {
         let Some(slot) = self.live_slot(handle) else {
             return Outcome::NoBlock;
@@ -218,6 +223,7 @@ impl Heap<'_> {
     }
 
     /// Frees a live block, after verifying it.
+    #[inline]
     pub fn free(&mut self, handle: Handle, contents: &mut Contents) -> Outcome {
         let Some(slot) = self.live_slot(handle) else {
             return Outcome::NoBlock;
@@ -245,6 +251,7 @@ impl Heap<'_> {
     }
 
     /// Whether `handle` names a live block.
+    #[inline]
     pub fn is_live(&self, handle: Handle) -> bool {
         let slot = handle.0 as usize;
         slot < self.issued && self.workspace.live[slot / 64] >> (slot % 64) & 1 == 1
@@ -278,6 +285,7 @@ impl Heap<'_> {
     }
 
     /// The digest of the subject's chunks.
+    #[inline]
     pub fn digest(&self) -> Option<WalkDigest> {
         self.subject.digest()
     }
@@ -353,6 +361,7 @@ fn answer(freed: Freed) -> Outcome {
     }
 }
 
+#[inline]
 fn layout(size: u64, align: Align) -> Option<Layout> {
     Layout::from_size_align(
         usize::try_from(size).ok()?,
@@ -362,6 +371,7 @@ fn layout(size: u64, align: Align) -> Option<Layout> {
 }
 
 /// The request as the subject can be asked; `None` where it cannot (DESIGN section 5).
+#[inline]
 pub(crate) fn request(
     declaration: &Declaration,
     size: u64,

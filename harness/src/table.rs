@@ -96,6 +96,7 @@ struct Walk {
 }
 
 impl Walk {
+    #[inline]
     fn step(&mut self, chunk: Chunk) -> ControlFlow<()> {
         if self.count == 0 {
             self.first = chunk.offset;

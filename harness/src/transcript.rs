@@ -215,6 +215,7 @@ impl<'a> Recorder<'a> {
 }
 
 impl Sink for Recorder<'_> {
+    #[inline]
     fn begin(&mut self, op: usize) {
         self.transcript.begun.store(op as u32 + 1, Release);
     }
@@ -244,6 +245,7 @@ impl Sink for Recorder<'_> {
         }
     }
 
+    #[inline]
     fn observe(&mut self, observation: &Observation) -> ControlFlow<()> {
         let index = self.transcript.observed.load(Relaxed) as usize;
         let Some(record) = self.transcript.records.get(index) else {

@@ -45,6 +45,7 @@ impl Heap<'_> {
     }
 
     /// The first byte behind the heap that was written; unless `thorough`, of the nearest few.
+    #[inline]
     pub fn stray_store(&mut self, thorough: bool) -> Option<u64> {
         let watched = if thorough { usize::MAX } else { WATCHED_BYTES };
         let stray = self.region.stray_store(watched);
