@@ -47,11 +47,16 @@ fn script() -> String {
             part.start, part.bytes
         )
     };
+    let half = RODATA.bytes / 2;
+    let constants = Part {
+        start: RODATA.start + half,
+        bytes: half,
+    };
     let alias = |name: &str, region: &str| format!("REGION_ALIAS(\"REGION_{name}\", {region});\n");
     [
         "MEMORY {\n".to_string(),
         region("CODE", TEXT),
-        region("CONSTANTS", RODATA),
+        region("CONSTANTS", constants),
         region("STACK", STACK),
         region("WRITABLE", WRITABLE),
         "}\n".to_string(),

@@ -27,13 +27,13 @@ const MTIMECMP: *mut u64 = 0x0200_4000 as *mut u64;
 
 /// Returns once a request waits.
 pub fn wait_for_request() {
+    if spin() {
+        return;
+    }
     let start = time::read64();
     while time::read64() - start < SPIN {
-        for _ in 0..SPINS {
-            if mailbox().waits() {
-                return;
-            }
-            core::hint::spin_loop();
+        if spin() {
+            return;
         }
     }
     let mut ticks = SLEEP_MIN;
@@ -41,6 +41,14 @@ pub fn wait_for_request() {
         sleep(ticks);
         ticks = (ticks * 2).min(SLEEP_MAX);
     }
+}
+
+/// Whether a request waits, after some looks.
+fn spin() -> bool {
+    (0..SPINS).any(|_| {
+        core::hint::spin_loop();
+        mailbox().waits()
+    })
 }
 
 fn sleep(ticks: u64) {
