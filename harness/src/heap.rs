@@ -27,6 +27,7 @@ use crate::geometry::{Geometry, PAGE_BYTES};
 use crate::ground::Ground;
 use crate::observation::{Contents, Outcome, WalkDigest};
 use crate::op::{Align, Handle};
+use crate::pattern::Pattern;
 use crate::subject::{Freed, Region};
 use crate::table;
 
@@ -67,14 +68,14 @@ impl Region {
         if length == 0 {
             return None;
         }
-        // SAFETY: the slack is readable while the region is in use; `Heap` exists only then, and
-        // nothing is called while the slice is looked at.
-        let slack = unsafe { core::slice::from_raw_parts(self.start.add(self.bytes), length) };
-        let difference = |sum: u8, byte: &u8| sum | (byte ^ DIRT);
-        if slack.iter().fold(0, difference) == 0 {
+        // SAFETY: the slack is readable while the region is in use, and `Heap` exists only then.
+        let slack = unsafe { self.start.add(self.bytes) };
+        // SAFETY: as above, and no more than all of it.
+        if unsafe { Pattern::repeating(DIRT).holds(slack, 0, length as u64) } {
             return None;
         }
-        let first = slack.iter().position(|&byte| byte != DIRT)?;
+        // SAFETY: as above.
+        let first = (0..length).find(|&at| unsafe { *slack.add(at) } != DIRT)?;
         Some((self.bytes + first) as u64)
     }
 }
