@@ -136,8 +136,6 @@ impl Heap<'_> {
 #[cfg(test)]
 mod tests {
     use core::alloc::Layout;
-    use core::fmt;
-    use core::ops::{ControlFlow, Range};
     use std::boxed::Box;
     use std::vec;
 
@@ -147,7 +145,7 @@ mod tests {
     use crate::heap::{Heap, Strength, Workspace};
     use crate::observation::Contents;
     use crate::op::Handle;
-    use crate::subject::{Chunk, Freed, Region, Request, Subject};
+    use crate::subject::{Freed, Region, Subject};
 
     /// Gives out one block behind the other, and spoils the first byte of the block behind the one
     /// that it is given back.
@@ -156,15 +154,15 @@ mod tests {
     }
 
     impl Subject for Spoiler {
-        const DECLARATION: Declaration = Declaration::foreign("spoiler");
+        const DECLARATION: Declaration = Declaration::new("spoiler");
 
         unsafe fn new(region: Region) -> Self {
             Self { next: region.start }
         }
 
-        unsafe fn alloc(&mut self, request: Request) -> *mut u8 {
+        unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
             let block = self.next;
-            self.next = block.wrapping_add(request.size);
+            self.next = block.wrapping_add(layout.size());
             block
         }
 
@@ -176,14 +174,6 @@ mod tests {
             // SAFETY: the test's blocks lie one behind the other in its region, which goes on.
             unsafe { *block.add(layout.size()) ^= 1 };
             Freed::Done
-        }
-
-        fn walk(&self, _: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
-            None
-        }
-
-        fn print_table(&self, _: &mut dyn fmt::Write) -> fmt::Result {
-            Ok(())
         }
     }
 
