@@ -162,6 +162,7 @@ impl Target {
             && !self.is_known(finding.rule, finding.kind)
         {
             let report = report::finding(entry.name(), trace, &finding);
+            tell_key(entry.name(), finding.rule);
             drop(current);
             *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = None;
             panic!("{report}");
@@ -300,13 +301,21 @@ fn tell_crash() {
         || RunEnd::Hung,
         |words| crate::host::describe_fault(words, trace.geometry),
     );
-    let end = match end.end {
-        RunEnd::Panicked(message) => format!("panic: {message}"),
-        RunEnd::Faulted(fault) => format!("fault: {fault}"),
-        RunEnd::Hung => "hang: an op did not return".to_owned(),
+    let (rule, end) = match end.end {
+        RunEnd::Panicked(message) => (Rule::Panic, message),
+        RunEnd::Faulted(fault) => (Rule::Fault, fault),
+        RunEnd::Hung => (Rule::Hang, "an op did not return".to_owned()),
         RunEnd::Completed | RunEnd::Lost => return,
     };
-    eprintln!("{subject} crashes: {end}\n{trace}");
+    eprintln!("{subject} crashes: {rule}: {end}\n{trace}");
+    tell_key(subject, rule);
+}
+
+/// Tells ClusterFuzz what to know the crash by: the stack is the same for all. It takes the quoted text
+/// of a line in the form that Rust's panics had before 1.73 for the first line of a crash state.
+fn tell_key(subject: &str, rule: Rule) {
+    let key = report::key(subject, rule);
+    eprintln!("thread '{subject}' panicked at '{key}'");
 }
 
 /// Makes a libFuzzer target of a subject: what is judged, mutated and crossed over.

@@ -227,8 +227,32 @@ impl<'a> Hunt<'a> {
     }
 }
 
-/// The smallest trace that breaks the same rule with the same kind of op, and how it does; `None`
-/// if it does not when it has all the time that a confirmation gives.
+/// What a smaller trace must break still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The rule.
+    pub rule: Rule,
+    /// The kind of op; `None`: by any.
+    pub kind: Option<OpKind>,
+}
+
+impl Broken {
+    /// Whether a finding is of this.
+    #[must_use]
+    pub fn is(self, finding: &Finding) -> bool {
+        finding.rule == self.rule && self.kind.is_none_or(|kind| kind == finding.kind)
+    }
+}
+
+impl From<(Rule, OpKind)> for Broken {
+    fn from((rule, kind): (Rule, OpKind)) -> Self {
+        let kind = Some(kind);
+        Self { rule, kind }
+    }
+}
+
+/// The smallest trace that breaks the same, and how it does; `None` if it does not when it has all
+/// the time that a confirmation gives.
 ///
 /// # Errors
 /// When the rig itself cannot do its work.
@@ -237,15 +261,15 @@ pub fn shrink(
     entry: &Entry,
     trace: &Trace,
     rules: Rules,
-    broken: (Rule, OpKind),
+    broken: impl Into<Broken>,
 ) -> Result<Option<(Trace, Finding)>> {
+    let broken = broken.into();
     let breaks_the_same = |executor: &mut dyn Executor, trace: &Trace| -> Result<Option<Finding>> {
         if !entry.declaration.accepts(trace.geometry) {
             return Ok(None);
         }
         let (_, verdict) = executor.verdict(entry, trace, rules)?;
-        let same = |found: &&Finding| (found.rule, found.kind) == broken;
-        Ok(verdict.finding().filter(same).cloned())
+        Ok(verdict.finding().filter(|found| broken.is(found)).cloned())
     };
     executor.confirm_hangs(false);
     let small = minimize::minimize(trace, |candidate| {

@@ -4,6 +4,7 @@ use harness::trace::Trace;
 
 use crate::judge::{Finding, Verdict};
 use crate::listing;
+use crate::rules::Rule;
 
 /// A verdict on one line.
 #[must_use]
@@ -25,6 +26,13 @@ pub fn one_line(subject: &str, verdict: &Verdict) -> String {
             )
         }
     }
+}
+
+/// What tells a find from others, whichever trace shows it, in the form in which ClusterFuzz compares
+/// crash states exactly and not by likeness.
+#[must_use]
+pub fn key(subject: &str, rule: Rule) -> String {
+    format!("FuzzerHash={subject}:{rule}")
 }
 
 /// A find as a bug report: the rule, the op, the two sides, and the trace.

@@ -1,14 +1,22 @@
-//! From a fuzzer's artifacts to regressions: decoded, deduplicated, minimised, replayed in the
-//! guest, written.
+//! From a fuzzer's artifacts to regressions: decoded, run, sorted into finds, minimised, replayed in
+//! the guest, written.
 //!
-//! Two artifacts show one find if the same kind of op of the same subject breaks the same rule.
-//! Of each find the shortest artifact is minimised, once.
+//! Two artifacts show one find if the same subject breaks the same rule. Which kind of call breaks it
+//! is mostly chance: a block that was asked for zeroed, or moved by a realloc, where any alloc would
+//! have done. So artifacts are sorted by kind of call first, the shortest of each kind is made small under
+//! the rule alone, where plain calls are preferred, and what is left by then is joined. Kinds that
+//! remain, since the same defect is reached by two calls, are named with the find; it is known only if
+//! regressions show every one of them. Addresses and sizes are not in the key, as they change with the
+//! trace. Two defects that break the same rule are one find until the first of them is fixed.
+
+mod parallel;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use harness::entry::Entry;
+use harness::op::{Op, OpKind};
 use harness::trace::Trace;
 use serde::Serialize;
 
@@ -17,11 +25,16 @@ use crate::finds::Finds;
 use crate::fuzz;
 use crate::guest::Guest;
 use crate::host::Host;
-use crate::hunt;
+use crate::hunt::{self, Broken};
 use crate::input;
+use crate::judge::Finding;
 use crate::registry;
-use crate::regression::Key;
-use crate::rules::Rules;
+use crate::report;
+use crate::rules::{Rule, Rules};
+use parallel::on_all_cores;
+
+/// How often a minimised trace is replayed on each side.
+pub const REPLAYS: u32 = 10;
 
 /// What triage makes of one find.
 #[derive(Clone, Debug, Serialize)]
@@ -32,7 +45,9 @@ pub struct Class {
     pub rule: &'static str,
     /// The kind of op that breaks it.
     pub kind: &'static str,
-    /// That op's number.
+    /// Every kind of op that was seen to, once it was made small.
+    pub kinds: Vec<&'static str>,
+    /// The number of the op that breaks it.
     pub op: usize,
     /// The minimised trace's ops.
     pub ops: usize,
@@ -42,8 +57,14 @@ pub struct Class {
     pub host: &'static str,
     /// The guest's verdict.
     pub guest: &'static str,
-    /// `reproduces in guest` or `host only`.
+    /// `reproduces in guest`, `host only` or `guest only`.
     pub label: &'static str,
+    /// In how many of [`REPLAYS`] replays the host broke the rule.
+    pub host_replays: u32,
+    /// In how many of [`REPLAYS`] replays the guest broke the rule.
+    pub guest_replays: u32,
+    /// What tells this find from others, in the form that ClusterFuzz compares exactly.
+    pub key: String,
     /// The committed regression that shows the same find, if there is one.
     pub known_as: Option<String>,
     /// The minimised trace's file, or the committed one's where that is where finds are written.
@@ -60,6 +81,32 @@ pub struct Settings<'a> {
     pub finds: Finds<'a>,
 }
 
+/// An input on a subject.
+struct Artifact {
+    entry: &'static Entry,
+    trace: Trace,
+}
+
+/// Artifacts that show one find, as far as is known yet.
+struct Group {
+    entry: &'static Entry,
+    rule: Rule,
+    /// The shortest.
+    trace: Trace,
+    artifacts: usize,
+    side: Side,
+}
+
+/// Where the artifacts break a rule: on the host, or in the guest alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Host,
+    Guest,
+}
+
+/// What breaks the rule in an artifact: the subject, the rule, the kind of call, and the side.
+type Key = (&'static str, Rule, OpKind, Side);
+
 /// Triages artifacts. Each find is reported as soon as it is written.
 ///
 /// # Errors
@@ -71,77 +118,245 @@ pub fn triage(
     guest: &mut Guest,
     report: &mut dyn FnMut(&Class),
 ) -> Result<()> {
-    for ((_, rule, kind), (entry, trace, artifacts)) in classes(paths, settings, host)? {
-        let broken = (rule, kind);
-        let shrunk = hunt::shrink(host, entry, &trace, settings.rules, broken)?;
-        // What does not repeat itself, a slow op taken for a hang, is no find.
-        let Some((trace, finding)) = shrunk else {
-            continue;
-        };
-        let (_, verdict) = host.verdict(entry, &trace, settings.rules)?;
-        if verdict.finding().is_none() {
-            let name = entry.name();
-            bail!("{name} agrees on its minimised trace: not repeatable");
-        }
-        let (_, in_guest) = guest.verdict(entry, &trace, settings.rules)?;
-        let reproduces = in_guest.finding().is_some_and(|found| found.rule == rule);
-        let known = settings.finds.known(entry, &finding);
-        let written = match settings.finds.committed(entry, &finding) {
-            Some(path) => path.to_owned(),
-            None => settings
-                .finds
-                .write(entry, &trace, &finding, settings.rules, host)?,
-        };
-        report(&Class {
-            subject: entry.name(),
-            rule: rule.name(),
-            kind: kind.name(),
-            op: finding.op,
-            ops: trace.ops.len(),
-            artifacts,
-            host: verdict.name(),
-            guest: in_guest.name(),
-            label: if reproduces {
-                "reproduces in guest"
-            } else {
-                "host only"
-            },
-            known_as: known.map(|path| path.display().to_string()),
-            written: written.display().to_string(),
-        });
+    let artifacts = artifacts(paths, settings)?;
+    let groups = sort(&artifacts, settings.rules, guest)?;
+    for find in small(groups, settings.rules, guest)?.into_values() {
+        report(&class(&find, settings, host, guest)?);
     }
     Ok(())
 }
 
-type Classes = BTreeMap<Key, (&'static Entry, Trace, usize)>;
-
-/// Sorts artifacts into finds; keeps the shortest trace of each.
-fn classes(paths: &[PathBuf], settings: &Settings<'_>, host: &mut Host) -> Result<Classes> {
-    let mut classes = Classes::new();
-    host.confirm_hangs(false);
+/// The traces that the files are, on each subject that they are for.
+fn artifacts(paths: &[PathBuf], settings: &Settings<'_>) -> Result<Vec<Artifact>> {
+    let mut artifacts = Vec::new();
     for path in input::files(paths)? {
         let input = input::read(&path)?.trace();
         for entry in subjects_of(&path, settings)? {
             let trace = fuzz::judged_part(entry, input.clone());
-            if !entry.declaration.accepts(trace.geometry) {
-                continue;
-            }
-            let (_, verdict) = host.verdict(entry, &trace, settings.rules)?;
-            let Some(finding) = verdict.finding() else {
-                continue;
-            };
-            let key = (entry.name().to_owned(), finding.rule, finding.kind);
-            let class = classes
-                .entry(key)
-                .or_insert_with(|| (entry, trace.clone(), 0));
-            class.2 += 1;
-            if trace.ops.len() < class.1.ops.len() {
-                class.1 = trace.clone();
+            if entry.declaration.accepts(trace.geometry) {
+                artifacts.push(Artifact { entry, trace });
             }
         }
     }
-    host.confirm_hangs(true);
-    Ok(classes)
+    Ok(artifacts)
+}
+
+/// Runs artifacts on the host, and those that agree there in the guest; sorts them by what breaks the
+/// rule in each.
+fn sort(artifacts: &[Artifact], rules: Rules, guest: &mut Guest) -> Result<BTreeMap<Key, Group>> {
+    let findings = on_all_cores(artifacts, |host, artifact| {
+        host.confirm_hangs(false);
+        let (_, verdict) = host.verdict(artifact.entry, &artifact.trace, rules)?;
+        Ok(verdict.finding().cloned())
+    })?;
+    let mut groups = BTreeMap::new();
+    for (artifact, finding) in artifacts.iter().zip(findings) {
+        let Artifact { entry, trace } = artifact;
+        let mut found = finding.map(|finding| (finding, Side::Host));
+        if found.is_none() {
+            let (_, verdict) = guest.verdict(entry, trace, rules)?;
+            found = verdict
+                .finding()
+                .cloned()
+                .map(|finding| (finding, Side::Guest));
+        }
+        let Some((finding, side)) = found else {
+            continue;
+        };
+        let key = (entry.name(), finding.rule, finding.kind, side);
+        let group = groups.entry(key).or_insert_with(|| Group {
+            entry,
+            rule: finding.rule,
+            trace: trace.clone(),
+            artifacts: 0,
+            side,
+        });
+        group.artifacts += 1;
+        if trace.ops.len() < group.trace.ops.len() {
+            group.trace = trace.clone();
+        }
+    }
+    Ok(groups)
+}
+
+/// What a group came to: its find's smallest trace by one kind of call.
+struct Small {
+    trace: Trace,
+    finding: Finding,
+}
+
+/// A find: the small traces that break the same rule of the same subject on the same side.
+struct Find {
+    entry: &'static Entry,
+    side: Side,
+    artifacts: usize,
+    /// The shortest of each kind of call.
+    by_kind: BTreeMap<OpKind, Small>,
+}
+
+impl Find {
+    /// The one to be kept: the shortest of those that no regression shows, or else of all.
+    fn shown(&self, finds: &Finds<'_>) -> Option<&Small> {
+        let is_known = |small: &Small| finds.known(self.entry, &small.finding).is_some();
+        self.by_kind
+            .values()
+            .min_by_key(|small| (is_known(small), small.trace.ops.len()))
+    }
+}
+
+/// Makes each group's trace small under its rule alone, and joins those that break the same.
+fn small(
+    groups: BTreeMap<Key, Group>,
+    rules: Rules,
+    guest: &mut Guest,
+) -> Result<BTreeMap<(&'static str, Rule, Side), Find>> {
+    let (on_host, in_guest): (Vec<_>, Vec<_>) = groups
+        .into_values()
+        .partition(|group| group.side == Side::Host);
+    let broken = |group: &Group| Broken {
+        rule: group.rule,
+        kind: None,
+    };
+    let mut shrunk = on_all_cores(&on_host, |host, group| {
+        let plain = plain(&group.trace);
+        let (_, verdict) = host.verdict(group.entry, &plain, rules)?;
+        let broken = broken(group);
+        let trace = match verdict.finding() {
+            Some(finding) if broken.is(finding) => &plain,
+            _ => &group.trace,
+        };
+        hunt::shrink(host, group.entry, trace, rules, broken)
+    })?;
+    for group in &in_guest {
+        let small = hunt::shrink(guest, group.entry, &group.trace, rules, broken(group));
+        shrunk.push(small?);
+    }
+    let mut finds = BTreeMap::new();
+    for (group, small) in on_host.into_iter().chain(in_guest).zip(shrunk) {
+        // What does not repeat itself, a slow op taken for a hang, is no find.
+        let Some((trace, finding)) = small else {
+            continue;
+        };
+        let Group { entry, side, .. } = group;
+        let find = finds
+            .entry((entry.name(), finding.rule, side))
+            .or_insert_with(|| Find {
+                entry,
+                side,
+                artifacts: 0,
+                by_kind: BTreeMap::new(),
+            });
+        find.artifacts += group.artifacts;
+        let shorter = |small: &Small| small.trace.ops.len() <= trace.ops.len();
+        if !find.by_kind.get(&finding.kind).is_some_and(shorter) {
+            find.by_kind.insert(finding.kind, Small { trace, finding });
+        }
+    }
+    Ok(finds)
+}
+
+/// The same calls as plain ones: nothing zeroed, and blocks freed one by one.
+fn plain(trace: &Trace) -> Trace {
+    let mut plain = Trace::new(trace.geometry);
+    let mut live = Vec::new();
+    let mut issued = 0;
+    for op in &trace.ops {
+        match *op {
+            Op::Alloc { size, align, .. } => {
+                live.push(harness::op::Handle(issued));
+                issued += 1;
+                let zeroed = false;
+                plain.ops.push(Op::Alloc {
+                    size,
+                    align,
+                    zeroed,
+                });
+            }
+            Op::Free { handle } => {
+                live.retain(|&other| other != handle);
+                plain.ops.push(*op);
+            }
+            Op::FreeAll => {
+                plain
+                    .ops
+                    .extend(live.drain(..).map(|handle| Op::Free { handle }));
+            }
+            other => plain.ops.push(other),
+        }
+    }
+    plain
+}
+
+/// Replays a find on both sides, and writes it where no regression shows it.
+fn class(
+    find: &Find,
+    settings: &Settings<'_>,
+    host: &mut Host,
+    guest: &mut Guest,
+) -> Result<Class> {
+    let Settings { rules, finds, .. } = settings;
+    let entry = find.entry;
+    let Small { trace, finding } = find.shown(finds).context("a find has a trace")?;
+    let on_host = Replays::of(host, entry, trace, *rules, finding)?;
+    let in_guest = Replays::of(guest, entry, trace, *rules, finding)?;
+    let known = finds.known(entry, finding);
+    let written = match finds.committed(entry, finding) {
+        Some(path) => path.to_owned(),
+        None => finds.write(entry, trace, finding, *rules, host)?,
+    };
+    Ok(Class {
+        subject: entry.name(),
+        rule: finding.rule.name(),
+        kind: finding.kind.name(),
+        kinds: find.by_kind.keys().map(|kind| kind.name()).collect(),
+        op: finding.op,
+        ops: trace.ops.len(),
+        artifacts: find.artifacts,
+        host: on_host.verdict,
+        guest: in_guest.verdict,
+        label: match (find.side, in_guest.reproduced) {
+            (Side::Guest, _) => "guest only",
+            (Side::Host, 0) => "host only",
+            (Side::Host, _) => "reproduces in guest",
+        },
+        host_replays: on_host.reproduced,
+        guest_replays: in_guest.reproduced,
+        key: report::key(entry.name(), finding.rule),
+        known_as: known.map(|path| path.display().to_string()),
+        written: written.display().to_string(),
+    })
+}
+
+/// What became of [`REPLAYS`] replays on one side.
+struct Replays {
+    /// The last one's verdict.
+    verdict: &'static str,
+    /// How many broke the rule.
+    reproduced: u32,
+}
+
+impl Replays {
+    fn of(
+        executor: &mut dyn Executor,
+        entry: &Entry,
+        trace: &Trace,
+        rules: Rules,
+        finding: &Finding,
+    ) -> Result<Self> {
+        let mut replays = Self {
+            verdict: "",
+            reproduced: 0,
+        };
+        for _ in 0..REPLAYS {
+            let (_, verdict) = executor.verdict(entry, trace, rules)?;
+            let same = verdict
+                .finding()
+                .is_some_and(|found| found.rule == finding.rule);
+            replays.reproduced += u32::from(same);
+            replays.verdict = verdict.name();
+        }
+        Ok(replays)
+    }
 }
 
 /// The subjects asked for, or the one that the artifact's folder is named after.

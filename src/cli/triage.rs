@@ -104,11 +104,11 @@ fn cells(class: &Class) -> [String; 9] {
     [
         class.subject.to_owned(),
         class.rule.to_owned(),
-        format!("op {} ({})", class.op, class.kind),
+        format!("op {} ({})", class.op, kinds(class)),
         class.ops.to_string(),
         class.artifacts.to_string(),
         class.host.to_owned(),
-        format!("{} ({})", class.guest, class.label),
+        format!("{} ({})", class.guest, label(class)),
         if class.known_as.is_some() {
             "yes"
         } else {
@@ -117,6 +117,23 @@ fn cells(class: &Class) -> [String; 9] {
         .to_owned(),
         class.written.clone(),
     ]
+}
+
+/// The kind of call that breaks the rule in the trace shown, then the others that do elsewhere.
+fn kinds(class: &Class) -> String {
+    let others = class.kinds.iter().filter(|kind| **kind != class.kind);
+    others.fold(class.kind.to_owned(), |text, kind| text + ", also " + kind)
+}
+
+/// What a find is called, and how often it was seen where that is not always.
+fn label(class: &Class) -> String {
+    let mut text = class.label.to_owned();
+    for (side, replays) in [("host", class.host_replays), ("guest", class.guest_replays)] {
+        if replays > 0 && replays < triage::REPLAYS {
+            text += &format!(", {side} {replays} of {} times", triage::REPLAYS);
+        }
+    }
+    text
 }
 
 fn conclusion(finds: usize, new: usize) -> String {
