@@ -28,6 +28,7 @@ mod seen;
 pub mod state;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -96,6 +97,9 @@ pub enum Incomplete {
     Steps,
     /// Some requests crashed the subject, and were not made again.
     Crashes,
+    /// Some states' tables are not all that the subject goes by: its side memory says otherwise. They
+    /// were not expanded.
+    Contradicted,
 }
 
 /// The shortest trace that breaks a rule.
@@ -165,7 +169,11 @@ pub fn run(
         incomplete: match end {
             End::Memory => Some(Incomplete::Memory),
             End::Steps => Some(Incomplete::Steps),
-            End::Exhausted => task.menu.leaves_out().then_some(Incomplete::Crashes),
+            End::Exhausted if task.menu.leaves_out() => Some(Incomplete::Crashes),
+            End::Exhausted => {
+                let contradicted = board.contradicted.load(Relaxed) != 0;
+                contradicted.then_some(Incomplete::Contradicted)
+            }
         },
         counterexamples: found.into_values().collect(),
         elapsed: started.elapsed(),
@@ -320,7 +328,6 @@ fn trace(task: &Task<'_>, path: &[Step]) -> Trace {
 }
 
 fn progress(board: &Board) -> Progress {
-    use std::sync::atomic::Ordering::Relaxed;
     Progress {
         states: board.states.load(Relaxed),
         expanded: board.expanded.load(Relaxed),

@@ -167,7 +167,8 @@ impl InProcess {
         heap.ground.spoil();
         let mut region = heap.mapped.region();
         region.slack = region.slack.min(watched);
-        saved.resize(region.bytes + region.slack, 0);
+        let side_bytes = (entry.side_bytes)(region.bytes);
+        saved.resize(region.bytes + region.slack + side_bytes, 0);
         // SAFETY: the heap stays mapped as long as `self`, which nobody else can use while it is
         // borrowed; less of the slack is promised than there is.
         let mut ground = unsafe { Ground::new(region) };

@@ -4,6 +4,7 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 
 use arbitrary::Arbitrary;
+use harness::geometry::Geometry;
 use harness::subject::{Region, Subject};
 
 const HEAP_BYTES: usize = 256 << 10;
@@ -69,36 +70,53 @@ fn layout<S: Subject>(size: u16, align: usize) -> Layout {
     Layout::from_size_align(size.max(1).into(), align).expect("a layout")
 }
 
-/// A heap's memory, between AddressSanitizer's red zones.
-struct Memory(*mut u8);
+/// A heap's memory and its side memory, each between AddressSanitizer's red zones.
+struct Memory {
+    heap: *mut u8,
+    side: *mut u8,
+}
 
-const LAYOUT: Layout = match Layout::from_size_align(HEAP_BYTES, HEAP_ALIGN) {
-    Ok(layout) => layout,
-    Err(_) => panic!("a layout"),
+const HEAP: Layout = layout_of(HEAP_BYTES);
+const SIDE: Layout = match Geometry::from_bytes(HEAP_BYTES as u64) {
+    Some(geometry) => layout_of(geometry.side_bytes() as usize),
+    None => panic!("a geometry"),
 };
+
+const fn layout_of(bytes: usize) -> Layout {
+    match Layout::from_size_align(bytes, HEAP_ALIGN) {
+        Ok(layout) => layout,
+        Err(_) => panic!("a layout"),
+    }
+}
 
 impl Memory {
     fn new() -> Self {
-        // SAFETY: the size is not 0.
-        let start = unsafe { alloc(LAYOUT) };
-        if start.is_null() {
-            handle_alloc_error(LAYOUT);
-        }
-        Self(start)
+        let [heap, side] = [HEAP, SIDE].map(|layout| {
+            // SAFETY: the size is not 0.
+            let start = unsafe { alloc(layout) };
+            if start.is_null() {
+                handle_alloc_error(layout);
+            }
+            start
+        });
+        Self { heap, side }
     }
 
     const fn region(&self) -> Region {
         Region {
-            start: self.0,
+            start: self.heap,
             bytes: HEAP_BYTES,
             slack: 0,
+            side: self.side,
         }
     }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: `new` allocated it with this layout.
-        unsafe { dealloc(self.0, LAYOUT) };
+        for (start, layout) in [(self.heap, HEAP), (self.side, SIDE)] {
+            // SAFETY: `new` allocated it with this layout.
+            unsafe { dealloc(start, layout) };
+        }
     }
 }

@@ -9,6 +9,7 @@
 //! 0x8034_0000  data, bss
 //! 0x8080_0000  mailbox      not the subject's (`harness::mailbox` says where)
 //! 0x8200_0000  heap         the subject's, to the byte
+//! 0x8420_0000  side memory  the subject's
 //! ```
 //!
 //! QEMU finds a page quickly if no other in use has the same number modulo 256. So what a run uses does

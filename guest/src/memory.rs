@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 
 use harness::ground::Ground;
 use harness::heap::Workspace;
-use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox};
+use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, SIDE_ADDRESS};
 use harness::op::Op;
 use harness::subject::Region;
 use harness::trace::OPS_MAX;
@@ -56,11 +56,13 @@ pub unsafe fn buffers() -> Buffers {
         start: HEAP_ADDRESS as *mut u8,
         bytes: 0,
         slack: 0,
+        side: SIDE_ADDRESS as *mut u8,
     };
     // SAFETY: by the caller's promise the references are the only ones. The workspace is one that an
     // earlier request left, or else the zeros that the machine starts with (the mailbox counts on
     // them, too), which is what `Workspace::new` consists of. Nothing else of the guest lies behind
-    // the heap's address, and the host leaves it alone.
+    // the heap's address and the side memory's, of which there is enough for any heap (asserted in
+    // `harness::mailbox`), and the host leaves both alone.
     unsafe {
         Buffers {
             ops: &mut *OPS.0.get(),

@@ -8,6 +8,7 @@
 //! | 3, 4 | stack, data, bss | everything | read, write |
 //! | 5, 6 | the heap, to the byte (in fast runs with its slack) | everything | read, write |
 //! | 7, 8 | the transcript | everything | read, write |
+//! | 9 | the side memory | everything | read, write |
 //! | none | the rest of the mailbox, devices, all else | everything | nothing |
 //!
 //! The transcript is that of the run under way. What was answered, and what is still to be run, is
@@ -17,13 +18,13 @@
 
 use core::mem::offset_of;
 
-use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox};
+use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, SIDE_ADDRESS, SIDE_BYTES};
 use harness::subject::Region;
 use riscv::register::{
     Permission::{NONE, R, RW, RX},
     Range::{self, NAPOT, TOR},
     pmpaddr0, pmpaddr1, pmpaddr2, pmpaddr3, pmpaddr4, pmpaddr5, pmpaddr6, pmpaddr7, pmpaddr8,
-    pmpcfg0, pmpcfg2,
+    pmpaddr9, pmpcfg0, pmpcfg2,
 };
 
 use crate::layout::{Part, RODATA, STACK, TEXT, WRITABLE};
@@ -47,6 +48,11 @@ const TRANSCRIPT: Part = {
 };
 const _: () = assert!(TRANSCRIPT.start >= MAILBOX_ADDRESS as usize + 2 * PAGE_BYTES);
 const _: () = assert!(TRANSCRIPT.end() <= HEAP_ADDRESS as usize);
+
+const SIDE: Part = Part {
+    start: SIDE_ADDRESS as usize,
+    bytes: SIDE_BYTES as usize,
+};
 
 /// PMP addresses count in words of 4 bytes.
 const fn word(address: usize) -> usize {
@@ -75,6 +81,7 @@ pub fn protect() {
         pmpaddr6::write(word(HEAP_ADDRESS as usize));
         pmpaddr7::write(word(TRANSCRIPT.start));
         pmpaddr8::write(word(TRANSCRIPT.end()));
+        pmpaddr9::write(const { napot(SIDE) });
         pmpcfg0::set_pmp(0, NAPOT, NONE, true);
         pmpcfg0::set_pmp(1, NAPOT, RX, true);
         pmpcfg0::set_pmp(2, NAPOT, R, true);
@@ -84,6 +91,7 @@ pub fn protect() {
         pmpcfg0::set_pmp(6, TOR, RW, false);
         pmpcfg0::set_pmp(7, Range::OFF, NONE, false);
         pmpcfg2::set_pmp(0, TOR, RW, false);
+        pmpcfg2::set_pmp(1, NAPOT, RW, false);
     }
 }
 

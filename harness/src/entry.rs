@@ -35,6 +35,8 @@ pub struct Entry {
     pub declaration: Declaration,
     /// [`Subject::TABLE_IS_STATE`].
     pub table_is_state: bool,
+    /// [`Subject::side_bytes`].
+    pub side_bytes: fn(usize) -> usize,
     with_fresh: unsafe fn(Region, WithSubject<'_>),
 }
 
@@ -46,6 +48,7 @@ impl Entry {
         Self {
             declaration: S::DECLARATION,
             table_is_state: S::TABLE_IS_STATE,
+            side_bytes: S::side_bytes,
             with_fresh: with_fresh::<S>,
         }
     }
@@ -95,6 +98,9 @@ pub trait AnySubject {
     /// [`Subject::walk`].
     fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>>;
 
+    /// [`Subject::audit`].
+    fn audit(&self) -> bool;
+
     /// [`table::digest`]: apart from `walk`, so that a chunk does not cost a call.
     fn digest(&self) -> Option<WalkDigest>;
 
@@ -133,6 +139,10 @@ impl<S: Subject> AnySubject for S {
 
     fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
         Subject::walk(self, visit)
+    }
+
+    fn audit(&self) -> bool {
+        Subject::audit(self)
     }
 
     fn digest(&self) -> Option<WalkDigest> {

@@ -39,6 +39,14 @@ impl Geometry {
         }
     }
 
+    /// The largest heap.
+    #[must_use]
+    pub const fn largest() -> Self {
+        Self {
+            bytes: Self::BYTES_MAX as u32,
+        }
+    }
+
     /// The published heap: 64 pages.
     #[must_use]
     pub const fn published() -> Self {
@@ -51,6 +59,17 @@ impl Geometry {
     #[must_use]
     pub const fn bytes(self) -> u64 {
         self.bytes as u64
+    }
+
+    /// Bytes of side memory: a page, or a twentieth of a larger heap, in whole words of 8 bytes.
+    #[must_use]
+    pub const fn side_bytes(self) -> u64 {
+        let twentieth = self.bytes as u64 / 20 / 8 * 8;
+        if twentieth > PAGE_BYTES {
+            twentieth
+        } else {
+            PAGE_BYTES
+        }
     }
 
     /// What the region's start is a multiple of: 2 MiB, or the next power of two of a larger heap.

@@ -89,6 +89,7 @@ impl Ground {
             start,
             bytes,
             slack,
+            ..
         } = self.region;
         self.fill_marked();
         if self.clean < bytes {
@@ -184,8 +185,9 @@ mod tests {
             start: memory.as_mut_ptr(),
             bytes,
             slack: 0,
+            side: core::ptr::null_mut(),
         };
-        // SAFETY: the memory outlives the test's use of the ground, which alone uses it.
+        // SAFETY: there is no subject to use side memory; the memory outlives the test's use of the ground, which alone uses it.
         unsafe { Ground::new(region) }
     }
 

@@ -87,6 +87,8 @@ pub struct Heap<'a> {
     ground: &'a mut Ground,
     /// The ground's.
     region: Region,
+    /// How much of the side memory the subject uses.
+    side_bytes: usize,
     workspace: &'a mut Workspace,
     issued: usize,
     live: usize,
@@ -125,6 +127,7 @@ impl Heap<'_> {
                 subject,
                 ground,
                 region,
+                side_bytes: (entry.side_bytes)(region.bytes),
                 workspace: &mut *workspace,
                 issued: 0,
                 live: 0,

@@ -29,7 +29,7 @@ use crate::trace::OPS_MAX;
 use crate::transcript::Transcript;
 
 /// Raised whenever the meaning of anything in this file, `record` or `transcript` changes.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 /// The upper half of a valid `ready`: the lower half is the protocol version.
 const MAGIC: u64 = 0x6b6d_656d << 32;
 
@@ -39,13 +39,19 @@ pub const RAM_ADDRESS: u64 = 0x8000_0000;
 pub const MAILBOX_ADDRESS: u64 = 0x8080_0000;
 /// Where heaps start: a multiple of the largest geometry's region alignment.
 pub const HEAP_ADDRESS: u64 = 0x8200_0000;
-/// The guest's RAM: up to the end of the largest heap, and one guard page's worth more.
-pub const RAM_BYTES: u64 = 0x0420_0000;
+/// Where their side memory starts: behind the largest heap, and as much behind as a guard.
+pub const SIDE_ADDRESS: u64 = 0x8420_0000;
+/// How much of it there is.
+pub const SIDE_BYTES: u64 = 0x0020_0000;
+/// The guest's RAM: up to the end of the side memory.
+pub const RAM_BYTES: u64 = 0x0440_0000;
 
 const HEAP_MAX: u64 = crate::geometry::Geometry::BYTES_MAX;
 const _: () = assert!(HEAP_ADDRESS.is_multiple_of(HEAP_MAX));
 const _: () = assert!(MAILBOX_ADDRESS + (size_of::<Mailbox>() as u64) < HEAP_ADDRESS);
-const _: () = assert!(HEAP_ADDRESS + HEAP_MAX < RAM_ADDRESS + RAM_BYTES);
+const _: () = assert!(HEAP_ADDRESS + HEAP_MAX < SIDE_ADDRESS);
+const _: () = assert!(crate::geometry::Geometry::largest().side_bytes() <= SIDE_BYTES);
+const _: () = assert!(SIDE_ADDRESS + SIDE_BYTES <= RAM_ADDRESS + RAM_BYTES);
 
 /// Subjects a guest can name.
 pub const SUBJECTS_MAX: usize = 128;

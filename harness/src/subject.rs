@@ -8,8 +8,8 @@ use core::ops::{ControlFlow, Range};
 
 use crate::declaration::Declaration;
 
-/// Memory for one heap. Whoever makes one vouches that `bytes` from `start`, and `slack` bytes
-/// behind them, are readable, writable and used by nobody else while the region is in use.
+/// Memory for one heap. Whoever makes one vouches that `bytes` from `start`, `slack` bytes behind them,
+/// and the side memory are readable, writable and used by nobody else while the region is in use.
 #[derive(Clone, Copy, Debug)]
 pub struct Region {
     /// First byte; a multiple of the geometry's region alignment.
@@ -19,6 +19,10 @@ pub struct Region {
     /// Bytes behind the heap that are accessible but not the subject's: whatever a no-access page
     /// cannot cover. They are watched for stray stores.
     pub slack: usize,
+    /// Side memory: what a subject may use for its own bookkeeping outside the heap, as many bytes as
+    /// [`Geometry::side_bytes`](crate::geometry::Geometry::side_bytes). A multiple of 8; it holds
+    /// whatever the last run has left there.
+    pub side: *mut u8,
 }
 
 /// How a subject answered a free.
@@ -90,9 +94,17 @@ pub trait Subject: Sized {
     const DECLARATION: Declaration;
 
     /// Whether its table is its state: the instance itself never changes, all it knows of its
-    /// blocks lies in the region, and what a call does depends on the call's own arguments and on
-    /// the chunks that [`Self::walk`] shows, alone. What `explore` relies on.
+    /// blocks lies in the region and in [`Self::side_bytes`] of side memory, and what a call does depends
+    /// on the call's own arguments and on the chunks that [`Self::walk`] shows, alone. What `explore`
+    /// relies on; as far as the side memory goes, it asks [`Self::audit`] in each state.
     const TABLE_IS_STATE: bool = false;
+
+    /// How much side memory it uses for a heap of so many bytes: its first bytes, and at most
+    /// [`Geometry::side_bytes`](crate::geometry::Geometry::side_bytes).
+    #[must_use]
+    fn side_bytes(_heap_bytes: usize) -> usize {
+        0
+    }
 
     /// An allocator over a fresh region, made as its documentation says.
     ///
@@ -162,6 +174,11 @@ pub trait Subject: Sized {
     fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
         let _ = visit;
         None
+    }
+
+    /// Whether what it relies on in the side memory follows from the chunks that [`Self::walk`] shows.
+    fn audit(&self) -> bool {
+        true
     }
 
     /// The subject's own `print_table`, into a writer whose error must end it.

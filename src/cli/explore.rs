@@ -212,6 +212,9 @@ fn ending(summary: &Summary) -> &'static str {
         Some(Incomplete::Memory) => "not complete: no more memory for states (--memory-max)",
         Some(Incomplete::Steps) => "not complete: a state is too many calls away",
         Some(Incomplete::Crashes) => "not complete: what crashed it was not asked again",
+        Some(Incomplete::Contradicted) => {
+            "not complete: side memory and table disagree in some states"
+        }
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Board {
     pub expanded: AtomicU64,
     /// Steps taken.
     pub transitions: AtomicU64,
+    /// 1 iff some of them led to where the subject's side memory contradicts its table.
+    pub contradicted: AtomicU32,
     end: AtomicU32,
     /// The shortest path to each rule that was broken.
     finds: [Lane; Rule::ALL.len()],
@@ -98,6 +100,7 @@ impl Board {
         for count in [&self.states, &self.expanded, &self.transitions] {
             count.store(0, Relaxed);
         }
+        self.contradicted.store(0, Relaxed);
         self.end.store(0, Relaxed);
         for lane in self.finds.iter().chain(&self.lanes) {
             lane.set(&[]);

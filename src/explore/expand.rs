@@ -40,6 +40,8 @@ pub struct Expanded {
     pub finds: Vec<(Rule, u32, Step)>,
     /// Steps taken.
     pub transitions: u64,
+    /// Set iff some step has led to where the subject's side memory contradicts its table.
+    pub contradicted: bool,
 }
 
 /// The memory that one expansion after the other needs.
@@ -153,7 +155,7 @@ impl Branches for Look<'_> {
         self.chunks.push(chunk);
     }
 
-    fn observe(&mut self, _: &Observation) {}
+    fn observe(&mut self, _: &Observation, _: bool) {}
 }
 
 /// The steps from one state.
@@ -204,7 +206,7 @@ impl Branches for Expansion<'_> {
         self.chunks.push(chunk);
     }
 
-    fn observe(&mut self, observation: &Observation) {
+    fn observe(&mut self, observation: &Observation, audited: bool) {
         let step = self.steps[self.taken.expect("a step is under way")];
         let op = self.task.menu.op(step);
         let mut judge = self.judge.clone();
@@ -220,6 +222,11 @@ impl Branches for Expansion<'_> {
         }
         // Nobody judges the walk where the rules are narrowed; execution ends there all the same.
         if observation.walk.is_none_or(|walk| walk.broken_at.is_some()) {
+            return;
+        }
+        if !audited {
+            // Its table is not its state there.
+            self.expanded.contradicted = true;
             return;
         }
         let unchanged = observation.outcome == Outcome::Null;

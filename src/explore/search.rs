@@ -81,6 +81,9 @@ fn expand(
             }
             board.expanded.fetch_add((to - from) as u64, Relaxed);
             board.transitions.fetch_add(expanded.transitions, Relaxed);
+            board
+                .contradicted
+                .fetch_or(expanded.contradicted.into(), Relaxed);
             done.push((index, expanded));
         }
     };

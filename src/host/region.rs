@@ -1,4 +1,4 @@
-//! Heaps on the host: memory with no-access pages before and behind it.
+//! Heaps on the host: memory with no-access pages before and behind it, and side memory beside it.
 
 use std::io;
 use std::ptr::{NonNull, null_mut};
@@ -18,7 +18,8 @@ unsafe impl Send for HostRegion {}
 
 impl HostRegion {
     /// Maps a heap of this geometry. Address space is reserved for an aligned heap with a guard of
-    /// the alignment's size on each side; only the heap's own pages can be accessed.
+    /// the alignment's size on each side, and for side memory with another guard behind it; only the
+    /// pages of heap and side memory can be accessed.
     ///
     /// # Errors
     /// The kernel's, when it grants no memory.
@@ -26,7 +27,8 @@ impl HostRegion {
         let align = geometry.region_align() as usize;
         let heap_bytes = geometry.bytes() as usize;
         let open_bytes = heap_bytes.next_multiple_of(PAGE_BYTES as usize);
-        let mapping_bytes = align + align + open_bytes + align;
+        let side_bytes = (geometry.side_bytes() as usize).next_multiple_of(PAGE_BYTES as usize);
+        let mapping_bytes = align + align + open_bytes + align + side_bytes + align;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing.
         let mapped =
@@ -37,10 +39,12 @@ impl HostRegion {
         let mapping = NonNull::new(mapped.cast::<u8>()).ok_or_else(io::Error::last_os_error)?;
         let start = mapping.as_ptr().wrapping_add(align);
         let start = start.wrapping_add(start.align_offset(align));
+        // Whole pages, since the alignment and the open bytes are.
         let region = Region {
             start,
             bytes: heap_bytes,
             slack: open_bytes - heap_bytes,
+            side: start.wrapping_add(open_bytes + align),
         };
         let host_region = Self {
             mapping,
@@ -48,10 +52,12 @@ impl HostRegion {
             region,
         };
         let access = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: the pages lie inside the mapping made above: it starts at most 2 * align before
-        // `start` and ends at least `align` behind the open pages.
-        if unsafe { libc::mprotect(start.cast(), open_bytes, access) } != 0 {
-            return Err(io::Error::last_os_error());
+        for (start, bytes) in [(start, open_bytes), (region.side, side_bytes)] {
+            // SAFETY: the pages lie inside the mapping made above: it starts at most 2 * align before the
+            // heap, and ends at least `align` behind the side memory.
+            if unsafe { libc::mprotect(start.cast(), bytes, access) } != 0 {
+                return Err(io::Error::last_os_error());
+            }
         }
         Ok(host_region)
     }

@@ -184,6 +184,7 @@ mod tests {
             start: memory.as_mut_ptr().cast(),
             bytes: 512,
             slack: 0,
+            side: core::ptr::null_mut(),
         };
         // SAFETY: the memory outlives the ground, which alone uses it.
         let mut ground = unsafe { Ground::new(region) };

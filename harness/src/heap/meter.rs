@@ -131,6 +131,10 @@ impl AnySubject for Metered<'_> {
         self.subject.walk(visit)
     }
 
+    fn audit(&self) -> bool {
+        self.subject.audit()
+    }
+
     fn digest(&self) -> Option<WalkDigest> {
         self.subject.digest()
     }
@@ -158,6 +162,10 @@ impl AnySubject for Idle {
 
     fn walk(&self, _: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
         None
+    }
+
+    fn audit(&self) -> bool {
+        true
     }
 
     fn digest(&self) -> Option<WalkDigest> {
@@ -203,6 +211,10 @@ mod tests {
         fn walk(&self, _: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
             NOW.set(NOW.get() + 1000);
             None
+        }
+
+        fn audit(&self) -> bool {
+            true
         }
 
         fn digest(&self) -> Option<WalkDigest> {

@@ -1,10 +1,12 @@
 //! Going back to a state, so that many ops can be tried from it.
 //!
 //! Only for subjects whose table is their state ([`crate::subject::Subject::TABLE_IS_STATE`]): what they know of
-//! their blocks lies in the region, so that putting its bytes back puts the subject back.
+//! their blocks lies in the region and the side memory, so that putting their bytes back puts the subject
+//! back.
 
 use super::{Heap, Slot};
 use crate::op::{Handle, Op};
+use crate::subject::Region;
 
 /// What an op can change of a heap besides the region's bytes.
 pub(crate) struct Mark {
@@ -15,24 +17,30 @@ pub(crate) struct Mark {
 }
 
 impl Heap<'_> {
-    /// Bytes that [`Self::save`] fills: the region and its slack.
-    pub(crate) const fn saved_bytes(&self) -> usize {
-        self.region.bytes + self.region.slack
-    }
-
-    /// Copies out the region's bytes.
+    /// Copies out the bytes of the region, its slack and the side memory.
     ///
     /// # Panics
-    /// If `saved` is shorter than [`Self::saved_bytes`].
+    /// If `saved` is shorter than those.
     pub(crate) fn save(&self, saved: &mut [u8]) {
-        let saved = &mut saved[..self.saved_bytes()];
-        // SAFETY: the region and its slack are readable while the heap exists, and `saved`, just
-        // cut to their length, is nobody else's memory.
-        unsafe {
-            self.region
-                .start
-                .copy_to_nonoverlapping(saved.as_mut_ptr(), saved.len())
-        };
+        let mut rest = saved;
+        for (start, bytes) in self.parts() {
+            let (part, behind) = rest.split_at_mut(bytes);
+            // SAFETY: the part is readable while the heap exists, and `part`, just cut to its length, is
+            // nobody else's memory.
+            unsafe { start.copy_to_nonoverlapping(part.as_mut_ptr(), bytes) };
+            rest = behind;
+        }
+    }
+
+    /// The memory in which a subject's state lies.
+    const fn parts(&self) -> [(*mut u8, usize); 2] {
+        let Region {
+            start,
+            bytes,
+            slack,
+            side,
+        } = self.region;
+        [(start, bytes + slack), (side, self.side_bytes)]
     }
 
     /// Takes note of what `op`, a call that makes, resizes or frees one block, is about to change.
@@ -54,16 +62,16 @@ impl Heap<'_> {
     /// Goes back to where `mark` was taken and `saved` was saved.
     ///
     /// # Panics
-    /// If `saved` is shorter than [`Self::saved_bytes`].
+    /// If `saved` is shorter than what was saved.
     pub(crate) fn rewind(&mut self, mark: Mark, saved: &[u8]) {
-        let saved = &saved[..self.saved_bytes()];
-        // SAFETY: the region and its slack are writable while the heap exists, `saved` has their
-        // length, and the subject is not being called.
-        unsafe {
-            self.region
-                .start
-                .copy_from_nonoverlapping(saved.as_ptr(), saved.len())
-        };
+        let mut rest = saved;
+        for (start, bytes) in self.parts() {
+            let (part, behind) = rest.split_at(bytes);
+            // SAFETY: the part is writable while the heap exists, `part` has its length, and the subject
+            // is not being called.
+            unsafe { start.copy_from_nonoverlapping(part.as_ptr(), bytes) };
+            rest = behind;
+        }
         (self.issued, self.live) = (mark.issued, mark.live);
         (self.lost, self.whole) = (false, false);
         if let Some((index, slot, live)) = mark.slot {
