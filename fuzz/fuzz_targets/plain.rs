@@ -27,7 +27,7 @@ impl Subject for Allocator {
 
     unsafe fn new(region: Region) -> Self {
         // SAFETY: the caller vouches for the region.
-        Self(unsafe { Kmem::new(region.start, region.bytes) })
+        Self(unsafe { Kmem::new(region.start, region.bytes, region.side) })
     }
 
     unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {

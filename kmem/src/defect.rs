@@ -226,9 +226,44 @@ defects! {
     PAGE_ZEROES_COUNT = 92, "page-zeroes-count";
 }
 
+defects! {
+    /// Mutants of the kernel heap's side memory, with their names, in the order of their ids.
+    SIDE_MUTANTS:
+    /// A block that is merged into the hole before it stays marked as a taken chunk's start.
+    TAKEN_MARK_KEPT = 93, "taken-mark-kept";
+    /// A hole that is merged into the block before it stays marked as a hole's start.
+    HOLE_MARK_KEPT = 94, "hole-mark-kept";
+    /// A hole across the end of its span is not noted where it ends.
+    CROSSING_NOT_NOTED = 95, "crossing-not-noted";
+    /// A hole is noted in the span of the word behind it, not in that of its last word.
+    CROSSING_AT_END = 96, "crossing-at-end";
+    /// What a crossing names is taken for the hole before a block, whatever it is.
+    CROSSING_NOT_CHECKED = 97, "crossing-not-checked";
+    /// A hole across the end of its stretch counts in the stretch in which it ends.
+    LARGEST_WHERE_IT_ENDS = 98, "largest-where-it-ends";
+    /// A stretch whose largest hole is gone counts as one without holes.
+    OTHER_HOLES_FORGOTTEN = 99, "other-holes-forgotten";
+    /// A larger hole is noted for its stretch, and not above.
+    NODES_NOT_RAISED = 100, "nodes-not-raised";
+    /// Where one of eight stretches, or nodes, has shrunk, the others count as no larger.
+    SIBLINGS_FORGOTTEN = 101, "siblings-forgotten";
+    /// A search that goes on behind a stretch ends with its group of eight.
+    SEARCH_ENDS_WITH_GROUP = 102, "search-ends-with-group";
+    /// A hole that is gone still counts above its stretch.
+    NODES_NOT_LOWERED = 103, "nodes-not-lowered";
+}
+
+defects! {
+    /// Mutants that only cost time, since a search goes on where it finds nothing: no client can tell
+    /// them from the clean code, but [`FirstFit::audit`](crate::FirstFit::audit) can.
+    SLOW_MUTANTS:
+    /// A stretch's largest hole still counts when it is gone.
+    LARGEST_NOT_LOWERED = 104, "largest-not-lowered";
+}
+
 /// A defect's name; nothing for [`NONE`].
 pub const fn name_of(id: u8) -> Option<&'static str> {
-    let lists = [ALL, HEAP_MUTANTS, PAGE_MUTANTS];
+    let lists = [ALL, HEAP_MUTANTS, PAGE_MUTANTS, SIDE_MUTANTS, SLOW_MUTANTS];
     let mut list = 0;
     while list < lists.len() {
         let mut index = 0;

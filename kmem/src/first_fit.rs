@@ -1,4 +1,4 @@
-//! The kernel heap to use: address-ordered first fit that merges at once.
+//! The kernel heap to use: address-ordered first fit that merges at once and never walks.
 //!
 //! The policy is part of the interface (an independent model predicts every placement):
 //!
@@ -8,15 +8,42 @@
 //! - a remainder of at least 16 bytes becomes a free chunk, a smaller one is absorbed;
 //! - a freed block merges with both neighbours; a resized one stays where it is if it can.
 //!
-//! How blocks are placed is in `place`, how they are resized in `resize`. All state is in the
-//! headers, and every header used was found by walking from the head: a wild pointer is compared,
-//! never followed. It deliberately keeps no free list.
+//! The headers are the chunk list. What would take a walk over them is looked up in *side memory*
+//! beside the heap, of [`side_bytes`](FirstFit::side_bytes): at most a page or a twentieth of the heap.
+//!
+//! ```text
+//! kmalloc   maxima: the first span (512 bytes) with a large enough hole; there, its holes one by one
+//! kfree     taken bits: does a block start here?  bits and crossings: what lies before and behind?
+//! realloc   as kfree, then as kmalloc if the block cannot stay
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `side` | the side memory: its layout, what its bits mean |
+//! | `maxima` | the tree that finds the first span with a large enough hole |
+//! | `lookup` | what lies where: blocks and their neighbours |
+//! | `edit` | the ways in which headers and side memory change, always together |
+//! | `place`, `merge`, `resize` | the policy: allocating, freeing, resizing |
+//! | `audit` | that the side memory says what the headers say |
+//! | `by_walk` | what some mutants look for |
+//!
+//! A call takes time logarithmic in the heap's size, and for the holes of one span: at most 32. An
+//! aligned request also tries each hole that holds it but for its alignment. No call reads the payload
+//! of a free chunk, and a wild pointer is compared, never followed.
 //!
 //! Invariant between calls: chunks tile `[head, tail)`, each at least 16 bytes and a multiple of
-//! 8, and no two free ones are neighbours.
+//! 8, no two free ones are neighbours, and the side memory says the same (`audit`).
 
+mod audit;
+mod by_walk;
+mod edit;
+mod extent;
+mod lookup;
+mod maxima;
+mod merge;
 mod place;
 mod resize;
+mod side;
 
 use core::alloc::Layout;
 use core::fmt;
@@ -24,14 +51,17 @@ use core::hint::spin_loop;
 use core::ptr::null_mut;
 
 use crate::align::PAGE_SIZE;
-use crate::chunk::{Chunk, Chunks, HEADER_BYTES, Header, print_chunks};
+use crate::chunk::{Chunks, HEADER_BYTES, print_chunks};
 use crate::defect;
 use crate::free_error::FreeError;
+use extent::Extent;
+use side::{Side, WORD_BYTES};
 
 /// Bytes of the smallest chunk: a header and the smallest payload.
 pub const CHUNK_BYTES_MIN: usize = 16;
 
 const PAYLOAD_BYTES_MIN: usize = 8;
+const CHUNK_WORDS_MIN: usize = CHUNK_BYTES_MIN / WORD_BYTES;
 const _: () = assert!(CHUNK_BYTES_MIN == HEADER_BYTES + PAYLOAD_BYTES_MIN);
 
 /// The correct generation.
@@ -41,37 +71,42 @@ pub type Kmem = FirstFit<{ defect::NONE }>;
 #[derive(Debug)]
 pub struct FirstFit<const DEFECT: u8> {
     head: *mut u8,
-    bytes: usize,
+    /// Words of 8 bytes from head to tail.
+    words: usize,
+    side: Side<DEFECT>,
 }
 
-// SAFETY: the region is exclusively this instance's (contract of `new`), whatever thread uses it.
+// SAFETY: region and side memory are exclusively this instance's (contract of `new`), whatever thread
+// uses it.
 unsafe impl<const DEFECT: u8> Send for FirstFit<DEFECT> {}
 
-/// A live block, and what lies next to it.
-struct Site {
-    before: Option<Chunk>,
-    block: Chunk,
-    after: Option<Chunk>,
-}
-
-impl Site {
-    /// Bytes from the block's header to the end of the free successor, if there is one.
-    fn room(&self) -> usize {
-        self.block.size + self.after.map_or(0, |chunk| chunk.size)
-    }
-}
-
 impl<const DEFECT: u8> FirstFit<DEFECT> {
-    /// Makes the region one free chunk. Its contents do not matter.
+    /// Bytes of side memory for a heap of so many bytes, a multiple of 8: less than a page, or than a
+    /// twentieth of a heap of more than 20 pages.
+    pub const fn side_bytes(bytes: usize) -> usize {
+        side::bytes(bytes / WORD_BYTES)
+    }
+
+    /// Makes the region one free chunk. Its contents do not matter, nor do the side memory's.
+    ///
+    /// The instance never changes: all that a call does, it does in the region and the side memory.
     ///
     /// # Safety
     ///
     /// For the life of the instance, the `bytes` bytes from `start` are readable and writable and
-    /// are used by nobody else but the owners of blocks. `start` is a multiple of 8; `bytes` is a
-    /// multiple of 8 and at least 16.
-    pub unsafe fn new(start: *mut u8, bytes: usize) -> Self {
-        let mut heap = Self { head: start, bytes };
-        heap.write(start, bytes, false);
+    /// are used by nobody else but the owners of blocks; the [`side_bytes`](Self::side_bytes) bytes
+    /// from `side` are too, and are used by nobody at all. Both are multiples of 8. `bytes` is a
+    /// multiple of 8, at least 16 and less than 32 GiB.
+    pub unsafe fn new(start: *mut u8, bytes: usize, side: *mut u8) -> Self {
+        let words = bytes / WORD_BYTES;
+        // SAFETY: the caller vouches for the side memory, and for from 2 to 2^32 - 1 words.
+        let side = unsafe { Side::new(side, words) };
+        let mut heap = Self {
+            head: start,
+            words,
+            side,
+        };
+        heap.write_header(Extent { at: 0, words }, false);
         heap
     }
 
@@ -112,13 +147,14 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     ///
     /// As for `GlobalAlloc::realloc`: `ptr` is a live block that was last given `layout`.
     pub unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let (Some(need), Ok(site)) = (Self::chunk_bytes(new_size), self.locate(ptr)) else {
+        let (Some(need), Some(block)) = (Self::chunk_words(new_size), self.locate(ptr)) else {
             return null_mut();
         };
-        if self.resize_in_place(&site, need) {
-            return site.block.payload();
+        let after = self.free_behind(block.end());
+        if self.resize_in_place(block, after, need) {
+            return self.pointer(block.at).wrapping_add(HEADER_BYTES);
         }
-        self.relocate(site.block, layout, new_size)
+        self.relocate(block, layout, new_size)
     }
 
     /// Frees a block.
@@ -166,20 +202,20 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         if ptr.is_null() && !Self::has(defect::FREE_NULL_REFUSED) {
             return Ok(());
         }
-        let site = match self.locate(ptr) {
-            Err(error) => return self.refuse(ptr, error),
-            Ok(site) => site,
+        let Some(block) = self.locate(ptr) else {
+            return self.refuse(ptr);
         };
-        if Self::has(defect::ENDLESS_LOOP) && site.before.is_some() && site.after.is_some() {
+        let (first, after) = (self.hole_before(block.at), self.free_behind(block.end()));
+        if Self::has(defect::ENDLESS_LOOP) && first < block.at && after > 0 {
             loop {
                 spin_loop();
             }
         }
-        if Self::has(defect::STORE_OUTSIDE) && site.block.end() == self.tail() {
+        if Self::has(defect::STORE_OUTSIDE) && block.end() == self.words {
             // SAFETY: none; storing outside the heap is the defect that is planted here.
             unsafe { self.tail().cast::<u64>().write_volatile(0) };
         }
-        self.merge(&site);
+        self.merge(block, first, after);
         Ok(())
     }
 
@@ -198,111 +234,22 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
 
     /// Pages of the heap: whole ones, so 0 for a heap of less than a page.
     pub fn get_num_allocations(&self) -> usize {
-        self.bytes / PAGE_SIZE
+        self.words / (PAGE_SIZE / WORD_BYTES)
     }
 
     /// The byte after the heap.
     pub fn tail(&self) -> *mut u8 {
-        self.head.wrapping_add(self.bytes)
+        self.pointer(self.words)
     }
 
     /// The chunks from head to tail: a bounded walk, whatever the headers say.
     pub fn chunks(&self) -> Chunks<'_> {
         // SAFETY: the region is readable and exclusive (contract of `new`).
-        unsafe { Chunks::new(self.head, self.bytes) }
-    }
-
-    /// What comes of freeing where no block starts: the error and nothing else.
-    fn refuse(&mut self, ptr: *mut u8, error: FreeError) -> Result<(), FreeError> {
-        match (DEFECT, error) {
-            (defect::DOUBLE_FREE_ACCEPTED, FreeError::AlreadyFree { .. })
-            | (defect::INTERIOR_FREE_ACCEPTED, FreeError::NoBlock { .. }) => return Ok(()),
-            (defect::DOUBLE_FREE_MARKS, FreeError::AlreadyFree { size, .. }) => {
-                self.write(ptr.wrapping_sub(HEADER_BYTES), size, true);
-            }
-            _ => {}
-        }
-        Err(error)
-    }
-
-    /// Makes a block and its free neighbours one free chunk.
-    fn merge(&mut self, site: &Site) {
-        let block = site.block;
-        let before = match DEFECT {
-            defect::MISSING_MERGE => None,
-            defect::TAKEN_PREDECESSOR_MERGED => self.chunks().find(|c| c.end() == block.header),
-            _ => site.before,
-        };
-        let after = match DEFECT {
-            defect::SUCCESSOR_NOT_MERGED => None,
-            defect::ONE_NEIGHBOUR_MERGED if before.is_some() => None,
-            defect::TAKEN_SUCCESSOR_MERGED => self.chunks().find(|c| c.header == block.end()),
-            _ => site.after,
-        };
-        let first = before.unwrap_or(block).header;
-        let mut size = block.size + after.map_or(0, |chunk| chunk.size);
-        if !Self::has(defect::MERGE_LOSES_PREDECESSOR) {
-            size += block.header.addr() - first.addr();
-        }
-        if Self::has(defect::MERGE_ADDS_A_HEADER) && after.is_some() {
-            size += HEADER_BYTES;
-        }
-        self.write(first, size, Self::has(defect::TAKEN_BIT_NOT_CLEARED));
-    }
-
-    /// Finds the live block that starts at `ptr` by walking from the head.
-    fn locate(&self, ptr: *mut u8) -> Result<Site, FreeError> {
-        let address = ptr.addr();
-        let (head, tail) = (self.head.addr(), self.tail().addr());
-        if !(head..tail).contains(&address) {
-            return Err(FreeError::Outside {
-                address,
-                head,
-                tail,
-            });
-        }
-        if !address.is_multiple_of(8) {
-            return Err(FreeError::Misaligned { address });
-        }
-        let mut chunks = self.chunks();
-        let mut before = None;
-        let block = loop {
-            match chunks.next() {
-                Some(chunk) if chunk.payload().addr() == address => break chunk,
-                Some(chunk) if chunk.payload().addr() < address => before = Some(chunk),
-                _ => return Err(FreeError::NoBlock { address }),
-            }
-        };
-        let size = block.size;
-        if !block.taken {
-            return Err(FreeError::AlreadyFree { address, size });
-        }
-        if size < CHUNK_BYTES_MIN || !self.is_inside(block) {
-            return Err(FreeError::Broken { address, size });
-        }
-        let after = chunks
-            .next()
-            .filter(|chunk| !chunk.taken && self.is_inside(*chunk));
-        Ok(Site {
-            before: before.filter(|chunk| !chunk.taken),
-            block,
-            after,
-        })
-    }
-
-    /// Whether a chunk of the walk ends inside the heap, so that its size may be relied on.
-    fn is_inside(&self, chunk: Chunk) -> bool {
-        chunk.size <= self.tail().addr() - chunk.header.addr()
+        unsafe { Chunks::new(self.head, self.words * WORD_BYTES) }
     }
 
     /// Whether this is the mutant of that defect.
     const fn has(defect: u8) -> bool {
         DEFECT == defect
-    }
-
-    fn write(&mut self, at: *mut u8, size: usize, taken: bool) {
-        // SAFETY: every caller writes at a header of the walk, or at a cut inside a chunk that
-        // `is_inside`, with at least 16 bytes behind it: in the region that `new` was given.
-        unsafe { Header::new(size, taken).store(at) };
     }
 }

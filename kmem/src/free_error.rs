@@ -33,7 +33,7 @@ pub enum FreeError {
         /// Bytes of the free chunk, header included.
         size: usize,
     },
-    /// The block's own header was overwritten: its chunk would end outside the heap.
+    /// The block's own header was overwritten: its chunk would not end where another one starts.
     Broken {
         /// The pointer that was to be freed.
         address: usize,

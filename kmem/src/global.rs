@@ -22,9 +22,10 @@ pub fn alloc_error(layout: Layout) -> ! {
     );
 }
 
-/// Expands to the global layer over one heap type and one page allocator type.
+/// Expands to the global layer over one heap type and one page allocator type. `$new_heap` makes the
+/// heap over a region; it is called by `init` alone.
 macro_rules! global_layer {
-    ($heap:ty, $pages:ty) => {
+    ($heap:ty, $pages:ty, $new_heap:path) => {
         use core::alloc::GlobalAlloc;
         use core::cell::UnsafeCell;
         use core::fmt;
@@ -87,7 +88,7 @@ macro_rules! global_layer {
             // SAFETY: the same contract; the reference does not outlive this call.
             let state = unsafe { state() };
             // SAFETY: the pages were just handed out, are zeroed, aligned, and freed by nobody.
-            let heap = unsafe { <$heap>::new(heap, HEAP_PAGES * $crate::PAGE_SIZE) };
+            let heap = unsafe { $new_heap(heap, HEAP_PAGES * $crate::PAGE_SIZE) };
             state.heap = Some(heap);
             state.table = table.cast();
         }
@@ -296,4 +297,23 @@ macro_rules! global_layer {
 }
 pub(crate) use global_layer;
 
-global_layer!(crate::Kmem, crate::Pages);
+global_layer!(crate::Kmem, crate::Pages, new_heap);
+
+const SIDE_BYTES: usize = crate::Kmem::side_bytes(HEAP_PAGES * crate::PAGE_SIZE);
+
+/// The heap's side memory. It is static, since `init` takes no other pages than the published one did.
+struct SideMemory(UnsafeCell<[u64; SIDE_BYTES / 8]>);
+
+// SAFETY: only the heap of `STATE` uses it, whose users owe it a single hart.
+unsafe impl Sync for SideMemory {}
+
+static SIDE: SideMemory = SideMemory(UnsafeCell::new([0; SIDE_BYTES / 8]));
+
+/// # Safety
+///
+/// As for `Kmem::new`; no heap that this returned before is used any more.
+unsafe fn new_heap(start: *mut u8, bytes: usize) -> crate::Kmem {
+    assert!(crate::Kmem::side_bytes(bytes) <= SIDE_BYTES);
+    // SAFETY: the caller vouches for the region, and for being the side memory's only user.
+    unsafe { crate::Kmem::new(start, bytes, SIDE.0.get().cast()) }
+}

@@ -5,4 +5,4 @@ use core::alloc::Layout;
 
 pub use crate::global::alloc_error;
 
-crate::global::global_layer!(crate::Kmem2019, crate::Pages2019);
+crate::global::global_layer!(crate::Kmem2019, crate::Pages2019, crate::Kmem2019::new);

@@ -20,7 +20,7 @@
 //!
 //! State lives in an instance over a region that the caller gives; `global` is a thin layer over
 //! one instance, in the published names. An instance keeps everything but its region's bounds in
-//! the region itself.
+//! the region itself; [`Kmem`] has side memory besides, so that it need not walk its chunks.
 #![no_std]
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings};
 use kmem_rig::rules::Rules;
 use qemu_tests::assert_snapshot;
-use subjects::mutants::{HEAP_MUTANTS, PAGE_MUTANTS};
+use subjects::mutants::{HEAP_MUTANTS, PAGE_MUTANTS, SIDE_MUTANTS};
 
 /// Cases within which a mutant must be found: a second's work, and twice what the rarest takes.
 const EXECS_MAX: u64 = 8_192;
@@ -53,7 +53,8 @@ fn every_mutant_is_killed() {
     let mut host = Host::new().unwrap();
     let mut text = String::new();
     let mut survivors = Vec::new();
-    for entry in HEAP_MUTANTS.iter().chain(&PAGE_MUTANTS) {
+    let mutants = HEAP_MUTANTS.iter().chain(&PAGE_MUTANTS);
+    for entry in mutants.chain(&SIDE_MUTANTS) {
         let Some(find) = first_find(entry, takes_misuse(entry), &mut host) else {
             survivors.push(entry.name());
             continue;

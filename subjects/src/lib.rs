@@ -24,15 +24,25 @@ const CONTROLS: &[Entry] = &controls::CONTROLS;
 const CONTROLS: &[Entry] = &[];
 
 #[cfg(feature = "mutants")]
-const MUTANTS: [&[Entry]; 3] = [
+const MUTANTS: [&[Entry]; 5] = [
     &mutants::CANARIES,
     &mutants::HEAP_MUTANTS,
     &mutants::PAGE_MUTANTS,
+    &mutants::SIDE_MUTANTS,
+    &mutants::SLOW_MUTANTS,
 ];
 #[cfg(not(feature = "mutants"))]
-const MUTANTS: [&[Entry]; 3] = [&[]; 3];
+const MUTANTS: [&[Entry]; 5] = [&[]; 5];
 
-const LISTS: [&[Entry]; 5] = [&ours::ALL, MUTANTS[0], MUTANTS[1], MUTANTS[2], CONTROLS];
+const LISTS: [&[Entry]; 7] = [
+    &ours::ALL,
+    MUTANTS[0],
+    MUTANTS[1],
+    MUTANTS[2],
+    MUTANTS[3],
+    MUTANTS[4],
+    CONTROLS,
+];
 const COUNT: usize = {
     let (mut count, mut list) = (0, 0);
     while list < LISTS.len() {

@@ -56,6 +56,18 @@ pub const PAGE_MUTANTS: [Entry; defect::PAGE_MUTANTS.len()] = mutants! { Complet
     PAGE_ZEROES_ONE_LESS PAGE_ZEROES_ONE_MORE PAGE_ZEROES_COUNT
 };
 
+/// Mutants of `kmem`'s side memory, a planted defect each.
+pub const SIDE_MUTANTS: [Entry; defect::SIDE_MUTANTS.len()] = mutants! { FirstFitHeap:
+    TAKEN_MARK_KEPT HOLE_MARK_KEPT CROSSING_NOT_NOTED CROSSING_AT_END CROSSING_NOT_CHECKED
+    LARGEST_WHERE_IT_ENDS OTHER_HOLES_FORGOTTEN NODES_NOT_RAISED SIBLINGS_FORGOTTEN
+    SEARCH_ENDS_WITH_GROUP NODES_NOT_LOWERED
+};
+
+/// Mutants that are no worse than slow: only an audit tells them.
+pub const SLOW_MUTANTS: [Entry; defect::SLOW_MUTANTS.len()] = mutants! { FirstFitHeap:
+    LARGEST_NOT_LOWERED
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,7 +75,13 @@ mod tests {
 
     #[test]
     fn every_defect_has_its_entry_and_no_name_comes_twice() {
-        let defects = [defect::ALL, defect::HEAP_MUTANTS, defect::PAGE_MUTANTS];
+        let defects = [
+            defect::ALL,
+            defect::HEAP_MUTANTS,
+            defect::PAGE_MUTANTS,
+            defect::SIDE_MUTANTS,
+            defect::SLOW_MUTANTS,
+        ];
         let planted = ALL.iter().filter(|entry| entry.declaration.planted);
         let names = defects.iter().copied().flatten().map(|(_, name)| *name);
         assert!(planted.map(Entry::name).eq(names));

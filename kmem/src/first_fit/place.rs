@@ -2,39 +2,83 @@
 
 use core::ptr::null_mut;
 
+use super::extent::Extent;
+use super::side::{self, WORD_BYTES};
 use super::{CHUNK_BYTES_MIN, FirstFit, PAYLOAD_BYTES_MIN};
 use crate::align::PAGE_SIZE;
-use crate::chunk::{Chunk, HEADER_BYTES};
+use crate::chunk::HEADER_BYTES;
 use crate::defect;
 
 impl<const DEFECT: u8> FirstFit<DEFECT> {
+    #[inline]
     pub(super) fn place(&mut self, size: usize, align: usize) -> *mut u8 {
+        let Some(need) = Self::chunk_words(size) else {
+            return null_mut();
+        };
         let align = match DEFECT {
             defect::ALIGNMENT_IGNORED => PAYLOAD_BYTES_MIN,
             defect::ALIGN_AT_MOST_64 => align.min(64),
             _ => align,
         };
-        let Some(need) = Self::chunk_bytes(size) else {
-            return null_mut();
-        };
-        let Some((chunk, gap)) = self.find(need, align) else {
-            return null_mut();
-        };
-        if Self::has(defect::PANIC) && chunk.size == need && self.chunks().any(|other| other.taken)
-        {
-            panic!("planted defect: exact fit of {need} bytes");
+        if align > PAYLOAD_BYTES_MIN || Self::searches_otherwise() {
+            return self.place_elsewhere(need, align);
         }
+        let Some(stretch) = self.side.maxima.first(Self::least_words(need)) else {
+            return self.place_at_top(need);
+        };
+        match self.first_hole(stretch, Self::least_words(need)) {
+            Some(hole) => self.take(hole, 0, need, false),
+            // Its header was overwritten: there may be others.
+            None => self.place_elsewhere(need, align),
+        }
+    }
+
+    /// Places a block of so many words that fits no hole.
+    #[inline(never)]
+    fn place_at_top(&mut self, need: usize) -> *mut u8 {
+        let top = self.top();
+        match top.filter(|top| top.words >= Self::least_words(need)) {
+            Some(top) => self.take(top, 0, need, true),
+            None => null_mut(),
+        }
+    }
+
+    /// Places a block whose place depends on more than its size.
+    #[inline(never)]
+    fn place_elsewhere(&mut self, need: usize, align: usize) -> *mut u8 {
+        let found = match Self::searches_otherwise() {
+            true => self.find_otherwise(need, align),
+            false => self.find(need, align),
+        };
+        found.map_or(null_mut(), |(chunk, gap)| {
+            self.take(chunk, gap, need, chunk.end() >= self.words)
+        })
+    }
+
+    /// Makes a block of `need` words in a free chunk, behind a front gap. `last` says that the chunk is
+    /// the top.
+    #[inline]
+    fn take(&mut self, chunk: Extent, gap: usize, need: usize, last: bool) -> *mut u8 {
+        if Self::has(defect::PANIC) && chunk.words == need && self.chunks().any(|other| other.taken)
+        {
+            panic!("planted defect: exact fit of {need} words");
+        }
+        let at = chunk.at + gap;
+        let room = match DEFECT {
+            // These take chunks that are too small.
+            defect::FIT_8_TOO_SMALL | defect::FRONT_GAP_NOT_COUNTED => {
+                (chunk.words - gap).max(need)
+            }
+            _ => chunk.words - gap,
+        };
+        self.settle(at, need, room, last);
         if gap > 0 {
             self.cut_front(chunk, gap);
         }
-        let header = chunk.header.wrapping_add(gap);
-        let room = match DEFECT {
-            // These take chunks that are too small.
-            defect::FIT_8_TOO_SMALL | defect::FRONT_GAP_NOT_COUNTED => (chunk.size - gap).max(need),
-            _ => chunk.size - gap,
-        };
-        self.settle(header, need, room);
-        header.wrapping_add(HEADER_BYTES)
+        if !last {
+            self.settle_largest(chunk);
+        }
+        self.pointer(at).wrapping_add(HEADER_BYTES)
     }
 
     pub(super) fn place_zeroed(&mut self, size: usize, align: usize) -> *mut u8 {
@@ -46,7 +90,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         {
             return block;
         }
-        // This cannot overflow, since `chunk_bytes` added more.
+        // This cannot overflow, since `chunk_words` added more.
         let rounded = size.next_multiple_of(8);
         let left = self.tail().addr() - block.addr();
         let bytes = match DEFECT {
@@ -61,80 +105,123 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         block
     }
 
-    /// The chunk for a block that needs so many bytes, and the front gap in it.
-    fn find(&self, need: usize, align: usize) -> Option<(Chunk, usize)> {
-        let mut fits = self.chunks().filter_map(|chunk| {
-            if !self.is_large_enough(chunk, need) {
-                return None;
+    /// The lowest hole of at least so many words in an open stretch.
+    #[inline]
+    fn first_hole(&self, stretch: usize, least: usize) -> Option<Extent> {
+        for span in side::spans_of(stretch) {
+            for at in self.side.holes(span) {
+                let hole = self.hole(at).filter(|hole| hole.words >= least);
+                if hole.is_some() {
+                    return hole;
+                }
             }
-            let gap = Self::front_gap(chunk.header.addr(), align)?;
-            let gap_max = match DEFECT {
-                defect::FRONT_GAP_NOT_COUNTED => chunk.size,
-                _ => chunk.size.saturating_sub(need),
-            };
-            (gap <= gap_max).then_some((chunk, gap))
-        });
+        }
+        None
+    }
+
+    /// The lowest free chunk for an aligned block of so many words, and the words of the front gap in
+    /// it: each that is large enough is tried.
+    pub(super) fn find(&self, need: usize, align: usize) -> Option<(Extent, usize)> {
+        let least = Self::least_words(need);
+        let mut found = self.side.maxima.first(least);
+        while let Some(stretch) = found {
+            for at in side::spans_of(stretch).flat_map(|span| self.side.holes(span)) {
+                let Some(hole) = self.hole(at).filter(|hole| hole.words >= least) else {
+                    continue;
+                };
+                if let Some(gap) = self.gap_in(hole, need, align) {
+                    return Some((hole, gap));
+                }
+                if Self::has(defect::ALIGNED_TRIES_ONE_CHUNK) {
+                    return None;
+                }
+            }
+            found = self.side.maxima.next(stretch, least);
+        }
+        let top = self.top().filter(|top| top.words >= least)?;
+        Some((top, self.gap_in(top, need, align)?))
+    }
+
+    /// Words of the smallest free chunk that is looked at for a block that needs so many.
+    const fn least_words(need: usize) -> usize {
         match DEFECT {
-            defect::LAST_FIT => fits.last(),
-            defect::BEST_FIT => fits.min_by_key(|(chunk, _)| chunk.size),
-            defect::HEAD_SKIPPED => fits.find(|(chunk, _)| chunk.header != self.head),
-            defect::ALIGNED_TRIES_ONE_CHUNK => {
-                let first = self.chunks().find(|c| self.is_large_enough(*c, need));
-                fits.next().filter(|(chunk, _)| Some(*chunk) == first)
-            }
-            _ => fits.next(),
-        }
-    }
-
-    /// Whether a chunk is free and holds a block that needs so many bytes, alignment aside.
-    fn is_large_enough(&self, chunk: Chunk, need: usize) -> bool {
-        let holds = match DEFECT {
-            defect::EXACT_FIT_REFUSED => chunk.size > need,
-            defect::FIT_8_TOO_SMALL => chunk.size + 8 >= need,
-            _ => chunk.size >= need,
-        };
-        holds && (!chunk.taken || Self::has(defect::TAKEN_REUSED)) && self.is_inside(chunk)
-    }
-
-    /// Makes the first `gap` bytes of a free chunk a free chunk of their own.
-    fn cut_front(&mut self, chunk: Chunk, gap: usize) {
-        if Self::has(defect::FRONT_GAP_NOT_WRITTEN) {
-            return;
-        }
-        if Self::has(defect::FRONT_GAP_TO_PREDECESSOR)
-            && let Some(before) = self.chunks().find(|c| c.end() == chunk.header)
-        {
-            self.write(before.header, before.size + gap, before.taken);
-            return;
-        }
-        self.write(chunk.header, gap, Self::has(defect::FRONT_GAP_TAKEN));
-    }
-
-    /// Makes the `room` bytes at `header` a taken chunk of `need` bytes and a free remainder, or
-    /// one taken chunk if the remainder would be too small.
-    pub(super) fn settle(&mut self, header: *mut u8, need: usize, room: usize) {
-        let taken = !Self::has(defect::TAKEN_BIT_NOT_SET);
-        if !Self::splits(room - need) {
-            let size = match DEFECT {
-                defect::ABSORBED_NOT_COUNTED => need,
-                _ => room,
-            };
-            self.write(header, size, taken);
-            return;
-        }
-        let size = match DEFECT {
-            defect::OFF_BY_8_SPLIT => need - 8,
+            defect::EXACT_FIT_REFUSED => need + 1,
+            defect::FIT_8_TOO_SMALL => need - 1,
             _ => need,
+        }
+    }
+
+    /// Words of the front gap with which a block that needs so many fits into a free chunk.
+    #[inline]
+    pub(super) fn gap_in(&self, chunk: Extent, need: usize, align: usize) -> Option<usize> {
+        if align <= PAYLOAD_BYTES_MIN {
+            return Some(0);
+        }
+        let gap = Self::front_gap(self.pointer(chunk.at).addr(), align)? / WORD_BYTES;
+        let gap_max = match DEFECT {
+            defect::FRONT_GAP_NOT_COUNTED => chunk.words,
+            _ => chunk.words.saturating_sub(need),
         };
-        let remainder = match DEFECT {
-            defect::REMAINDER_8_TOO_LONG => room - size + HEADER_BYTES,
-            defect::REMAINDER_8_TOO_SHORT => room - size - HEADER_BYTES,
-            _ => room - size,
+        (gap <= gap_max).then_some(gap)
+    }
+
+    /// Makes the first `gap` words of a free chunk a free chunk of their own.
+    #[inline(never)]
+    fn cut_front(&mut self, chunk: Extent, gap: usize) {
+        let front = Extent {
+            at: chunk.at,
+            words: gap,
         };
-        self.write(header, size, taken);
-        if !Self::has(defect::REMAINDER_NOT_WRITTEN) {
-            let taken = Self::has(defect::REMAINDER_TAKEN);
-            self.write(header.wrapping_add(size), remainder, taken);
+        match DEFECT {
+            defect::FRONT_GAP_NOT_WRITTEN => {}
+            defect::FRONT_GAP_TAKEN => self.put_taken(front),
+            defect::FRONT_GAP_TO_PREDECESSOR => self.give_to_predecessor(front),
+            _ => self.put_hole(front),
+        }
+    }
+
+    /// Makes the `room` words at `at` a taken chunk of `need` words and a free remainder, or one taken
+    /// chunk if the remainder would be too small. `last` says that the room ends with the heap.
+    #[inline]
+    pub(super) fn settle(&mut self, at: usize, need: usize, room: usize, last: bool) {
+        let is_split = Self::splits((room - need) * WORD_BYTES);
+        let words = match DEFECT {
+            defect::OFF_BY_8_SPLIT if is_split => need - 1,
+            defect::ABSORBED_NOT_COUNTED => need,
+            _ if is_split => need,
+            _ => room,
+        };
+        if is_split {
+            self.split_off(at + words, room - words, last);
+        } else if last {
+            self.side.set_top(self.words);
+        }
+        let block = Extent { at, words };
+        match DEFECT {
+            defect::TAKEN_BIT_NOT_SET => self.put_hole(block),
+            _ => self.put_taken(block),
+        }
+    }
+
+    /// Makes what is left behind a block a free chunk.
+    #[inline]
+    fn split_off(&mut self, at: usize, left: usize, last: bool) {
+        let words = match DEFECT {
+            defect::REMAINDER_8_TOO_LONG => left + 1,
+            defect::REMAINDER_8_TOO_SHORT => left - 1,
+            _ => left,
+        };
+        let remainder = Extent { at, words };
+        match DEFECT {
+            defect::REMAINDER_NOT_WRITTEN => {}
+            defect::REMAINDER_TAKEN => {
+                if last {
+                    self.side.set_top(self.words);
+                }
+                self.put_taken(remainder);
+            }
+            _ if last => self.put_top(remainder),
+            _ => self.put_hole(remainder),
         }
     }
 
@@ -149,33 +236,37 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         }
     }
 
-    /// Bytes of the chunk for a request, or nothing if that overflows.
-    pub(super) const fn chunk_bytes(size: usize) -> Option<usize> {
-        let rounded = match DEFECT {
-            defect::OVERFLOW_UNCHECKED => Some(size.wrapping_add(7) & !7),
-            defect::PAYLOAD_ROUNDED_DOWN => Some(size & !7),
-            defect::PAYLOAD_ROUNDED_TO_16 => size.checked_next_multiple_of(16),
-            _ => size.checked_next_multiple_of(8),
+    /// Words of the chunk for a request, or nothing if that overflows.
+    #[inline]
+    pub(super) fn chunk_words(size: usize) -> Option<usize> {
+        let unit = match DEFECT {
+            defect::PAYLOAD_ROUNDED_DOWN => 1,
+            defect::PAYLOAD_ROUNDED_TO_16 => 16,
+            _ => WORD_BYTES,
         };
-        let payload = match rounded {
-            Some(bytes) if bytes >= PAYLOAD_BYTES_MIN => bytes,
-            Some(bytes) if Self::has(defect::NO_LEAST_PAYLOAD) => bytes,
-            Some(_) => PAYLOAD_BYTES_MIN,
-            None => return None,
+        let header = match DEFECT {
+            defect::HEADER_NOT_COUNTED => 0,
+            _ => HEADER_BYTES,
         };
-        match DEFECT {
-            defect::OVERFLOW_UNCHECKED => Some(payload.wrapping_add(HEADER_BYTES)),
-            defect::HEADER_NOT_COUNTED => Some(payload),
-            _ => payload.checked_add(HEADER_BYTES),
-        }
+        let rounding = header + unit - 1;
+        let bytes = match DEFECT {
+            defect::OVERFLOW_UNCHECKED => size.wrapping_add(rounding),
+            _ => size.checked_add(rounding)?,
+        };
+        let words = match DEFECT {
+            defect::PAYLOAD_ROUNDED_TO_16 => (bytes - header) / unit * 2 + 1,
+            _ => bytes / WORD_BYTES,
+        };
+        let least = match DEFECT {
+            defect::NO_LEAST_PAYLOAD => 0,
+            _ => (PAYLOAD_BYTES_MIN + header) / WORD_BYTES,
+        };
+        Some(words.max(least))
     }
 
     /// Bytes from a free chunk at address `chunk` to the lowest header in it whose payload is
     /// aligned and which leaves room for a whole chunk, or nothing, in front of it.
     fn front_gap(chunk: usize, align: usize) -> Option<usize> {
-        if align <= PAYLOAD_BYTES_MIN {
-            return Some(0);
-        }
         let payload = match DEFECT {
             defect::HEADER_ALIGNED => chunk,
             _ => chunk + HEADER_BYTES,

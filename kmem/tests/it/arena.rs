@@ -1,6 +1,7 @@
 //! Memory for one allocator, with guards before and after that show stray stores.
 
 use std::alloc::{Layout, alloc, dealloc};
+use std::ops::Range;
 use std::slice;
 
 use kmem::PAGE_SIZE;
@@ -20,20 +21,33 @@ pub struct Arena {
 impl Arena {
     /// `bytes` bytes of value `fill` between two guards.
     pub fn new(bytes: usize, fill: u8) -> Self {
+        let arena = Self::uninitialised(bytes);
+        // SAFETY: the region lies between the guards.
+        unsafe { arena.start().write_bytes(fill, bytes) };
+        arena
+    }
+
+    /// `bytes` bytes between two guards, that nobody may read before they are written: Miri watches.
+    /// Elsewhere they are not 0.
+    pub fn uninitialised(bytes: usize) -> Self {
         let whole = GUARD_BYTES + bytes.next_multiple_of(PAGE_SIZE) + GUARD_BYTES;
         let layout = Layout::from_size_align(whole, ALIGN).unwrap();
         // SAFETY: the layout's size is not 0.
         let base = unsafe { alloc(layout) };
         assert!(!base.is_null());
-        // SAFETY: the allocation was just made, with that many bytes.
-        unsafe { base.write_bytes(GUARD, whole) };
         let arena = Self {
             base,
             layout,
             bytes,
         };
-        // SAFETY: the region lies between the guards.
-        unsafe { arena.start().write_bytes(fill, bytes) };
+        for guard in arena.guards() {
+            // SAFETY: the range is inside the allocation, which was just made.
+            unsafe { base.add(guard.start).write_bytes(GUARD, guard.len()) };
+        }
+        if !cfg!(miri) {
+            // SAFETY: the region lies between the guards.
+            unsafe { arena.start().write_bytes(GUARD, bytes) };
+        }
         arena
     }
 
@@ -62,16 +76,17 @@ impl Arena {
 
     /// Whether every byte outside the region still has the guards' value.
     pub fn guards_are_intact(&self) -> bool {
-        let end = GUARD_BYTES + self.bytes;
-        [0..GUARD_BYTES, end..self.layout.size()]
-            .into_iter()
-            .all(|guard| {
-                // SAFETY: the range is inside the allocation, and nothing stores to it meanwhile.
-                let found =
-                    unsafe { slice::from_raw_parts(self.base.add(guard.start), guard.len()) };
-                // Slices, not bytes one by one: Miri compares them at native speed.
-                found == &[GUARD; GUARD_BYTES + PAGE_SIZE][..guard.len()]
-            })
+        self.guards().into_iter().all(|guard| {
+            // SAFETY: the range is inside the allocation, and nothing stores to it meanwhile.
+            let found = unsafe { slice::from_raw_parts(self.base.add(guard.start), guard.len()) };
+            // Slices, not bytes one by one: Miri compares them at native speed.
+            found == &[GUARD; GUARD_BYTES + PAGE_SIZE][..guard.len()]
+        })
+    }
+
+    /// Where the guards lie in the allocation.
+    fn guards(&self) -> [Range<usize>; 2] {
+        [0..GUARD_BYTES, GUARD_BYTES + self.bytes..self.layout.size()]
     }
 
     fn at(&self, offset: usize) -> *mut u8 {

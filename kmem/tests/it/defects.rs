@@ -64,7 +64,7 @@ fn observe<H: Heap>(ops: &[Op]) -> String {
             (0..size.min(64)).for_each(|index| heap.arena.set(at + index, 1));
             blocks.push((at, size));
         }
-        writeln!(seen, " {}", heap.arena.guards_are_intact()).unwrap();
+        writeln!(seen, " {}", heap.guards_are_intact()).unwrap();
     }
     seen
 }
@@ -118,7 +118,14 @@ fn none_is_the_clean_allocator() {
 
 #[test]
 fn every_defect_has_its_own_id_and_name() {
-    let all = [defect::ALL, defect::HEAP_MUTANTS, defect::PAGE_MUTANTS].concat();
+    let all = [
+        defect::ALL,
+        defect::HEAP_MUTANTS,
+        defect::PAGE_MUTANTS,
+        defect::SIDE_MUTANTS,
+        defect::SLOW_MUTANTS,
+    ]
+    .concat();
     for (index, &(id, name)) in all.iter().enumerate() {
         assert_eq!(usize::from(id), index + 1);
         assert!(

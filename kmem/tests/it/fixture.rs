@@ -9,10 +9,12 @@ use crate::arena::Arena;
 
 /// The interface that both generations have.
 pub trait Heap {
+    /// Bytes of side memory that a heap of so many bytes wants.
+    fn side_bytes(bytes: usize) -> usize;
     /// # Safety
     ///
     /// As for the implementor's `new`.
-    unsafe fn over(start: *mut u8, bytes: usize) -> Self;
+    unsafe fn over(start: *mut u8, bytes: usize, side: *mut u8) -> Self;
     fn kmalloc(&mut self, size: usize) -> *mut u8;
     fn kzmalloc(&mut self, size: usize) -> *mut u8;
     /// # Safety
@@ -36,12 +38,9 @@ pub trait Heap {
 }
 
 macro_rules! heap {
-    ($heap:ty $(, $defect:ident)?) => {
+    ($heap:ty $(, $defect:ident)?; $($own:item)+) => {
         impl $(<const $defect: u8>)? Heap for $heap {
-            unsafe fn over(start: *mut u8, bytes: usize) -> Self {
-                // SAFETY: the same contract.
-                unsafe { Self::new(start, bytes) }
-            }
+            $($own)+
             fn kmalloc(&mut self, size: usize) -> *mut u8 {
                 self.kmalloc(size)
             }
@@ -73,14 +72,32 @@ macro_rules! heap {
         }
     };
 }
-heap!(Kmem2019);
-heap!(FirstFit<DEFECT>, DEFECT);
+heap! { Kmem2019;
+    fn side_bytes(_: usize) -> usize {
+        0
+    }
+    unsafe fn over(start: *mut u8, bytes: usize, _: *mut u8) -> Self {
+        // SAFETY: the same contract.
+        unsafe { Self::new(start, bytes) }
+    }
+}
+heap! { FirstFit<DEFECT>, DEFECT;
+    fn side_bytes(bytes: usize) -> usize {
+        Self::side_bytes(bytes)
+    }
+    unsafe fn over(start: *mut u8, bytes: usize, side: *mut u8) -> Self {
+        // SAFETY: the same contract.
+        unsafe { Self::new(start, bytes, side) }
+    }
+}
 
 /// A heap and its memory. The allocators see every misuse that a test makes; the arena's guards
 /// keep it from doing damage.
 pub struct Fixture<H> {
     pub heap: H,
     pub arena: Arena,
+    /// The side memory.
+    side: Arena,
 }
 
 impl<H: Heap> Fixture<H> {
@@ -91,9 +108,15 @@ impl<H: Heap> Fixture<H> {
 
     pub fn filled(bytes: usize, fill: u8) -> Self {
         let arena = Arena::new(bytes, fill);
-        // SAFETY: the arena lives as long as the heap and is used by nobody else.
-        let heap = unsafe { H::over(arena.start(), bytes) };
-        Self { heap, arena }
+        let side = Arena::uninitialised(H::side_bytes(bytes));
+        // SAFETY: the arenas live as long as the heap and are used by nobody else.
+        let heap = unsafe { H::over(arena.start(), bytes, side.start()) };
+        Self { heap, arena, side }
+    }
+
+    /// Whether nothing was stored outside the heap and the side memory.
+    pub fn guards_are_intact(&self) -> bool {
+        self.arena.guards_are_intact() && self.side.guards_are_intact()
     }
 
     pub fn kmalloc(&mut self, size: usize) -> Option<usize> {

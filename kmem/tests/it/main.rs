@@ -2,7 +2,7 @@
 //!
 //! `arena` gives memory with guards, `fixture` a heap over it in terms of offsets; the others each
 //! show one side: `policy` and `random` the correct generation, `published` the defects of 2019,
-//! `defects` the planted ones, `endless` those of either kind that never return, `refusals`,
+//! `defects` the planted ones, `side` what is kept beside the heap, `endless` those of either kind that never return, `refusals`,
 //! `pages` and `global` what their names say.
 
 mod arena;
@@ -16,3 +16,4 @@ mod policy;
 mod published;
 mod random;
 mod refusals;
+mod side;

@@ -273,6 +273,6 @@ fn a_damaged_heap_is_not_followed_outside() {
         let _ = heap.kmalloc(16);
         let _ = heap.realloc(block, (8, 8), 48);
         let _ = heap.try_kfree(block);
-        assert!(heap.arena.guards_are_intact(), "header {word:#x}");
+        assert!(heap.guards_are_intact(), "header {word:#x}");
     }
 }

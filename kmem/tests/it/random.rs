@@ -120,6 +120,8 @@ struct Run {
     heap: Fixture<Kmem>,
     model: Model,
     random: Random,
+    /// Of the sizes drawn.
+    bounds: [usize; 3],
     blocks: Vec<Block>,
     reach: Reach,
 }
@@ -136,10 +138,11 @@ impl Run {
             _ => {}
         }
         assert_eq!(self.heap.list(), self.model.list());
+        assert!(self.heap.heap.audit(), "{}", self.heap.list());
     }
 
     fn size(&mut self) -> usize {
-        let bound = [20, 80, 300][self.random.below(3)];
+        let bound = self.bounds[self.random.below(self.bounds.len())];
         self.random.below(bound)
     }
 
@@ -226,7 +229,15 @@ impl Run {
 
 #[test]
 fn places_as_the_model_does() {
-    for (seed, bytes) in [(1, 192), (2, 1024), (3, 4096)] {
+    const SMALL: [usize; 3] = [20, 80, 300];
+    // The last is over more than a thousand stretches of its side memory, and ends inside one.
+    for (seed, bytes, ops, bounds) in [
+        (1, 192, OPS, SMALL),
+        (2, 1024, OPS, SMALL),
+        (3, 4096, OPS, SMALL),
+        (4, 65_536, OPS / 4, SMALL),
+        (5, 1_100_008, OPS / 10, [300, 5_000, 60_000]),
+    ] {
         let mut run = Run {
             heap: Fixture::filled(bytes, 0x5a),
             model: Model {
@@ -234,17 +245,18 @@ fn places_as_the_model_does() {
                 live: BTreeMap::new(),
             },
             random: Random(seed),
+            bounds,
             blocks: Vec::new(),
             reach: Reach::default(),
         };
-        for op in 0..OPS {
+        for op in 0..ops {
             run.step(op as u8);
         }
         while !run.blocks.is_empty() {
             run.free(0);
         }
         assert_eq!(run.heap.list(), format!("F{bytes}"));
-        assert!(run.heap.arena.guards_are_intact());
+        assert!(run.heap.guards_are_intact());
         let Reach {
             null,
             moved,

@@ -125,9 +125,14 @@ impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
     .misuse(Misuse::Refuses);
     const TABLE_IS_STATE: bool = true;
 
+    fn side_bytes(heap_bytes: usize) -> usize {
+        FirstFit::<DEFECT>::side_bytes(heap_bytes)
+    }
+
     unsafe fn new(region: Region) -> Self {
-        // SAFETY: the caller vouches for the region; its geometry is a multiple of 8 and >= 16.
-        let heap = unsafe { FirstFit::new(region.start, region.bytes) };
+        // SAFETY: the caller vouches for the region and for as much side memory as is used; the geometry
+        // is a multiple of 8 and >= 16.
+        let heap = unsafe { FirstFit::new(region.start, region.bytes, region.side) };
         Self { heap, region }
     }
 
@@ -168,6 +173,10 @@ impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
             self.heap.tail(),
             visit,
         ))
+    }
+
+    fn audit(&self) -> bool {
+        self.heap.audit()
     }
 
     fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
