@@ -3,6 +3,7 @@
 //! The figures repeat to the instruction: nothing of the machine is in them, so they need no
 //! ratio to be compared, and a snapshot can lock them.
 
+mod goals;
 mod workload;
 
 use anyhow::{Result, ensure};
@@ -10,6 +11,7 @@ use harness::entry::Entry;
 use harness::observation::Outcome;
 use harness::op::Op;
 
+pub use goals::goals;
 pub use workload::{HEAP_PAGES, LIVE, Order, Workload};
 
 use super::figure::Figure;
