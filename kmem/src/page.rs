@@ -5,8 +5,13 @@
 //! | descriptor bytes | unused | page 0 | page 1 | ... | page n-1 | unused |
 //! ```
 //!
+//! Descriptors are looked through and written eight at a time (`scan`).
+//!
 //! Invariant between calls: a descriptor is 0 (free), TAKEN, or TAKEN and LAST; every taken page
 //! is followed by taken pages up to one that is last.
+
+mod by_page;
+mod scan;
 
 use core::fmt;
 use core::ptr::null_mut;
@@ -121,7 +126,7 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
             return Ok(());
         }
         let start = self.locate(ptr.addr())?;
-        let last = (start..self.count).find(|&page| self.is_last(page));
+        let last = self.first(start..self.count, LAST, true);
         let last = last.ok_or(PageError::Broken { page: start })?;
         let cleared = match DEFECT {
             defect::PAGE_FREES_FIRST_ONLY => start,
@@ -129,12 +134,9 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
             defect::PAGE_FREES_ONE_TOO_MANY => (last + 1).min(self.count - 1),
             _ => last,
         };
-        for page in start..=cleared {
-            let kept = match DEFECT {
-                defect::PAGE_LAST_MARK_KEPT => self.read(page) & LAST,
-                _ => 0,
-            };
-            self.write(page, kept);
+        self.fill(start..cleared + 1, 0);
+        if Self::has(defect::PAGE_LAST_MARK_KEPT) {
+            self.write(last, LAST);
         }
         Ok(())
     }
@@ -178,25 +180,23 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
 
     /// First and last page of the lowest run of `pages` free pages.
     fn find(&self, pages: usize) -> Option<(usize, usize)> {
+        if Self::searches_otherwise() {
+            return self.find_otherwise(pages);
+        }
         let (wanted, from, to) = match DEFECT {
             defect::PAGE_RUN_ONE_LONGER => (pages + 1, 0, self.count),
             defect::PAGE_0_SKIPPED => (pages, 1, self.count),
             defect::PAGE_LAST_RUN_NOT_TRIED => (pages, 0, self.count.saturating_sub(1)),
             _ => (pages, 0, self.count),
         };
-        let mut run = 0;
-        let mut runs = (from..to).filter_map(|page| {
-            run = match self.is_taken(page) {
-                false => run + 1,
-                true if Self::has(defect::PAGE_RUN_NOT_RESET) => run,
-                true if Self::has(defect::PAGE_RUN_END_NOT_TESTED) && run + 1 == wanted => wanted,
-                true => 0,
-            };
-            (run >= wanted).then(|| (page + 1 - wanted, page + pages - wanted))
-        });
-        match DEFECT {
-            defect::PAGE_HIGHEST_RUN => runs.last(),
-            _ => runs.next(),
+        let mut next = from;
+        loop {
+            let start = self.first(next..to, TAKEN, false)?;
+            let end = start.checked_add(wanted).filter(|end| *end <= to)?;
+            match self.first(start..end, TAKEN, true) {
+                Some(taken) => next = taken + 1,
+                None => return Some((start, start + pages - 1)),
+            }
         }
     }
 
@@ -210,9 +210,7 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
             defect::PAGE_RUN_MARKED_LONG => (last + 1).min(self.count - 1),
             _ => last,
         };
-        for page in start..=taken_last {
-            self.write(page, TAKEN);
-        }
+        self.fill(start..taken_last + 1, TAKEN);
         if !Self::has(defect::PAGE_LAST_MARK_MISSING) {
             self.write(marked_last, self.read(marked_last) | LAST);
         }

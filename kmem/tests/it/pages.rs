@@ -188,6 +188,52 @@ fn both_print_alike() {
     assert_eq!(text, expected_print(&region, 8, sums));
 }
 
+/// Marsaglia's xorshift, 64 bits.
+fn draw(state: &mut u64, bound: usize) -> usize {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    (*state % bound as u64) as usize
+}
+
+#[test]
+fn the_lowest_run_is_found_among_many_pages_wherever_the_descriptors_lie() {
+    const PAGES: usize = 150;
+    const BYTES: usize = (PAGES + 2) * PAGE_SIZE;
+    let steps = if cfg!(miri) { 60 } else { 4_000 };
+    for shift in [0, 1, 5, 8] {
+        let arena = Arena::new(BYTES, 0xff);
+        let start = arena.start().wrapping_add(shift);
+        // SAFETY: the arena outlives the allocator and is used by nobody else.
+        let mut pages = unsafe { Pages::new(start, BYTES - shift) };
+        let mut random = 9;
+        // A letter a page, as `map` writes them.
+        let mut model = ".".repeat(pages.pages());
+        let mut live: Vec<(usize, usize)> = Vec::new();
+        for _ in 0..steps {
+            if draw(&mut random, 5) < 3 {
+                let wanted = 1 + draw(&mut random, 20);
+                let found = model.find(&".".repeat(wanted));
+                let ptr = pages.alloc(wanted);
+                let page = |page| pages.first_page().wrapping_add(page * PAGE_SIZE);
+                assert_eq!(ptr, found.map_or(null_mut(), page), "{model} {wanted}");
+                if let Some(first) = found {
+                    let run = "T".repeat(wanted - 1) + "L";
+                    model.replace_range(first..first + wanted, &run);
+                    live.push((first, wanted));
+                }
+            } else if !live.is_empty() {
+                let (first, length) = live.swap_remove(draw(&mut random, live.len()));
+                let ptr = pages.first_page().wrapping_add(first * PAGE_SIZE);
+                assert_eq!(free(&mut pages, ptr), Ok(()));
+                model.replace_range(first..first + length, &".".repeat(length));
+            }
+            assert_eq!(map(&pages), model);
+        }
+        assert!(arena.guards_are_intact());
+    }
+}
+
 #[test]
 fn published_counts_the_whole_region() {
     let arena = arena(0);
