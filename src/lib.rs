@@ -18,6 +18,22 @@
 //! | the commands | [`cli`] over [`hunt`], [`replay`], [`triage`], [`listing`], [`report`], [`input`] |
 //! | test an allocator of one's own | [`new`] (a workspace for it), [`fuzz`] (targets), [`testing`] |
 //!
+//! A trace, run on an allocator and judged:
+//!
+//! ```
+//! use kmem_rig::executor::Executor;
+//! use kmem_rig::host::Host;
+//! use kmem_rig::{registry, regression::Regression};
+//!
+//! let text = "# kmem-rig trace v1\nheap 64 pages\na0 = alloc 24 align 64\nfree a0\n";
+//! let regression = Regression::parse("aligned", text)?;
+//! let entry = registry::by_name("kmem-2019")?;
+//! let (_, verdict) = Host::new()?.verdict(entry, &regression.trace, regression.rules)?;
+//! let finding = verdict.finding().expect("it ignores alignments");
+//! assert_eq!((finding.rule.name(), finding.op), ("misaligned", 0));
+//! # anyhow::Ok(())
+//! ```
+//!
 //! What runs on both sides is in the crate `harness`; the allocators are in `kmem`.
 pub use harness;
 pub use harness::subjects;
