@@ -81,8 +81,10 @@ enum Command {
 /// ```
 #[must_use]
 pub fn main(own: &'static [Entry]) -> ExitCode {
+    // First: arguments name subjects.
+    let installed = registry::install(own);
     let command = Arguments::parse().command;
-    let outcome = registry::install(own)
+    let outcome = installed
         .and_then(|()| command.try_subjects(own))
         .and_then(|()| command.run());
     match outcome {

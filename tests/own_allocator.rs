@@ -138,9 +138,24 @@ fn what_new_writes_builds_and_passes_with_the_rigs_own_crates() {
     build(&folder);
     let test = ["test", "--release", "--offline"];
     succeed(&folder, "cargo", &test);
-    let hunt = ["hunt", "--execs", "20000", "--seed", "1"];
-    let hunted = succeed(&folder, &binary("my-heap-rig"), &hunt);
-    assert!(hunted.starts_with("my-heap: 20000 cases"), "{hunted}");
+    for subject in ["my-heap", "kmem"] {
+        let hunt = [
+            "hunt",
+            "--execs",
+            "20000",
+            "--seed",
+            "1",
+            "--subject",
+            subject,
+        ];
+        let hunted = succeed(&folder, &binary("my-heap-rig"), &hunt);
+        assert!(
+            hunted.starts_with(&format!("{subject}: 20000 cases")),
+            "{hunted}"
+        );
+    }
+    let (code, text) = run(&folder, &binary("my-heap-rig"), &["hunt", "--execs", "10"]);
+    assert!(code == 0 && text.starts_with("my-heap: 10 cases"), "{text}");
     succeed(&folder, &binary("my-heap-rig"), &["replay", "regressions"]);
 
     for (mine, rigs) in [("", ""), ("guest", "qemu-tests/guest")] {
