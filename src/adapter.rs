@@ -27,24 +27,28 @@ const SIZE: u64 = 8;
 /// was done, what came of it, and what to look at.
 pub fn check(entry: &Entry, executor: &mut dyn Executor) -> Result<()> {
     let needs = entry.declaration.region;
-    let smallest = needs.bytes_min.max(Geometry::BYTES_MIN);
-    for bytes in [smallest, smallest.max(Geometry::published().bytes())] {
-        let bytes = bytes.next_multiple_of(needs.bytes_multiple);
-        let Some(geometry) = Geometry::from_bytes(bytes) else {
-            let (least, multiple) = (needs.bytes_min, needs.bytes_multiple);
-            bail!(
-                "the adapter of `{}` declares that it needs {least} bytes, a multiple of \
-                 {multiple}: the largest heap there is has {}",
-                entry.name(),
-                Geometry::BYTES_MAX
-            );
-        };
-        check_on(entry, geometry, executor)?;
-    }
-    Ok(())
+    let least = needs.bytes_min.max(Geometry::BYTES_MIN);
+    let of = |bytes: u64| Geometry::from_bytes(bytes.next_multiple_of(needs.bytes_multiple));
+    let usual = least.max(Geometry::published().bytes());
+    let (Some(smallest), Some(usual)) = (of(least), of(usual)) else {
+        let (least, multiple) = (needs.bytes_min, needs.bytes_multiple);
+        bail!(
+            "the adapter of `{}` declares that it needs {least} bytes, a multiple of {multiple}: \
+             the largest heap there is has {}",
+            entry.name(),
+            Geometry::BYTES_MAX
+        );
+    };
+    check_on(entry, smallest, smallest, executor)?;
+    check_on(entry, usual, smallest, executor)
 }
 
-fn check_on(entry: &Entry, geometry: Geometry, executor: &mut dyn Executor) -> Result<()> {
+fn check_on(
+    entry: &Entry,
+    geometry: Geometry,
+    smallest: Geometry,
+    executor: &mut dyn Executor,
+) -> Result<()> {
     let name = entry.name();
     let amiss = |what: &str, hint: &str| {
         bail!("the adapter of `{name}`, given a fresh heap of {geometry}, {what}: {hint}")
@@ -56,6 +60,10 @@ fn check_on(entry: &Entry, geometry: Geometry, executor: &mut dyn Executor) -> R
 
     let made = run(vec![])?;
     if let Some(end) = bad_end(&made) {
+        // On a larger heap than it says it needs, that is the allocator's own bug: for a hunt to find.
+        if geometry != smallest {
+            return Ok(());
+        }
         return amiss(
             &format!("fails in its constructor with a {end}"),
             "if it needs more memory or zeroed memory, declare `region_at_least` or `region_zeroed`",
