@@ -40,6 +40,7 @@
 
 #![deny(unsafe_code)]
 
+mod entry;
 mod error;
 mod exit;
 mod guest;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::process::Process;
 use crate::serial::Drain;
-use crate::{Error, Guest, SharedMemory};
+use crate::{Error, Guest, SharedMemory, entry};
 
 /// QEMU's name, looked up in `PATH`.
 const PROGRAM: &str = "qemu-system-riscv64";
@@ -19,13 +19,14 @@ const RAM_STEP_BYTES: u64 = 8 * 1024;
 /// Enough for any report a person reads, small beside thousands of guests.
 const SERIAL_BYTES_MAX: usize = 256 * 1024;
 
-/// A machine to boot: one hart, no network, no disk, no firmware. It can be started many times.
+/// A machine to boot: one hart, no network, no disk. It can be started many times.
 #[derive(Clone, Debug)]
 pub struct Machine {
     image: PathBuf,
     program: PathBuf,
     ram_bytes: u64,
     shared: bool,
+    firmware: bool,
     icount: Option<u8>,
     cpu: Option<String>,
     serial_bytes_max: usize,
@@ -34,14 +35,15 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine that boots `image`: an ELF linked to [`RAM_BASE`](crate::RAM_BASE), or a raw
-    /// binary to be placed there. The hart starts at `RAM_BASE` in machine mode.
+    /// A machine that boots `image`: an ELF, which starts at its entry, or a raw binary, which is
+    /// placed at [`RAM_BASE`](crate::RAM_BASE) and starts there; in machine mode.
     pub fn new(image: impl Into<PathBuf>) -> Machine {
         Machine {
             image: image.into(),
             program: PROGRAM.into(),
             ram_bytes: RAM_BYTES,
             shared: false,
+            firmware: false,
             icount: None,
             cpu: None,
             serial_bytes_max: SERIAL_BYTES_MAX,
@@ -65,6 +67,14 @@ impl Machine {
     /// Whether the host maps the guest's RAM: [`Guest::memory`]. Off by default.
     pub fn shared(mut self, shared: bool) -> Machine {
         self.shared = shared;
+        self
+    }
+
+    /// Whether OpenSBI, as QEMU brings it along, is booted first and starts the image in supervisor
+    /// mode. It takes the first half MiB of RAM, and a raw binary is placed 2 MiB behind `RAM_BASE`.
+    /// Off by default.
+    pub fn firmware(mut self, firmware: bool) -> Machine {
+        self.firmware = firmware;
         self
     }
 
@@ -107,12 +117,12 @@ impl Machine {
     /// If the image cannot be read, QEMU is missing or cannot be started, or there is no memory
     /// to share.
     pub fn start(&self) -> Result<Guest, Error> {
-        self.check_image()?;
+        let entry = self.entry()?;
         let memory = self.shared.then(|| self.create_memory()).transpose()?;
         let descriptor = memory.as_ref().map(SharedMemory::descriptor);
         let mut command = Command::new(&self.program);
         command
-            .args(self.arguments(descriptor))
+            .args(self.arguments(descriptor, entry))
             // The console has no input, and QEMU must not take the terminal over.
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -127,7 +137,7 @@ impl Machine {
     }
 
     /// QEMU's arguments, one reason per flag.
-    fn arguments(&self, descriptor: Option<i32>) -> Vec<OsString> {
+    fn arguments(&self, descriptor: Option<i32>, entry: Option<u64>) -> Vec<OsString> {
         let ram = format!("{}B", self.ram_bytes_rounded());
         let mut machine = "virt".to_string();
         let mut args: Vec<OsString> = Vec::new();
@@ -145,8 +155,17 @@ impl Machine {
         }
         // The machine for programs without a board: RAM, a UART, a test device, little else.
         push(&["-machine", &machine]);
-        // No firmware: the hart starts in the image, in machine mode.
-        push(&["-bios", "none"]);
+        if self.firmware {
+            // OpenSBI first: it is told the image's entry.
+            push(&["-bios", "default"]);
+        } else {
+            // No firmware: the hart starts in the image, in machine mode.
+            push(&["-bios", "none"]);
+            if let Some(entry) = entry {
+                // It would start at the first byte of RAM.
+                push(&["-device", &format!("loader,addr={entry:#x},cpu-num=0")]);
+            }
+        }
         // One hart: a second one would run the same first instruction.
         push(&["-smp", "1"]);
         // As large as the memory file, where there is one.
@@ -176,19 +195,20 @@ impl Machine {
         args
     }
 
-    /// QEMU would refuse a missing image itself, but only in words.
-    fn check_image(&self) -> Result<(), Error> {
-        let error = |source| Error::Image {
+    /// Where the image starts, if it is not at the first byte of RAM. QEMU would refuse a missing
+    /// image itself, but only in words.
+    fn entry(&self) -> Result<Option<u64>, Error> {
+        let open = || {
+            let file = File::open(&self.image)?;
+            match file.metadata()?.is_file() {
+                true => entry::elsewhere(file),
+                false => Err(io::Error::other("not a file")),
+            }
+        };
+        open().map_err(|source| Error::Image {
             path: self.image.clone(),
             source,
-        };
-        let metadata = File::open(&self.image)
-            .and_then(|file| file.metadata())
-            .map_err(error)?;
-        match metadata.is_file() {
-            true => Ok(()),
-            false => Err(error(io::Error::other("not a file"))),
-        }
+        })
     }
 
     fn create_memory(&self) -> Result<SharedMemory, Error> {
@@ -219,8 +239,8 @@ impl Machine {
 mod tests {
     use super::*;
 
-    fn line(machine: &Machine, descriptor: Option<i32>) -> String {
-        let args = machine.arguments(descriptor);
+    fn line(machine: &Machine, descriptor: Option<i32>, entry: Option<u64>) -> String {
+        let args = machine.arguments(descriptor, entry);
         let words: Vec<_> = args.iter().map(|arg| arg.to_str().unwrap()).collect();
         words.join(" ")
     }
@@ -229,7 +249,7 @@ mod tests {
     fn the_plain_command_line() {
         let expected = "-machine virt -bios none -smp 1 -m 134217728B -display none \
                         -monitor none -serial stdio -nic none -no-reboot -kernel a.bin";
-        assert_eq!(line(&Machine::new("a.bin"), None), expected);
+        assert_eq!(line(&Machine::new("a.bin"), None, None), expected);
     }
 
     #[test]
@@ -245,6 +265,20 @@ mod tests {
                         -bios none -smp 1 -m 8396800B -display none -monitor none -serial stdio \
                         -nic none -no-reboot -cpu rv64,v=true -icount shift=0 \
                         -kernel a.bin -d int";
-        assert_eq!(line(&machine, Some(7)), expected);
+        assert_eq!(line(&machine, Some(7), None), expected);
+    }
+
+    #[test]
+    fn a_firmware_finds_the_entry_and_without_one_qemu_is_told() {
+        let machine = Machine::new("a.elf");
+        let entry = Some(0x8020_0000);
+        let without = line(&machine, None, entry);
+        let expected = "-machine virt -bios none -device loader,addr=0x80200000,cpu-num=0 -smp 1 ";
+        assert!(without.starts_with(expected), "{without}");
+        let with = line(&machine.firmware(true), None, entry);
+        assert!(
+            with.starts_with("-machine virt -bios default -smp 1 "),
+            "{with}"
+        );
     }
 }

@@ -53,7 +53,7 @@ struct Arguments {
     /// The QEMU to run instead of qemu-system-riscv64 from PATH.
     #[arg(long, value_name = "PATH")]
     qemu: Option<PathBuf>,
-    /// An ELF linked to 0x80000000, or a raw binary to be placed there.
+    /// An ELF, or a raw binary to be placed at 0x80000000.
     image: PathBuf,
     /// More arguments for QEMU.
     #[arg(last = true)]
