@@ -7,7 +7,7 @@ use std::{env, fs};
 #[path = "src/layout.rs"]
 mod layout;
 
-use layout::{Part, RODATA, STACK, TEXT, WRITABLE};
+use layout::{Part, RODATA, TEXT, WRITABLE};
 
 const TARGET: &str = "riscv64gc-unknown-none-elf";
 
@@ -24,10 +24,34 @@ fn main() {
     println!("cargo:rustc-link-search={}", out.display());
 }
 
-/// Counters of an instrumented image, as `coverage` finds them: apart from data, whose checksum they
-/// would change, and in whole words, in which the host reads them. Injected so that the start-up
-/// clears them with bss.
-const COUNTERS: &str = "SECTIONS {
+/// The sections. Data are loaded to where they are used, and what has no initial value is not loaded:
+/// memory starts as zeros. Counters of an instrumented image lie as `coverage` finds them: apart from
+/// data, whose checksum they would change, and in whole words, in which the host reads them.
+const SECTIONS: &str = "ENTRY(_start)
+SECTIONS {
+  .text : ALIGN(8) {
+    __stext = .;
+    KEEP(*(.text.start));
+    *(.text .text.*);
+    . = ALIGN(8);
+    __etext = .;
+  } > CODE
+  .rodata : ALIGN(8) {
+    __srodata = .;
+    *(.srodata .srodata.* .rodata .rodata.*);
+    . = ALIGN(8);
+    __erodata = .;
+  } > CONSTANTS
+  .eh_frame : { KEEP(*(.eh_frame)) } > CONSTANTS
+  .settled : { *(.settled .settled.*) } > CONSTANTS
+  .data : ALIGN(8) {
+    __sdata = .;
+    __global_pointer$ = . + 0x800;
+    *(.sdata .sdata.* .data .data.*);
+    . = ALIGN(8);
+    __edata = .;
+  } > WRITABLE
+  .bss (NOLOAD) : ALIGN(8) { *(.sbss .sbss.* .bss .bss.* COMMON); } > WRITABLE
   __sancov_cntrs (NOLOAD) : ALIGN(8) {
     __start_counters = .;
     __start___sancov_cntrs = .;
@@ -36,10 +60,12 @@ const COUNTERS: &str = "SECTIONS {
     . = ALIGN(8);
     __stop_counters = .;
   } > WRITABLE
-} INSERT AFTER .bss;
+  .uninit (NOLOAD) : ALIGN(8) { *(.uninit .uninit.*); } > WRITABLE
+  .tables (NOLOAD) : { *(.tables .tables.*); } > WRITABLE
+}
 ";
 
-/// The memory regions that `riscv-rt`'s linker script, `link.x`, wants to be told, and then that script.
+/// The linker's whole script: the parts of memory, and what goes where.
 fn script() -> String {
     let region = |name: &str, part: Part| {
         format!(
@@ -52,22 +78,13 @@ fn script() -> String {
         start: RODATA.start + half,
         bytes: half,
     };
-    let alias = |name: &str, region: &str| format!("REGION_ALIAS(\"REGION_{name}\", {region});\n");
     [
         "MEMORY {\n".to_string(),
         region("CODE", TEXT),
         region("CONSTANTS", constants),
-        region("STACK", STACK),
         region("WRITABLE", WRITABLE),
         "}\n".to_string(),
-        alias("TEXT", "CODE"),
-        alias("RODATA", "CONSTANTS"),
-        alias("STACK", "STACK"),
-        alias("DATA", "WRITABLE"),
-        alias("BSS", "WRITABLE"),
-        alias("HEAP", "WRITABLE"),
-        "INCLUDE link.x\n".to_string(),
-        COUNTERS.to_string(),
+        SECTIONS.to_string(),
     ]
     .concat()
 }

@@ -16,10 +16,21 @@ twice() {
 
 have() { command -v "$1" >/dev/null; }
 
+# Whether OpenSBI is where QEMU looks for its data.
+have_firmware() {
+    have qemu-system-riscv64 || return
+    local folder
+    while read -r folder; do
+        [ -e "$folder/opensbi-riscv64-generic-fw_dynamic.bin" ] && return
+    done < <(qemu-system-riscv64 -L help)
+    return 1
+}
+
 # -- System packages ------------------------------------------------------------------------------
 
 packages=()
 have qemu-system-riscv64 || packages+=(qemu-system-misc)
+have_firmware || packages+=(qemu-system-data opensbi) # Debian's newer releases have the second.
 have gdb-multiarch || packages+=(gdb-multiarch) # Debian's plain gdb knows no riscv64.
 have riscv64-unknown-elf-gcc || packages+=(gcc-riscv64-unknown-elf) # For an example in C.
 have c++ || packages+=(g++)                     # libFuzzer is C++.

@@ -15,6 +15,7 @@
 
 mod batch;
 mod booted;
+mod configuration;
 mod counted;
 mod fault;
 mod image;
@@ -41,6 +42,7 @@ use booted::{Answer, Booted};
 use fault::SourceLines;
 
 pub use batch::Batch;
+pub use configuration::{Configuration, Mode};
 pub use counted::{Counted, CountedRun};
 pub use image::{find_coverage_image, find_image};
 
@@ -52,6 +54,7 @@ pub struct Guest {
     /// Of the image that was booted last.
     lines: SourceLines,
     boots: u32,
+    configuration: Configuration,
     /// Whether QEMU counts instructions.
     counts: bool,
     capacities: HashMap<(&'static str, Geometry), u64>,
@@ -59,32 +62,41 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Boots `image`, so that a rig that cannot is told at once.
+    /// Boots `image` in machine mode, so that a rig that cannot is told at once.
     ///
     /// # Errors
     /// If QEMU or the image is missing, or the image is not a guest of this version.
     pub fn start(image: &Path) -> Result<Self> {
-        Self::boot(image, false)
+        Self::start_as(image, &Configuration::default())
     }
 
-    fn boot(image: &Path, counts: bool) -> Result<Self> {
-        let mut guest = Self::unbooted(image, counts);
+    /// The same in a configuration of one's choice.
+    ///
+    /// # Errors
+    /// As for [`Self::start`], and if QEMU lacks the configuration's processor or OpenSBI.
+    pub fn start_as(image: &Path, configuration: &Configuration) -> Result<Self> {
+        Self::boot(image, configuration, false)
+    }
+
+    fn boot(image: &Path, configuration: &Configuration, counts: bool) -> Result<Self> {
+        let mut guest = Self::unbooted(image, configuration, counts);
         guest.booted = Some(guest.take_booted()?);
         Ok(guest)
     }
 
-    /// Another guest of the same image, which boots with its first run.
+    /// Another guest of the same image and configuration, which boots with its first run.
     #[must_use]
     pub fn another(&self) -> Self {
-        Self::unbooted(&self.image, self.counts)
+        Self::unbooted(&self.image, &self.configuration, self.counts)
     }
 
-    fn unbooted(image: &Path, counts: bool) -> Self {
+    fn unbooted(image: &Path, configuration: &Configuration, counts: bool) -> Self {
         Self {
             image: image.to_path_buf(),
             booted: None,
             lines: SourceLines::of(image),
             boots: 0,
+            configuration: configuration.clone(),
             counts,
             capacities: HashMap::new(),
             confirms_hangs: true,
@@ -123,7 +135,8 @@ impl Guest {
         if let Some(booted) = self.booted.take() {
             return Ok(booted);
         }
-        let booted = Booted::start(&self.image, self.counts).context("booting the guest")?;
+        let booted = Booted::start(&self.image, &self.configuration, self.counts);
+        let booted = booted.context("booting the guest")?;
         self.boots += 1;
         self.lines = SourceLines::of(&self.image);
         Ok(booted)
@@ -157,7 +170,7 @@ impl Guest {
             transcript.set_end(End::Hung);
         }
         let mut run = read(transcript, trace, &mut self.lines);
-        let costs = match request.metered {
+        let mut costs = match request.metered {
             true => transcript.costs().take(run.observations.len()).collect(),
             false => Vec::new(),
         };
@@ -174,6 +187,8 @@ impl Guest {
         if !spent {
             self.booted = Some(booted);
         }
+        let run = as_told(run, request);
+        costs.truncate(run.observations.len());
         Ok(Recorded { run, costs })
     }
 
@@ -281,6 +296,15 @@ fn read<const OPS: usize, const TEXT: usize>(
     Run::read(transcript, silent, |words| {
         fault::describe(words, trace.geometry, lines)
     })
+}
+
+/// A run as it is told, once its record is believed. A strict one in a guest whose guards lie at page
+/// ends tells what one on the host does.
+fn as_told(run: Run, request: Request) -> Run {
+    match request.strict {
+        true => run.faulted_at_stray_store(),
+        false => run,
+    }
 }
 
 /// What is wrong with the record of a run that was asked for `ops` ops.

@@ -16,7 +16,6 @@ use harness::execute::{Plan, execute};
 use harness::geometry::Geometry;
 use harness::ground::Ground;
 use harness::heap::Workspace;
-use harness::observation::Observation;
 use harness::subject::Region;
 use harness::trace::Trace;
 use harness::transcript::{Recorder, Transcript};
@@ -112,7 +111,7 @@ impl Host {
         let run = Run::read(transcript, died, |words| {
             describe_fault(words, trace.geometry)
         });
-        Ok(faulted_at_stray_store(run))
+        Ok(run.faulted_at_stray_store())
     }
 }
 
@@ -174,21 +173,6 @@ pub fn ensure_accepts(entry: &Entry, geometry: Geometry) -> Result<()> {
         needs.bytes_multiple,
     );
     Ok(())
-}
-
-/// Small heaps end inside a page, where no guard page can catch a store behind the end; the bytes
-/// there are watched instead. Such a store is told as the fault that it is where guards are exact.
-fn faulted_at_stray_store(mut run: Run) -> Run {
-    let strays = |observation: &Observation| observation.contents.stray_store;
-    if let Some(at) = run.observations.iter().position(|o| strays(o).is_some()) {
-        let offset = strays(&run.observations[at]).unwrap_or_default();
-        run.observations.truncate(at);
-        run.tables.retain(|(op, _)| *op < at);
-        run.end = RunEnd::Faulted(format!(
-            "a store behind the heap's end, at heap+{offset:#x}"
-        ));
-    }
-    run
 }
 
 /// A signal in words, with its address as an offset where it lies at the heap.

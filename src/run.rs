@@ -79,6 +79,21 @@ impl Run {
             end,
         }
     }
+
+    /// Small heaps end inside a page, where no guard page can catch a store behind the end; the bytes
+    /// there are watched instead. Such a store is told as the fault that it is where guards are exact.
+    pub(crate) fn faulted_at_stray_store(mut self) -> Self {
+        let strays = |observation: &Observation| observation.contents.stray_store;
+        if let Some(at) = self.observations.iter().position(|o| strays(o).is_some()) {
+            let offset = strays(&self.observations[at]).unwrap_or_default();
+            self.observations.truncate(at);
+            self.tables.retain(|(op, _)| *op < at);
+            self.end = RunEnd::Faulted(format!(
+                "a store behind the heap's end, at heap+{offset:#x}"
+            ));
+        }
+        self
+    }
 }
 
 fn tables<const OPS: usize, const TEXT: usize>(

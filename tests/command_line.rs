@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 use qemu_tests::{assert_snapshot, root};
 
+const QEMU: &str = "qemu-system-riscv64";
+
 fn kmem_rig() -> Command {
     Command::new(env!("CARGO_BIN_EXE_kmem-rig"))
 }
@@ -119,6 +121,58 @@ fn what_is_missing_is_told_with_the_command_that_brings_it() {
         other.to_str().unwrap(),
     ]);
     assert_eq!(code, 2, "{errors}");
+}
+
+/// QEMU looks for its data beside itself.
+#[test]
+fn a_missing_firmware_is_told_with_the_command_that_brings_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let mut qemus = std::env::split_paths(&path).map(|folder| folder.join(QEMU));
+    let qemu = qemus.find(|qemu| qemu.is_file()).expect("QEMU is there");
+    fs::copy(qemu, folder.path().join(QEMU)).unwrap();
+    let no_firmware = kmem_rig()
+        .args(["hunt", "--on", "qemu", "--machine", "s", "--execs", "1"])
+        .current_dir(root())
+        .env("PATH", folder.path())
+        .output();
+    let (code, _, errors) = finish(no_firmware.unwrap());
+    assert_eq!(code, 2);
+    assert!(
+        errors.contains("OpenSBI") && errors.contains("qemu-system-data"),
+        "{errors}"
+    );
+}
+
+/// What a find in another machine says of how it was found leads to that machine again.
+#[test]
+fn a_find_names_the_machine_that_it_was_found_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let (code, _, errors) = run(&[
+        "hunt",
+        "--on",
+        "qemu",
+        "--machine",
+        "s",
+        "--cpu",
+        "sifive-u54",
+        "--subject",
+        "kmem-2019",
+        "--until",
+        "misaligned",
+        "--out",
+        out,
+    ]);
+    assert_eq!(code, 1, "{errors}");
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(
+            text.contains("--on qemu --machine s --cpu sifive-u54"),
+            "{text}"
+        );
+    }
+    assert!(fs::read_dir(folder.path()).unwrap().count() > 0);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::heap::Strength;
-use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, RAM_ADDRESS};
+use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS};
 use harness::op::Op;
 use harness::text::Document;
 use harness::trace::{OPS_MAX, Trace};
@@ -184,7 +184,7 @@ fn stray_accesses_trap_at_their_instruction() {
         (0x10, "load access fault at null+0x17, at kmem/src/"),
         // The code can be read, not written.
         (
-            RAM_ADDRESS,
+            qemu_tests::IMAGE_ADDRESS,
             "store access fault in the guest's own memory, or its stack is full, at kmem/",
         ),
         (

@@ -6,8 +6,6 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use riscv_rt as _;
-
 /// The sum at boot. It lies outside the memory it sums up (in bss).
 static AT_BOOT: AtomicU64 = AtomicU64::new(0);
 

@@ -1,14 +1,16 @@
 //! The time between two requests.
 //!
 //! A busy host posts the next request within microseconds, so the guest looks without pause at
-//! first. An idle one must cost next to nothing: the hart sleeps until the machine timer wakes it,
-//! longer each time. The timer never interrupts: `mstatus.MIE` is off, and `mie.MTIE` is on only
-//! around `wfi` (in user mode it would interrupt regardless).
+//! first. An idle one must cost next to nothing: the hart sleeps until its mode's timer wakes it,
+//! longer each time. The timer never interrupts: `mstatus.MIE` or `SIE` is off, and `mie.MTIE` or
+//! `sie.STIE` is on only around `wfi` (in user mode the first would interrupt regardless).
 
-use riscv::interrupt::Interrupt;
-use riscv::register::{mie, time};
+use riscv::interrupt::{machine, supervisor};
+use riscv::register::{mie, sie, time};
 
 use crate::memory::mailbox;
+use crate::privilege::{Privilege, privilege};
+use crate::sbi;
 
 /// `virt`'s clock has 10 MHz.
 const TICKS_PER_US: u64 = 10;
@@ -52,10 +54,22 @@ fn spin() -> bool {
 }
 
 fn sleep(ticks: u64) {
-    // SAFETY: the register is the machine's, and nothing else of the guest uses it.
-    unsafe { MTIMECMP.write_volatile(time::read64() + ticks) };
-    // SAFETY: `mstatus.MIE` is off, so this wakes `wfi` and does nothing else.
-    unsafe { mie::enable(Interrupt::MachineTimer) };
-    riscv::asm::wfi();
-    mie::disable(Interrupt::MachineTimer);
+    let until = time::read64() + ticks;
+    match privilege() {
+        Privilege::Machine => {
+            // SAFETY: the register is the machine's, and nothing else of the guest uses it.
+            unsafe { MTIMECMP.write_volatile(until) };
+            // SAFETY: `mstatus.MIE` is off, so this wakes `wfi` and does nothing else.
+            unsafe { mie::enable(machine::Interrupt::MachineTimer) };
+            riscv::asm::wfi();
+            mie::disable(machine::Interrupt::MachineTimer);
+        }
+        Privilege::Supervisor => {
+            sbi::set_timer(until);
+            // SAFETY: `sstatus.SIE` is off, so this wakes `wfi` and does nothing else.
+            unsafe { sie::enable(supervisor::Interrupt::SupervisorTimer) };
+            riscv::asm::wfi();
+            sie::disable(supervisor::Interrupt::SupervisorTimer);
+        }
+    }
 }

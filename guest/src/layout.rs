@@ -1,12 +1,13 @@
 //! Where the guest's own parts lie. The build script writes the linker's memory regions from
-//! these, and `protection` guards them, so that the two cannot disagree.
+//! these, and `protection` and `paging` guard them, so that the two cannot disagree.
 //!
 //! ```text
-//! 0x8000_0000  code         executed only
-//! 0x8010_0000  read only; a stack that overflows traps here
-//! 0x8018_0000  constants
-//! 0x8020_0000  stack        grows down
-//! 0x8034_0000  data, bss
+//! 0x8000_0000  firmware     where there is one; else nothing
+//! 0x8020_0000  code         executed only
+//! 0x8030_0000  read only; a stack that overflows traps here
+//! 0x8038_0000  constants
+//! 0x8040_0000  stack        grows down
+//! 0x8054_0000  data, bss
 //! 0x8080_0000  mailbox      not the subject's (`harness::mailbox` says where)
 //! 0x8200_0000  heap         the subject's, to the byte
 //! 0x8420_0000  side memory  the subject's
@@ -35,10 +36,10 @@ const MIB: usize = 1 << 20;
 
 /// Code.
 pub const TEXT: Part = Part {
-    start: 0x8000_0000,
+    start: 0x8020_0000,
     bytes: MIB,
 };
-/// Constants, and the initial bytes of data, in the upper half.
+/// Constants, in the upper half.
 pub const RODATA: Part = Part {
     start: TEXT.end(),
     bytes: MIB,
@@ -51,5 +52,5 @@ pub const STACK: Part = Part {
 /// Data and bss.
 pub const WRITABLE: Part = Part {
     start: STACK.end(),
-    bytes: 5 * MIB - MIB / 4,
+    bytes: 3 * MIB - MIB / 4,
 };

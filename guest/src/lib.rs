@@ -15,27 +15,32 @@
 //! ```
 //!
 //! ```text
-//! main -> protection, names, ready -> serve: idle -> request -> execute -> reply -.
-//!                                       ^                         |               |
-//!                                       |   panic or trap: record it, recover     |
-//!                                       `-----------------------------------------'
+//! start -> main: bounds, names, ready -> serve: idle -> request -> execute -> reply -.
+//!                                          ^                         |               |
+//!                                          |   panic or trap: record it, recover     |
+//!                                          `-----------------------------------------'
 //! ```
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `layout`, `protection` | where code, data and heap lie, and who may touch them |
-//! | `user` | the switch to user mode and back, once a trace |
-//! | `serve`, `idle` | the requests, and the time between them |
+//! | `start`, `privilege` | the first instructions, and the mode they found |
+//! | `layout` | where code, data and heap lie |
+//! | `bounds` | who may touch them, and within what bounds a trace runs |
+//! | `protection`, `user` | the same in machine mode: PMP, and user mode |
+//! | `paging`, `reach` | the same in supervisor mode: Sv39, and one bit |
+//! | `serve`, `idle`, `sbi` | the requests, and the time between them |
 //! | `counter` | the instructions retired |
 //! | `coverage` | the counters of an image that was built to count what it runs |
 //! | `trap`, `panic`, `recovery` | what becomes of a subject that panics or goes astray |
 //! | `memory`, `checksum` | the shared mailbox, the buffers, and whether they are still whole |
 //! | `no_memory` | the allocator that some subjects' crates want named, and the guest lacks |
 //!
-//! Machine mode, one hart, no interrupts, no allocator, no state that outlives a request except
+//! The same image boots in machine mode without firmware and in supervisor mode under one that speaks
+//! SBI (OpenSBI), and finds out which. One hart, no interrupts, no allocator, no state that outlives a request except
 //! the heap's guard: whatever a subject does, the next trace starts like the first.
 #![no_std]
 
+mod bounds;
 mod checksum;
 mod counter;
 mod coverage;
@@ -43,19 +48,29 @@ mod idle;
 mod layout;
 mod memory;
 mod no_memory;
+mod paging;
 mod panic;
+mod privilege;
 mod protection;
+mod reach;
 mod recovery;
+mod sbi;
 mod serve;
+mod start;
 mod trap;
 mod user;
 
 pub use harness;
 
-#[riscv_rt::entry]
-fn main() -> ! {
-    protection::protect();
-    user::prepare();
+use privilege::Privilege;
+
+/// Goes on from `start`, in machine mode or in supervisor mode.
+extern "C" fn main(supervisor: bool) -> ! {
+    privilege::settle(match supervisor {
+        false => Privilege::Machine,
+        true => Privilege::Supervisor,
+    });
+    bounds::set();
     counter::open();
     checksum::take();
     serve::introduce();

@@ -25,7 +25,8 @@ pub struct Buffers {
     pub ground: Ground,
 }
 
-struct Static<T>(UnsafeCell<T>);
+/// Memory of the guest's, for whoever can prove that he alone refers to it.
+pub struct Static<T>(pub UnsafeCell<T>);
 
 // SAFETY: there is one hart and no interrupt handler, so nothing is ever shared between threads.
 unsafe impl<T> Sync for Static<T> {}

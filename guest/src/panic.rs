@@ -6,13 +6,12 @@ use core::panic::PanicInfo;
 use harness::transcript::{End, MessageWriter};
 
 use crate::memory::mailbox;
-use crate::{recovery, user};
+use crate::{bounds, recovery};
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    // A subject's panic comes here in user mode, from where the reply is out of reach.
-    user::leave();
-    let own = user::trapped_in_machine_mode();
+    // A subject's panic comes here within its bounds, from where the reply is out of reach.
+    let own = !bounds::leave_after_panic();
     let transcript = &mailbox().transcript;
     let mut message = MessageWriter::new(transcript);
     let _ = write!(message, "{}", info.message());

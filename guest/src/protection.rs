@@ -1,4 +1,4 @@
-//! Who may touch what, as PMP entries. The first entry that matches an address decides.
+//! Who may touch what, as PMP entries: in machine mode, which no page table binds. The first entry that matches an address decides.
 //!
 //! | entry | from | machine mode | user mode |
 //! |---|---|---|---|
@@ -29,7 +29,8 @@ use riscv::register::{
 
 use crate::layout::{Part, RODATA, STACK, TEXT, WRITABLE};
 
-const PAGE_BYTES: usize = 4096;
+/// A page of memory: of the tables of `paging`, and of what QEMU keeps rights of.
+pub const PAGE_BYTES: usize = 4096;
 const NULL_PAGE: Part = Part {
     start: 0,
     bytes: PAGE_BYTES,
@@ -37,7 +38,7 @@ const NULL_PAGE: Part = Part {
 
 /// From the page in which it starts: accesses to a page with two rights would be slow. What
 /// lies before it in that page is the end of the ops, which the guest has copied by then.
-const TRANSCRIPT: Part = {
+pub const TRANSCRIPT: Part = {
     let mailbox = MAILBOX_ADDRESS as usize;
     let start = (mailbox + offset_of!(Mailbox, transcript)) / PAGE_BYTES * PAGE_BYTES;
     let end = (mailbox + size_of::<Mailbox>()).next_multiple_of(PAGE_BYTES);
@@ -49,7 +50,8 @@ const TRANSCRIPT: Part = {
 const _: () = assert!(TRANSCRIPT.start >= MAILBOX_ADDRESS as usize + 2 * PAGE_BYTES);
 const _: () = assert!(TRANSCRIPT.end() <= HEAP_ADDRESS as usize);
 
-const SIDE: Part = Part {
+/// The side memory, of any heap.
+pub const SIDE: Part = Part {
     start: SIDE_ADDRESS as usize,
     bytes: SIDE_BYTES as usize,
 };
@@ -69,8 +71,8 @@ const fn napot(part: Part) -> usize {
 /// Sets all guards, with a heap of 0 bytes.
 pub fn protect() {
     // SAFETY: the addresses come first, as an entry that is on may deny the code that sets it. The
-    // locked entries deny nothing that the guest does: it writes no code and no constant (the
-    // start-up has copied data already) and executes no constant.
+    // locked entries deny nothing that the guest does: it writes no code, no more constants, and
+    // executes no constant.
     unsafe {
         pmpaddr0::write(const { napot(NULL_PAGE) });
         pmpaddr1::write(const { napot(TEXT) });

@@ -4,7 +4,7 @@ use core::arch::asm;
 
 use crate::layout::STACK;
 use crate::memory::mailbox;
-use crate::{checksum, serve, user};
+use crate::{bounds, checksum, serve};
 
 /// Replies to the request under way, whose end is recorded, and serves the next with an empty
 /// stack. After a failure of the guest's `own`, or one that changed it, the host is told to boot
@@ -14,7 +14,7 @@ pub fn recover(own: bool) -> ! {
     if spoiled {
         mailbox().set_spoiled();
     }
-    user::prepare();
+    bounds::prepare();
     mailbox().set_replied();
     if spoiled {
         loop {

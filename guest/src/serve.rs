@@ -8,8 +8,7 @@ use harness::mailbox::Request;
 use harness::transcript::Recorder;
 
 use crate::memory::{self, Buffers, mailbox};
-use crate::user::in_user_mode;
-use crate::{counter, coverage, idle, protection};
+use crate::{bounds, counter, coverage, idle};
 
 unsafe extern "Rust" {
     /// What `guest_main!` was given. It lies among the constants, where no subject can change it.
@@ -50,7 +49,7 @@ fn answer(request: Request, buffers: &mut Buffers) {
     // SAFETY: a heap of any geometry lies in the machine's RAM (asserted in `harness::mailbox`), to the
     // end of its last page.
     unsafe { ground.set_extent(request.heap_bytes as usize, slack(&request)) };
-    protection::open_heap(ground.region());
+    bounds::open_heap(ground.region());
     let plan = Plan {
         ops: mailbox().ops(ops),
         strength: match request.strict {
@@ -64,17 +63,17 @@ fn answer(request: Request, buffers: &mut Buffers) {
     let mut recorder = Recorder::new(&mailbox().transcript);
     // SAFETY: the host asks only for geometries that the subject accepts.
     let completion =
-        in_user_mode(|| unsafe { execute(entry, plan, ground, workspace, &mut recorder) });
+        bounds::within(|| unsafe { execute(entry, plan, ground, workspace, &mut recorder) });
     recorder.finish(completion);
 }
 
 /// How much of the memory behind the heap's end is watched rather than closed. In a strict run none
-/// is. In a fast one it is the rest of the last page, as on the host: QEMU looks up who may touch a
+/// is, where bounds may lie within a page. Else it is the rest of the last page, as on the host: QEMU looks up who may touch a
 /// page with two rights anew at each access, so that a run over a heap of a few hundred bytes would
 /// take six times as long.
 fn slack(request: &Request) -> usize {
     let bytes = request.heap_bytes as usize;
-    match request.strict {
+    match request.strict && bounds::end_anywhere() {
         true => 0,
         false => bytes.next_multiple_of(PAGE_BYTES as usize) - bytes,
     }

@@ -1,4 +1,5 @@
-//! User mode, in which subjects run, and in which the guards of `protection` hold for them.
+//! User mode, in which subjects run where the guest has machine mode, and in which the guards of
+//! `protection` hold for them.
 //!
 //! In machine mode only locked guards would count, and a lock cannot follow the heap's size. So a
 //! trace is run in user mode, from its first op to its last, on the same stack and with the same

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kmem_rig::guest::{Guest, find_image};
+use kmem_rig::guest::{Configuration, Guest, Mode, find_image};
 use kmem_rig::input;
 use kmem_rig::regression::Regression;
 
@@ -42,13 +42,34 @@ fn stat(id: u32) -> Option<(char, u32)> {
     Some((words.next()?.chars().next()?, words.next()?.parse().ok()?))
 }
 
-/// A booted guest.
+/// Where the guest's image starts: at its code.
+pub const IMAGE_ADDRESS: u64 = 0x8020_0000;
+
+/// Supervisor mode, on QEMU's own choice of processor.
+#[must_use]
+pub fn supervisor() -> Configuration {
+    Configuration {
+        mode: Mode::Supervisor,
+        cpu: None,
+    }
+}
+
+/// A booted guest, in machine mode.
 ///
 /// # Panics
 /// When there is none to boot; the message says what to run.
 #[must_use]
 pub fn boot() -> Guest {
-    let started = find_image(None).and_then(|image| Guest::start(&image));
+    boot_as(&Configuration::default())
+}
+
+/// A booted guest of this configuration.
+///
+/// # Panics
+/// When there is none to boot; the message says what to run.
+#[must_use]
+pub fn boot_as(configuration: &Configuration) -> Guest {
+    let started = find_image(None).and_then(|image| Guest::start_as(&image, configuration));
     started.unwrap_or_else(|error| panic!("{error:#}"))
 }
 

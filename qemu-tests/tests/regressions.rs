@@ -1,12 +1,13 @@
 //! Every committed regression: its verdicts, and the tables it leaves, on the host and in the
-//! guest, against the same snapshot.
+//! guest in both modes, against the same snapshot.
 
 use kmem_rig::executor::Executor;
+use kmem_rig::guest::Guest;
 use kmem_rig::host::Host;
 use kmem_rig::registry::by_name;
 use kmem_rig::regression::Regression;
 use kmem_rig::testing::account;
-use qemu_tests::{assert_snapshot, boot, regressions};
+use qemu_tests::{assert_snapshot, boot, boot_as, regressions, supervisor};
 
 fn assert_tables(executor: &mut dyn Executor) {
     for regression in regressions() {
@@ -27,8 +28,22 @@ fn tables_in_the_guest() {
 }
 
 #[test]
+fn tables_in_the_guest_in_supervisor_mode() {
+    assert_tables(&mut boot_as(&supervisor()));
+}
+
+#[test]
 fn verdicts_are_as_expected_and_op_by_op_equal_on_both_sides() {
-    let (mut host, mut guest) = (Host::new().unwrap(), boot());
+    verdicts_are_those_of_the_host(boot());
+}
+
+#[test]
+fn verdicts_are_as_expected_and_op_by_op_equal_in_supervisor_mode() {
+    verdicts_are_those_of_the_host(boot_as(&supervisor()));
+}
+
+fn verdicts_are_those_of_the_host(mut guest: Guest) {
+    let mut host = Host::new().unwrap();
     for regression in regressions() {
         assert!(
             !regression.expectations.is_empty(),

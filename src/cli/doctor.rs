@@ -1,6 +1,7 @@
 //! `kmem-rig doctor`: what is installed, what is missing, the command that installs it.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
@@ -74,6 +75,11 @@ const TOOLS: [(&str, &[&str], &str, &str); 9] = [
     ),
 ];
 
+/// The firmware that QEMU boots by default, and its place among QEMU's data.
+const FIRMWARE: &str = "opensbi-riscv64-generic-fw_dynamic.bin";
+/// Debian ships it with QEMU's data, newer releases in a package of its own.
+const INSTALL_FIRMWARE: &str = "apt-get install qemu-system-data opensbi";
+
 /// Say what is installed, what is missing, and the command that installs it
 ///
 /// Exits with 2 when something is missing.
@@ -94,6 +100,15 @@ impl Arguments {
             let state = found.unwrap_or_else(|| format!("MISSING: {install}"));
             rows.push([tool.to_owned(), needed_for.to_owned(), state]);
         }
+        let firmware = firmware();
+        if firmware.is_none() {
+            missing.push(INSTALL_FIRMWARE);
+        }
+        rows.push([
+            "OpenSBI".to_owned(),
+            "--machine s".to_owned(),
+            firmware.unwrap_or_else(|| format!("MISSING: {INSTALL_FIRMWARE}")),
+        ]);
         let guest = crate::guest::find_image(None);
         let state = match &guest {
             Ok(path) => path.display().to_string(),
@@ -118,6 +133,18 @@ impl Arguments {
     }
 }
 
+/// Where QEMU finds the firmware, in one of the folders that it looks for its data in.
+fn firmware() -> Option<String> {
+    let command = &mut Command::new("qemu-system-riscv64");
+    let run = command.args(["-L", "help"]).stdin(Stdio::null()).output();
+    let folders = String::from_utf8(run.ok()?.stdout).ok()?;
+    let mut places = folders
+        .lines()
+        .map(|folder| Path::new(folder).join(FIRMWARE));
+    let place = places.find(|place| place.is_file())?;
+    Some(place.canonicalize().ok()?.display().to_string())
+}
+
 /// The first line a command prints, if it runs and succeeds and, where that line is a folder, if
 /// the folder exists.
 fn first_line(command: &[&str]) -> Option<String> {
@@ -134,6 +161,6 @@ fn first_line(command: &[&str]) -> Option<String> {
         .filter(|_| run.status.success())?
         .trim()
         .to_owned();
-    let path = std::path::Path::new(&line);
+    let path = Path::new(&line);
     (!path.is_absolute() || path.is_dir()).then_some(line)
 }

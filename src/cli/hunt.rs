@@ -162,7 +162,7 @@ impl Arguments {
             command += " --misuse";
         }
         if self.on == On::Qemu {
-            command += " --on qemu";
+            command += &format!(" --on qemu{}", self.guest.arguments());
         }
         command
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use harness::entry::Entry;
 
-use crate::guest::{Counted, Guest, find_image};
+use crate::guest::{Configuration, Counted, Guest, Mode, find_image};
 use crate::registry;
 use crate::rules::Rules;
 
@@ -46,23 +46,57 @@ impl FromStr for Named {
     }
 }
 
-/// The guest's image.
+/// What machine the guest is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum MachineName {
+    /// Machine mode without firmware; heaps are guarded to the byte
+    M,
+    /// Supervisor mode under OpenSBI; heaps are guarded to the page, by Sv39 page tables
+    S,
+}
+
+/// The guest: its image, and the machine it is booted in.
 #[derive(Args, Debug)]
 pub(super) struct GuestOptions {
     /// The guest's image [default: $KMEM_RIG_GUEST, else the one that `make build` makes]
     #[arg(long, value_name = "PATH")]
     guest: Option<PathBuf>,
+    /// The machine that the guest is booted in
+    #[arg(long, value_enum, value_name = "NAME", default_value = "m")]
+    machine: MachineName,
+    /// The guest's processor, as QEMU's `-cpu` names it, such as sifive-u54 [default: QEMU's own]
+    #[arg(long, value_name = "MODEL")]
+    cpu: Option<String>,
 }
 
 impl GuestOptions {
     /// Boots the guest.
     pub(super) fn start(&self) -> Result<Guest> {
-        Guest::start(&find_image(self.guest.as_deref())?)
+        Guest::start_as(&find_image(self.guest.as_deref())?, &self.configuration())
     }
 
     /// Boots a guest that counts instructions.
     pub(super) fn start_counted(&self) -> Result<Counted> {
-        Counted::start(&find_image(self.guest.as_deref())?)
+        Counted::start_as(&find_image(self.guest.as_deref())?, &self.configuration())
+    }
+
+    fn configuration(&self) -> Configuration {
+        let mode = match self.machine {
+            MachineName::M => Mode::Machine,
+            MachineName::S => Mode::Supervisor,
+        };
+        let cpu = self.cpu.clone();
+        Configuration { mode, cpu }
+    }
+
+    /// What a command line that asks for this machine says, but for the image.
+    pub(super) fn arguments(&self) -> String {
+        let machine = match self.machine {
+            MachineName::M => "",
+            MachineName::S => " --machine s",
+        };
+        let cpu = self.cpu.iter().map(|cpu| format!(" --cpu {cpu}"));
+        machine.to_owned() + &cpu.collect::<String>()
     }
 }
 

@@ -15,7 +15,7 @@ use harness::mailbox::{Request, SHORT_OPS_MAX, SLOTS};
 use harness::trace::Trace;
 
 use super::booted::{Answer, Booted, Patience};
-use super::{Guest, doubt, read, words};
+use super::{Guest, as_told, doubt, read, words};
 use crate::run::{Run, RunEnd, RunOptions};
 
 /// Traces of one subject, on their way through a guest.
@@ -127,7 +127,10 @@ impl<'a, T: Borrow<Trace>> Batch<'a, T> {
         };
         match wrong {
             Some(wrong) => self.run_first_alone(Some(wrong)).map(Some),
-            None => Ok(self.flight.pop_front().map(|first| (first.trace, run))),
+            None => {
+                let first = self.flight.pop_front();
+                Ok(first.map(|first| (first.trace, as_told(run, first.request))))
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use harness::mailbox::{Mailbox, PROTOCOL, RAM_BYTES, Request};
 use harness::op::Op;
 use qemu_exec::{Exit, Machine};
 
+use super::configuration::{Configuration, Mode};
 use super::memory;
 
 /// An instruction takes 2^0 nanoseconds.
@@ -67,17 +68,19 @@ impl Booted {
     ///
     /// # Errors
     /// If it cannot be started, or is not a guest that this rig can talk to.
-    pub fn start(image: &Path, counts: bool) -> Result<Self> {
+    pub fn start(image: &Path, configuration: &Configuration, counts: bool) -> Result<Self> {
         let machine = Machine::new(image)
             .shared(true)
             .ram_bytes(RAM_BYTES)
+            .firmware(configuration.mode == Mode::Supervisor)
+            .cpu(configuration.cpu.clone())
             .icount(counts.then_some(INSTRUCTION_SHIFT));
         let qemu = machine.start()?;
         let mut booted = Self {
             qemu,
             names: Vec::new(),
         };
-        let protocol = booted.wait_until_ready(image)?;
+        let protocol = booted.wait_until_ready(image, configuration)?;
         ensure!(
             protocol == PROTOCOL,
             "guest image `{}` speaks protocol version {protocol}, this program speaks {PROTOCOL}: \
@@ -93,7 +96,7 @@ impl Booted {
         Ok(booted)
     }
 
-    fn wait_until_ready(&mut self, image: &Path) -> Result<u32> {
+    fn wait_until_ready(&mut self, image: &Path, configuration: &Configuration) -> Result<u32> {
         let image = image.display();
         let start = Instant::now();
         let mut next_look = start;
@@ -107,9 +110,21 @@ impl Booted {
             }
             next_look = Instant::now() + PROCESS_PAUSE;
             if let Some(exit) = self.qemu.try_wait()? {
+                if let Some(refusal) = configuration.refusal(&self.qemu.serial().errors) {
+                    return Err(refusal);
+                }
                 bail!(
                     "guest image `{image}` does not boot: {}",
                     self.obituary(exit)
+                );
+            }
+            if start.elapsed() >= BOOT_DEADLINE
+                && let Some(cpu) = &configuration.cpu
+            {
+                bail!(
+                    "guest image `{image}` was not ready within {} s on processor `{cpu}`: it needs \
+                     rv64gc with supervisor mode",
+                    BOOT_DEADLINE.as_secs()
                 );
             }
             ensure!(
@@ -297,10 +312,14 @@ mod tests {
     }
 
     fn refusal(ready: u64) -> String {
-        Booted::start(image_that_says(ready).path(), false)
-            .err()
-            .unwrap()
-            .to_string()
+        Booted::start(
+            image_that_says(ready).path(),
+            &Configuration::default(),
+            false,
+        )
+        .err()
+        .unwrap()
+        .to_string()
     }
 
     #[test]

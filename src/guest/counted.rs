@@ -9,7 +9,7 @@ use anyhow::Result;
 use harness::entry::Entry;
 use harness::trace::Trace;
 
-use super::{Guest, Recorded};
+use super::{Configuration, Guest, Recorded};
 use crate::run::{Run, RunOptions};
 
 /// A guest whose clock is the number of instructions.
@@ -36,12 +36,20 @@ impl CountedRun {
 }
 
 impl Counted {
-    /// Boots `image`, so that a rig that cannot is told at once.
+    /// Boots `image` in machine mode, so that a rig that cannot is told at once.
     ///
     /// # Errors
     /// As for [`Guest::start`].
     pub fn start(image: &Path) -> Result<Self> {
-        let guest = Guest::boot(image, true)?;
+        Self::start_as(image, &Configuration::default())
+    }
+
+    /// The same in a configuration of one's choice.
+    ///
+    /// # Errors
+    /// As for [`Guest::start_as`].
+    pub fn start_as(image: &Path, configuration: &Configuration) -> Result<Self> {
+        let guest = Guest::boot(image, configuration, true)?;
         Ok(Self { guest })
     }
 

@@ -6,7 +6,7 @@
 //! kmem-rig replay console.log --subject kmem
 //! ```
 //!
-//! It shares nothing with the guest that runs traces but the linker's script.
+//! It shares nothing with the guest that runs traces.
 #![no_std]
 #![no_main]
 
