@@ -33,7 +33,8 @@ impl SourceLines {
     }
 }
 
-/// Describes the fault words of a run over `geometry`. `lines` are those of the guest that wrote
+/// Describes the fault words of a run, which are `mcause`, `mepc` and `mtval`, or in supervisor mode their
+/// counterparts with the same numbers, of a run over `geometry`. `lines` are those of the guest that wrote
 /// them. No address and no path of this machine appears.
 pub fn describe(
     [mcause, mepc, mtval]: [u64; 3],
@@ -51,7 +52,8 @@ pub fn describe(
     text
 }
 
-/// The names of the privileged specification, table "Machine cause register values after trap".
+/// The names of the privileged specification, table "Machine cause register values after trap". What
+/// physical memory protection denies is an access fault, what page tables deny a page fault.
 fn cause(mcause: u64) -> Option<&'static str> {
     Some(match mcause {
         0 => "instruction address misaligned",
@@ -141,6 +143,11 @@ mod tests {
             "load access fault at heap-0x8"
         );
         assert_eq!(described(5, 0), "load access fault at null");
+        assert_eq!(described(13, 0), "load page fault at null");
+        assert_eq!(
+            described(15, HEAP_ADDRESS - 8),
+            "store page fault at heap-0x8"
+        );
         assert_eq!(described(7, 0x10), "store access fault at null+0x10");
         assert_eq!(
             described(7, MAILBOX_ADDRESS),
