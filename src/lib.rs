@@ -13,7 +13,7 @@
 //! | run them | [`executor`] (the interface), [`host`], [`guest`], [`in_process`] |
 //! | judge them | [`rules`], [`model`], [`judge`], [`compare`] (host against guest) |
 //! | run and shorten traces that do not fit into memory | [`long`] |
-//! | make finds small and keep them | [`minimize`], [`regression`], [`finds`], [`triage`] |
+//! | make finds small and keep them | [`minimize`], [`regression`], [`finds`], [`triage`], [`reproducer`] |
 //! | see every state of a small heap | [`explore`] |
 //! | the commands | [`cli`] over [`hunt`], [`replay`], [`triage`], [`listing`], [`report`], [`input`] |
 //! | test an allocator of one's own | [`new`] (a workspace for it), [`fuzz`] (targets), [`testing`] |
@@ -63,6 +63,7 @@ pub mod registry;
 pub mod regression;
 pub mod replay;
 pub mod report;
+pub mod reproducer;
 pub mod rules;
 pub mod run;
 pub mod testing;

@@ -12,14 +12,16 @@ use crate::executor::Executor;
 use crate::host::Host;
 use crate::regression::Regression;
 use crate::run::RunOptions;
-use crate::{listing, registry, report};
+use crate::{listing, registry, report, reproducer};
 
 /// Print an artifact, a corpus entry or a trace as text, ops numbered
 ///
-/// What is printed is itself a trace: everything added is a comment.
+/// What is printed is itself a trace: everything added is a comment. With --rust it is a Rust test
+/// instead, which asserts what the trace shows and needs nothing but the allocator.
 ///
 /// Example: kmem-rig show fuzz/artifacts/kmem/crash-1f2e --tables
 /// Example: kmem-rig show my.trace --cost --subject kmem
+/// Example: kmem-rig show my.trace --rust > tests/my_heap_leaks.rs
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The file to show
@@ -30,6 +32,9 @@ pub(super) struct Arguments {
     /// Run it in a guest that counts, and print the instructions each op takes the subject
     #[arg(long, conflicts_with = "tables")]
     cost: bool,
+    /// Print a Rust test that fails as long as the subject breaks the rule: for its own test suite
+    #[arg(long, conflicts_with_all = ["tables", "cost"])]
+    rust: bool,
     /// The subject to run it on [default: the first one the trace expects something of, else the first of this binary's own, else kmem]
     #[arg(long, value_name = "S")]
     subject: Option<Named>,
@@ -44,7 +49,7 @@ impl Arguments {
         let regression = Regression::load(&self.input)?;
         let trace = &regression.trace;
         let mut out = std::io::stdout().lock();
-        if !self.tables && !self.cost {
+        if !self.tables && !self.cost && !self.rust {
             out.write_all(listing::of_trace(trace).as_bytes())?;
             return Ok(Outcome::AsExpected);
         }
@@ -62,6 +67,12 @@ impl Arguments {
             return Ok(Outcome::AsExpected);
         }
         let mut host = Host::new()?;
+        let rules = self.rules.rules.unwrap_or(regression.rules);
+        if self.rust {
+            let test = reproducer::write(&mut host, entry, &regression.name, trace, rules)?;
+            out.write_all(test.as_bytes())?;
+            return Ok(Outcome::AsExpected);
+        }
         let run = host.run(
             entry,
             trace,
@@ -70,7 +81,6 @@ impl Arguments {
                 ..RunOptions::STRICT
             },
         )?;
-        let rules = self.rules.rules.unwrap_or(regression.rules);
         let verdict = host.judge(entry, trace, &run, rules)?;
         out.write_all(listing::of_run(trace, &run).as_bytes())?;
         writeln!(out, "# {}", report::one_line(entry.name(), &verdict))?;
