@@ -51,6 +51,27 @@ pub fn read(path: &Path) -> Result<Document> {
     }
 }
 
+/// The line of a file on which an op stands, counted from 1; `None` if the file is no text.
+///
+/// # Errors
+/// As for [`open`].
+pub fn line_of(path: &Path, op: usize) -> Result<Option<usize>> {
+    let Some(form) = Form::of(path)? else {
+        return Ok(None);
+    };
+    let mut lines = Lines::open(path, form, usize::MAX)?;
+    let mut ops = 0;
+    while let Some(line) = lines.next().transpose()? {
+        if matches!(line.item, Some(Item::Op(_))) {
+            if ops == op {
+                return Ok(Some(lines.number()));
+            }
+            ops += 1;
+        }
+    }
+    Ok(None)
+}
+
 fn text(path: &Path, form: Form) -> Result<Input> {
     let mut lines = Lines::open(path, form, usize::MAX)?;
     let mut document = Document { lines: Vec::new() };

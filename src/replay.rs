@@ -1,5 +1,9 @@
 //! Replays traces on the host and in a guest, and compares verdicts with what is expected.
 
+pub mod junit;
+pub mod sarif;
+mod xml;
+
 use std::path::Path;
 
 use anyhow::{Result, bail};
@@ -60,6 +64,26 @@ pub struct Row {
     pub observed: Option<String>,
     /// Whether the verdict is as the trace expects; `None` where it expects nothing.
     pub as_expected: Option<bool>,
+    /// What the trace expects of the subject, in the words of its header.
+    #[serde(skip)]
+    pub expectation: Option<String>,
+}
+
+impl Row {
+    /// Whether the verdict is as the trace expects, or a mere `agree` where it expects nothing.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.as_expected.unwrap_or(self.rule.is_none())
+    }
+
+    /// The verdict: `agree`, `diverge misaligned at 0`.
+    #[must_use]
+    pub fn verdict_in_words(&self) -> String {
+        match (self.rule, self.op) {
+            (Some(rule), Some(op)) => format!("{} {rule} at {op}", self.verdict),
+            _ => self.verdict.to_owned(),
+        }
+    }
 }
 
 /// What a replay came to. The fields are the interface of `--format json`.
@@ -110,10 +134,9 @@ pub fn replay(
         for (side, verdict) in verdicts {
             let row = row(path, entry, side, &verdict, &regression);
             summary.runs += 1;
-            match row.as_expected {
-                Some(true) => summary.as_expected += 1,
-                None if verdict == Verdict::Agree => summary.as_expected += 1,
-                _ => summary.unexpected += 1,
+            match row.passes() {
+                true => summary.as_expected += 1,
+                false => summary.unexpected += 1,
             }
             report(&row);
         }
@@ -196,5 +219,6 @@ fn row(path: &Path, entry: &Entry, on: Side, verdict: &Verdict, from: &Regressio
         expected: finding.map(|finding| finding.expected.clone()),
         observed: finding.map(|finding| finding.observed.clone()),
         as_expected: expected.map(|expected| expected.is_met_by(verdict)),
+        expectation: expected.map(ToString::to_string),
     }
 }

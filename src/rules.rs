@@ -111,6 +111,34 @@ impl Rule {
         }
     }
 
+    /// What it means to break it, in a sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::ImpossibleSuccess => "A request larger than the whole heap was granted.",
+            Self::OutOfBounds => "A block leaves the heap.",
+            Self::Overlap => "A block shares bytes with a live one.",
+            Self::Misaligned => "A block's offset is no multiple of the alignment asked for.",
+            Self::Corrupted => "A live block's bytes changed behind the client's back.",
+            Self::NotZeroed => "A zeroed block holds a byte that is not 0.",
+            Self::ReallocLostContents => "A realloc did not carry the contents over.",
+            Self::SpuriousOom => "Null although the request must fit.",
+            Self::Leak => "The empty heap no longer grants what the fresh one did.",
+            Self::BrokenTable => {
+                "The chunks do not end at the tail, or the table contradicts them."
+            }
+            Self::Unmerged => "Two free chunks are neighbours.",
+            Self::Placement => "A block lies elsewhere than the policy places it.",
+            Self::Table => "The chunks are others than the exact model's.",
+            Self::MisuseAccepted => "A misuse was not refused although that is promised.",
+            Self::MisuseDamage => "A misuse changed state although that is excluded.",
+            Self::Panic => "The subject panicked.",
+            Self::Fault => "The subject made a memory access that traps.",
+            Self::Hang => "An op did not return in time.",
+            Self::HostGuest => "Host and guest disagree.",
+        }
+    }
+
     /// The set the rule is judged with.
     #[must_use]
     pub const fn set(self) -> RuleSet {

@@ -12,7 +12,7 @@ use super::table::table;
 
 /// What the rig and its Makefile use: the command that shows it is there, what needs it, and the
 /// command that installs it.
-const TOOLS: [(&str, &[&str], &str, &str); 9] = [
+const TOOLS: [(&str, &[&str], &str, &str); 10] = [
     (
         "QEMU for riscv64",
         &["qemu-system-riscv64", "--version"],
@@ -30,6 +30,12 @@ const TOOLS: [(&str, &[&str], &str, &str); 9] = [
         &["riscv64-unknown-elf-gcc", "--version"],
         "allocators in C in a guest",
         "apt-get install gcc-riscv64-unknown-elf",
+    ),
+    (
+        "XML schemas",
+        &["xmllint", "--version"],
+        "make test",
+        "apt-get install libxml2-utils",
     ),
     (
         "stable Rust",
@@ -145,7 +151,8 @@ fn firmware() -> Option<String> {
     Some(place.canonicalize().ok()?.display().to_string())
 }
 
-/// The first line a command prints, if it runs and succeeds and, where that line is a folder, if
+/// The first line a command prints (some print their version as an error), if it runs and succeeds
+/// and, where that line is a folder, if
 /// the folder exists.
 fn first_line(command: &[&str]) -> Option<String> {
     let (program, arguments) = command.split_first()?;
@@ -154,7 +161,8 @@ fn first_line(command: &[&str]) -> Option<String> {
         .stdin(Stdio::null())
         .output()
         .ok()?;
-    let text = String::from_utf8_lossy(&run.stdout);
+    let text = [run.stdout, run.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
     let line = text
         .lines()
         .next()

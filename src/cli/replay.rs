@@ -4,14 +4,27 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Outcome;
-use super::options::{Format, GuestOptions, Named, On, RuleOptions};
+use super::options::{GuestOptions, Named, On, RuleOptions};
 use super::table::table;
 use crate::host::Host;
 use crate::input;
-use crate::replay::{self, Row, Sides, Summary};
+use crate::replay::{self, Row, Sides, Summary, junit, sarif};
+
+/// How a replay is printed; see docs/formats.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+    /// JUnit XML: a suite a trace, a test case a run.
+    Junit,
+    /// A SARIF 2.1.0 log.
+    Sarif,
+}
 
 /// Replay traces on host and guest, and compare the verdicts with those the traces expect
 ///
@@ -20,6 +33,7 @@ use crate::replay::{self, Row, Sides, Summary};
 /// it finds is broken at the op named or shortly before it; see docs/recording.md.
 ///
 /// Example: kmem-rig replay qemu-tests/regressions --on host,qemu
+/// Example: kmem-rig replay qemu-tests/regressions --format junit > replay.xml
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Traces, artifacts, corpus entries, consoles' outputs that hold a trace, or folders of them
@@ -61,16 +75,15 @@ impl Arguments {
         let chosen: Vec<_> = self.subject.iter().map(|named| named.0).collect();
         let mut summary = Summary::default();
         let mut rows = Vec::new();
-        let mut lines = Vec::new();
         for path in &files {
-            let mut report = |row: &Row| match self.format {
-                Format::Json => lines.push(serde_json::to_string(row)),
-                Format::Human => rows.push(cells(row)),
-            };
+            let known = rows.len();
             let rules = self.rules.rules;
-            replay::replay(path, &chosen, rules, &mut sides, &mut summary, &mut report)?;
-            for line in lines.drain(..) {
-                writeln!(std::io::stdout(), "{}", line?)?;
+            let mut keep = |row: &Row| rows.push(row.clone());
+            replay::replay(path, &chosen, rules, &mut sides, &mut summary, &mut keep)?;
+            if self.format == Format::Json {
+                for row in &rows[known..] {
+                    writeln!(std::io::stdout(), "{}", serde_json::to_string(row)?)?;
+                }
             }
         }
         self.finish(&summary, &rows)?;
@@ -81,38 +94,44 @@ impl Arguments {
         })
     }
 
-    fn finish(&self, summary: &Summary, rows: &[[String; 6]]) -> Result<()> {
+    fn finish(&self, summary: &Summary, rows: &[Row]) -> Result<()> {
         let mut out = std::io::stdout().lock();
-        if self.format == Format::Json {
-            #[derive(serde::Serialize)]
-            struct Line<'a> {
-                summary: &'a Summary,
+        let whole = match self.format {
+            Format::Human => return people(&mut out, summary, rows),
+            Format::Json => {
+                #[derive(serde::Serialize)]
+                struct Line<'a> {
+                    summary: &'a Summary,
+                }
+                serde_json::to_string(&Line { summary })? + "\n"
             }
-            writeln!(out, "{}", serde_json::to_string(&Line { summary })?)?;
-            return Ok(());
-        }
-        let heading = ["TRACE", "SUBJECT", "ON", "VERDICT", "AS EXPECTED", "WHY"];
-        out.write_all(table(heading, rows).as_bytes())?;
-        let Summary {
-            traces,
-            runs,
-            as_expected,
-            unexpected,
-        } = summary;
-        writeln!(
-            out,
-            "{traces} traces, {runs} runs: {as_expected} as expected, {unexpected} not"
-        )?;
+            Format::Junit => junit::document(rows, summary),
+            Format::Sarif => sarif::log(rows)?,
+        };
+        out.write_all(whole.as_bytes())?;
         Ok(())
     }
 }
 
+fn people(out: &mut impl Write, summary: &Summary, rows: &[Row]) -> Result<()> {
+    let rows: Vec<_> = rows.iter().map(cells).collect();
+    let heading = ["TRACE", "SUBJECT", "ON", "VERDICT", "AS EXPECTED", "WHY"];
+    out.write_all(table(heading, &rows).as_bytes())?;
+    let Summary {
+        traces,
+        runs,
+        as_expected,
+        unexpected,
+    } = summary;
+    writeln!(
+        out,
+        "{traces} traces, {runs} runs: {as_expected} as expected, {unexpected} not"
+    )?;
+    Ok(())
+}
+
 fn cells(row: &Row) -> [String; 6] {
     let stem = PathBuf::from(&row.trace);
-    let verdict = match (row.rule, row.op) {
-        (Some(rule), Some(op)) => format!("{} {rule} at {op}", row.verdict),
-        _ => row.verdict.to_owned(),
-    };
     let as_expected = match row.as_expected {
         Some(true) => "yes",
         Some(false) => "NO",
@@ -132,7 +151,7 @@ fn cells(row: &Row) -> [String; 6] {
             .into_owned(),
         row.subject.to_owned(),
         row.on.name().to_owned(),
-        verdict,
+        row.verdict_in_words(),
         as_expected.to_owned(),
         why,
     ]

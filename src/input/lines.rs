@@ -93,6 +93,12 @@ impl Lines {
         })
     }
 
+    /// The number of the line read last, in the file; from 1.
+    #[must_use]
+    pub const fn number(&self) -> usize {
+        self.number
+    }
+
     fn read(&mut self) -> Result<Option<Line>> {
         loop {
             self.bytes.clear();
