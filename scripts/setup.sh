@@ -31,6 +31,7 @@ have_firmware() {
 packages=()
 have qemu-system-riscv64 || packages+=(qemu-system-misc)
 have_firmware || packages+=(qemu-system-data opensbi) # Debian's newer releases have the second.
+have gdb || packages+=(gdb)
 have gdb-multiarch || packages+=(gdb-multiarch) # Debian's plain gdb knows no riscv64.
 have riscv64-unknown-elf-gcc || packages+=(gcc-riscv64-unknown-elf) # For an example in C.
 have xmllint || packages+=(libxml2-utils)        # Checks a report against a schema, in a test.

@@ -1,6 +1,7 @@
 //! The command line: parses arguments, calls the library, prints. Nothing is decided here.
 
 mod bench;
+mod debug;
 mod doctor;
 mod encode;
 mod explore;
@@ -48,6 +49,7 @@ struct Arguments {
 enum Command {
     Subjects(subjects::Arguments),
     Show(show::Arguments),
+    Debug(debug::Arguments),
     Fmt(fmt::Arguments),
     Encode(encode::Arguments),
     Hunt(hunt::Arguments),
@@ -117,6 +119,7 @@ impl Command {
         match self {
             Self::Subjects(arguments) => arguments.run(),
             Self::Show(arguments) => arguments.run(),
+            Self::Debug(arguments) => arguments.run(),
             Self::Fmt(arguments) => arguments.run(),
             Self::Encode(arguments) => arguments.run(),
             Self::Hunt(arguments) => arguments.run(),

@@ -18,6 +18,7 @@ mod booted;
 mod configuration;
 mod counted;
 mod fault;
+mod halted;
 mod image;
 mod memory;
 
@@ -44,6 +45,7 @@ use fault::SourceLines;
 pub use batch::Batch;
 pub use configuration::{Configuration, Mode};
 pub use counted::{Counted, CountedRun};
+pub use halted::Halted;
 pub use image::{find_coverage_image, find_image};
 
 /// The guest as an executor.

@@ -15,6 +15,7 @@
 //! | run and shorten traces that do not fit into memory | [`long`] |
 //! | make finds small and keep them | [`minimize`], [`regression`], [`finds`], [`triage`], [`reproducer`] |
 //! | see every state of a small heap | [`explore`] |
+//! | stop one before an op, under gdb | [`debug`] |
 //! | the commands | [`cli`] over [`hunt`], [`replay`], [`triage`], [`listing`], [`report`], [`input`] |
 //! | test an allocator of one's own | [`new`] (a workspace for it), [`fuzz`] (targets), [`testing`] |
 //!
@@ -42,6 +43,7 @@ pub mod adapter;
 pub mod bench;
 pub mod cli;
 pub mod compare;
+pub mod debug;
 pub mod executor;
 pub mod explore;
 pub mod finds;

@@ -7,6 +7,7 @@
 //! called, `observed` after its record is complete, `end` last. No complete record means the op
 //! was never finished.
 
+use core::mem::offset_of;
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
@@ -68,6 +69,14 @@ pub struct Transcript<const OPS: usize = OPS_MAX, const TEXT: usize = TEXT_BYTES
 }
 
 impl<const OPS: usize, const TEXT: usize> Transcript<OPS, TEXT> {
+    /// Where a debugger finds, from the transcript's start: the ops begun so far, the bytes of the
+    /// tables printed so far (4 bytes each), and those.
+    pub const PLACES: [usize; 3] = [
+        offset_of!(Self, begun),
+        offset_of!(Self, text_length),
+        offset_of!(Self, text),
+    ];
+
     /// Forgets the last run.
     pub fn clear(&self) {
         for word in [

@@ -12,7 +12,7 @@ use super::table::table;
 
 /// What the rig and its Makefile use: the command that shows it is there, what needs it, and the
 /// command that installs it.
-const TOOLS: [(&str, &[&str], &str, &str); 10] = [
+const TOOLS: [(&str, &[&str], &str, &str); 11] = [
     (
         "QEMU for riscv64",
         &["qemu-system-riscv64", "--version"],
@@ -22,8 +22,14 @@ const TOOLS: [(&str, &[&str], &str, &str); 10] = [
     (
         "gdb for riscv64",
         &["gdb-multiarch", "--version"],
-        "debugging a guest",
+        "debug",
         "apt-get install gdb-multiarch",
+    ),
+    (
+        "gdb for this machine",
+        &["gdb", "--version"],
+        "debug --on host",
+        "apt-get install gdb",
     ),
     (
         "C for riscv64",
