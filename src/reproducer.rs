@@ -107,12 +107,19 @@ fn case(host: &mut Host, entry: &Entry, trace: &Trace, rules: Rules) -> Result<C
     }
 }
 
+/// How a test makes a `kmem`: what it knows of its chunks lies beside the heap.
+pub const NEW_KMEM: &str = "|start, bytes| {
+    let side = vec![0_u64; Heap::side_bytes(bytes).div_ceil(8)].leak();
+    // SAFETY: the memory is the heap's alone, and is never given back.
+    unsafe { Heap::new(start, bytes, side.as_mut_ptr().cast()) }
+}";
+
 fn text(declaration: &Declaration, name: &str, case: &Case) -> String {
     let geometry = case.trace.geometry;
-    let heap = match declaration.name {
-        "kmem-2019" => "kmem::Kmem2019",
-        "kmem" => "kmem::Kmem",
-        _ => "your_crate::YourHeap",
+    let (heap, new_heap) = match declaration.name {
+        "kmem-2019" => ("kmem::Kmem2019", "Heap::new"),
+        "kmem" => ("kmem::Kmem", NEW_KMEM),
+        _ => ("your_crate::YourHeap", "Heap::new"),
     };
     let fill = if declaration.region.zeroed { 0 } else { DIRT };
     let requests = if declaration.native { NATIVE } else { LAYOUTS };
@@ -122,7 +129,7 @@ fn text(declaration: &Declaration, name: &str, case: &Case) -> String {
          use std::alloc::{{GlobalAlloc, Layout}};\n\n\
          // Your allocator: its type, and how one is made over so many bytes from an address.\n\
          type Heap = {heap};\n\
-         const NEW_HEAP: unsafe fn(*mut u8, usize) -> Heap = Heap::new;\n\n\
+         const NEW_HEAP: unsafe fn(*mut u8, usize) -> Heap = {new_heap};\n\n\
          /// The heap, in bytes.\n\
          const HEAP_BYTES: usize = {};\n\
          /// Its address is a multiple of this.\n\

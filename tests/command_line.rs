@@ -347,16 +347,17 @@ fn artifacts_become_regressions_and_known_ones_are_recognised() {
     let (code, table, _) = triage(&out);
     assert_eq!(code, 0, "{table}");
     assert!(table.contains("all of them known"), "{table}");
-    // The JSON has a field for each column, and for the two that have two.
+    // The JSON has a field for each column and for each part of one.
     let (code, json, _) = run(&[
         "triage", &artifacts, "--out", &out, "--known", &out, "--format", "json",
     ]);
     let find: serde_json::Value = serde_json::from_str(&json).unwrap();
     let written = format!("{out}/kmem-2019-misaligned-alloc.trace");
     let expected = serde_json::json!({
-        "subject": "kmem-2019", "rule": "misaligned", "kind": "alloc", "op": 0, "ops": 1,
-        "artifacts": 2, "host": "diverge", "guest": "diverge", "label": "reproduces in guest",
-        "known_as": written, "written": written,
+        "subject": "kmem-2019", "rule": "misaligned", "kind": "alloc", "kinds": ["alloc"], "op": 0,
+        "ops": 1, "artifacts": 2, "host": "diverge", "guest": "diverge",
+        "label": "reproduces in guest", "host_replays": 10, "guest_replays": 10,
+        "key": "FuzzerHash=kmem-2019:misaligned", "known_as": written, "written": written,
     });
     assert_eq!((code, find), (0, expected));
 }

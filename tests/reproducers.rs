@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use kmem_rig::regression::Regression;
+use kmem_rig::reproducer::NEW_KMEM;
 use qemu_tests::{regressions, root};
 
 fn show(trace: &Path, arguments: &[&str]) -> Output {
@@ -56,13 +57,18 @@ fn package(folder: &Path, tests: &[(String, String)]) {
     fs::write(folder.join("Cargo.toml"), manifest).unwrap();
     fs::create_dir(folder.join("src")).unwrap();
     fs::write(folder.join("src/lib.rs"), "//! Nothing.\n").unwrap();
-    for (binary, heap) in [("published", "kmem::Kmem2019"), ("hardened", "kmem::Kmem")] {
+    for (binary, heap, new) in [
+        ("published", "kmem::Kmem2019", "Heap::new"),
+        ("hardened", "kmem::Kmem", NEW_KMEM),
+    ] {
         let tests_of = folder.join("tests").join(binary);
         fs::create_dir_all(&tests_of).unwrap();
         let mut main = String::new();
         for (module, test) in tests {
             assert!(test.contains("\ntype Heap = kmem::Kmem2019;\n"), "{test}");
             let test = test.replace("= kmem::Kmem2019;", &format!("= {heap};"));
+            assert!(test.contains(" = Heap::new;\n"), "{test}");
+            let test = test.replace(" = Heap::new;\n", &format!(" = {new};\n"));
             fs::write(tests_of.join(format!("{module}.rs")), test).unwrap();
             main += &format!("mod {module};\n");
         }
