@@ -11,6 +11,7 @@ mod minimize;
 mod new;
 mod options;
 mod replay;
+mod report;
 mod show;
 mod subjects;
 mod table;
@@ -55,6 +56,7 @@ enum Command {
     Hunt(hunt::Arguments),
     Explore(explore::Arguments),
     Replay(replay::Arguments),
+    Report(report::Arguments),
     Minimize(minimize::Arguments),
     Triage(triage::Arguments),
     Bench(bench::Arguments),
@@ -125,6 +127,7 @@ impl Command {
             Self::Hunt(arguments) => arguments.run(),
             Self::Explore(arguments) => arguments.run(),
             Self::Replay(arguments) => arguments.run(),
+            Self::Report(arguments) => arguments.run(),
             Self::Minimize(arguments) => arguments.run(),
             Self::Triage(arguments) => arguments.run(),
             Self::Bench(arguments) => arguments.run(),

@@ -18,7 +18,7 @@
 //!   headers or in other blocks, so from there on only machine rules are judged.
 
 mod contract;
-mod evidence;
+pub(crate) mod evidence;
 mod machine;
 mod misuse;
 mod policy;

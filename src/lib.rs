@@ -61,6 +61,8 @@ pub mod minimize;
 pub mod model;
 pub mod mutate;
 pub mod new;
+pub mod page;
+pub mod printable;
 pub mod registry;
 pub mod regression;
 pub mod replay;

@@ -57,7 +57,7 @@ fn list(trace: &Trace, run: Option<&Run>, costs: &[u64]) -> String {
 }
 
 /// What the op did; `None` if the run ended before it.
-fn did(run: &Run, index: usize) -> Option<String> {
+pub(crate) fn did(run: &Run, index: usize) -> Option<String> {
     match run.observations.get(index) {
         Some(observation) => Some(outcome(observation.outcome) + &amiss(&observation.contents)),
         None if index == run.observations.len() => Some(ended(&run.end).to_owned()),

@@ -23,6 +23,8 @@ pub type Key = (String, Rule, OpKind);
 pub struct Regression {
     /// The file's name without folder and extension.
     pub name: String,
+    /// What its header says that it shows; empty if nothing.
+    pub title: String,
     /// The heap and the ops.
     pub trace: Trace,
     /// The rules it is judged by: all unless the header narrows them.
@@ -87,6 +89,7 @@ impl Regression {
         let trace = document.trace();
         let mut regression = Self {
             name,
+            title: String::new(),
             trace,
             rules: Rules::ALL,
             expectations: Vec::new(),
@@ -94,6 +97,7 @@ impl Regression {
         for (line, column, key, value) in document.headers() {
             let wrong = |expected| format!("{line}:{column}: expected {expected}, found `{value}`");
             match key {
+                "title" => regression.title = value.to_owned(),
                 "rules" => regression.rules = value.parse().map_err(wrong)?,
                 "expect" => regression.expectations.push(value.parse().map_err(wrong)?),
                 _ => {}

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use harness::entry::Entry;
-use harness::trace::OPS_MAX;
+use harness::trace::{OPS_MAX, Trace};
 use serde::Serialize;
 
 use crate::compare;
@@ -129,7 +129,10 @@ pub fn replay(
     for entry in subjects_of(&regression, chosen)? {
         let verdicts = match &long {
             Some(long) => vec![(Side::Host, long_verdict(path, entry, long, rules, sides)?)],
-            None => verdicts(entry, &regression, rules, sides)?,
+            None => runs(entry, &regression.trace, rules, sides)?
+                .into_iter()
+                .map(|judged| (judged.on, judged.verdict))
+                .collect(),
         };
         for (side, verdict) in verdicts {
             let row = row(path, entry, side, &verdict, &regression);
@@ -144,7 +147,11 @@ pub fn replay(
     Ok(())
 }
 
-fn subjects_of(regression: &Regression, chosen: &[&'static Entry]) -> Result<Vec<&'static Entry>> {
+/// The subjects that a trace is replayed on.
+pub(crate) fn subjects_of(
+    regression: &Regression,
+    chosen: &[&'static Entry],
+) -> Result<Vec<&'static Entry>> {
     if !chosen.is_empty() {
         return Ok(chosen.to_vec());
     }
@@ -161,29 +168,42 @@ fn subjects_of(regression: &Regression, chosen: &[&'static Entry]) -> Result<Vec
         .collect()
 }
 
+/// A run, and what it comes to.
+pub(crate) struct Judged {
+    /// Where it took place.
+    pub on: Side,
+    /// What was observed.
+    pub run: Run,
+    /// The verdict on it.
+    pub verdict: Verdict,
+}
+
 /// Runs a trace on each side; where both take part and differ, `host-guest` replaces the guest's
 /// verdict.
-fn verdicts(
+pub(crate) fn runs(
     entry: &Entry,
-    regression: &Regression,
+    trace: &Trace,
     rules: Rules,
     sides: &mut Sides<'_>,
-) -> Result<Vec<(Side, Verdict)>> {
-    let trace = &regression.trace;
-    let mut verdicts = Vec::new();
-    let mut host_run: Option<Run> = None;
+) -> Result<Vec<Judged>> {
+    let mut runs: Vec<Judged> = Vec::new();
     if let Some(host) = &mut sides.host {
         let (run, verdict) = host.verdict(entry, trace, rules)?;
-        verdicts.push((Side::Host, verdict));
-        host_run = Some(run);
+        let on = Side::Host;
+        runs.push(Judged { on, run, verdict });
     }
     if let Some(guest) = &mut sides.guest {
         let (run, verdict) = guest.verdict(entry, trace, rules)?;
-        let differs =
-            host_run.and_then(|host| compare::compare(&entry.declaration, trace, &host, &run));
-        verdicts.push((Side::Qemu, differs.map_or(verdict, Verdict::Diverge)));
+        let differs = runs
+            .first()
+            .and_then(|host| compare::compare(&entry.declaration, trace, &host.run, &run));
+        runs.push(Judged {
+            on: Side::Qemu,
+            run,
+            verdict: differs.map_or(verdict, Verdict::Diverge),
+        });
     }
-    Ok(verdicts)
+    Ok(runs)
 }
 
 fn long_verdict(

@@ -61,6 +61,7 @@ fn replay_one(regression: &Regression, host: &mut Host, guest: &mut Guest) -> Re
         trace,
         rules,
         expectations,
+        ..
     } = regression;
     ensure!(
         !expectations.is_empty(),

@@ -1,0 +1,183 @@
+//! Finds as one self-contained HTML page: `kmem-rig report`. Finds in words are [`crate::report`].
+//!
+//! ```text
+//! trace, subject --replay::runs--> runs, verdicts --find--> Find -- timeline   blocks as rectangles
+//!                                                                `- tables     before and after
+//! rows, finds --minijinja--> page.html + page.css + page.js, in one file
+//! ```
+//!
+//! Everything is drawn here; the script only filters, sorts and steps. No text of others reaches it, nor
+//! the style sheet: whatever a template prints is escaped, control characters first
+//! ([`crate::printable`]) and HTML then, in one place ([`render`]).
+
+mod find;
+mod scale;
+mod spans;
+mod tables;
+mod timeline;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use harness::entry::Entry;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, Value, escape_formatter};
+use serde::Serialize;
+
+use crate::printable::printable;
+use crate::regression::Regression;
+use crate::replay::{self, Judged, Sides};
+use crate::rules::Rules;
+use find::Find;
+
+/// The page under way.
+#[derive(Default, Serialize)]
+pub struct Page {
+    rows: Vec<Row>,
+    finds: Vec<Find>,
+}
+
+/// One trace on one subject: a line of the page's first table.
+#[derive(Serialize)]
+struct Row {
+    trace: String,
+    title: String,
+    subject: &'static str,
+    ops: usize,
+    sides: Vec<SideVerdict>,
+    /// The rule broken, where one is.
+    rule: Option<&'static str>,
+    /// As the kept trace expects on all sides; `None` where it expects nothing.
+    as_expected: Option<bool>,
+    /// The number of the find that shows it, counted from 1.
+    find: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct SideVerdict {
+    on: &'static str,
+    verdict: &'static str,
+    rule: Option<&'static str>,
+    op: Option<usize>,
+}
+
+impl Page {
+    /// Runs one trace on `chosen` subjects, or on those that `replay` would run it on, and takes what
+    /// came of it into the page.
+    ///
+    /// # Errors
+    /// When the file is no trace that fits into memory, or the rig itself cannot do its work.
+    pub fn add(
+        &mut self,
+        path: &Path,
+        chosen: &[&'static Entry],
+        rules: Option<Rules>,
+        sides: &mut Sides<'_>,
+    ) -> Result<()> {
+        let regression = Regression::load(path)?;
+        let rules = rules.unwrap_or(regression.rules);
+        for entry in replay::subjects_of(&regression, chosen)? {
+            let judged = replay::runs(entry, &regression.trace, rules, sides)?;
+            let mut row = row(&regression, entry, &judged);
+            if row.rule.is_some() {
+                let number = self.finds.len() + 1;
+                row.find = Some(number);
+                let find = Find::new(number, &regression, entry, &judged, sides)?;
+                self.finds.push(find);
+            }
+            self.rows.push(row);
+        }
+        Ok(())
+    }
+
+    /// How many finds there are.
+    #[must_use]
+    pub const fn finds(&self) -> usize {
+        self.finds.len()
+    }
+
+    /// Whether a run came out other than its trace expects; a find counts where nothing is expected.
+    #[must_use]
+    pub fn is_unexpected(&self) -> bool {
+        self.rows
+            .iter()
+            .any(|row| !row.as_expected.unwrap_or(row.find.is_none()))
+    }
+
+    /// The page's text.
+    ///
+    /// # Errors
+    /// When a template of ours is wrong.
+    pub fn html(&self) -> Result<String> {
+        render(self).context("the page's templates")
+    }
+}
+
+fn row(regression: &Regression, entry: &Entry, judged: &[Judged]) -> Row {
+    let expected = regression
+        .expectations
+        .iter()
+        .find(|expected| expected.subject == entry.name());
+    let sides: Vec<_> = judged
+        .iter()
+        .map(|judged| {
+            let finding = judged.verdict.finding();
+            SideVerdict {
+                on: judged.on.name(),
+                verdict: judged.verdict.name(),
+                rule: finding.map(|finding| finding.rule.name()),
+                op: finding.map(|finding| finding.op),
+            }
+        })
+        .collect();
+    Row {
+        trace: regression.name.clone(),
+        title: regression.title.clone(),
+        subject: entry.declaration.name,
+        ops: regression.trace.ops.len(),
+        rule: sides.iter().find_map(|side| side.rule),
+        as_expected: expected.map(|expected| {
+            judged
+                .iter()
+                .all(|judged| expected.is_met_by(&judged.verdict))
+        }),
+        sides,
+        find: None,
+    }
+}
+
+/// Fills the templates in. Every string but our own script and style sheet passes both escapes here.
+fn render(page: &Page) -> Result<String, minijinja::Error> {
+    let mut templates = Environment::new();
+    templates.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
+    templates.add_template("page.html", include_str!("page/page.html"))?;
+    templates.add_template("find.html", include_str!("page/find.html"))?;
+    templates.add_template("timeline.html", include_str!("page/timeline.html"))?;
+    templates.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if !value.is_safe() => {
+            escape_formatter(out, state, &Value::from(printable(text).as_ref()))
+        }
+        _ => escape_formatter(out, state, value),
+    });
+    templates.get_template("page.html")?.render(Serde(Shown {
+        page,
+        version: env!("CARGO_PKG_VERSION"),
+        style: include_str!("page/page.css"),
+        script: include_str!("page/page.js"),
+    }))
+}
+
+/// What the templates know by name.
+#[derive(Serialize)]
+struct Shown<'a> {
+    page: &'a Page,
+    version: &'static str,
+    style: &'static str,
+    script: &'static str,
+}

@@ -1,0 +1,163 @@
+//! The table that a subject prints, before and after the broken op, with the lines that differ marked.
+//!
+//! Of a subject that prints none it is the list of its live blocks.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use anyhow::Result;
+use harness::declaration::TableForm;
+use harness::entry::Entry;
+use harness::op::Op;
+use harness::trace::{OPS_MAX, Trace};
+use serde::Serialize;
+
+use crate::executor::Executor;
+use crate::judge::evidence;
+use crate::model::contract::Contract;
+use crate::replay::{Judged, Side, Sides};
+use crate::run::{Run, RunOptions};
+
+/// Lines of one table that are shown.
+const LINES_MAX: usize = 60;
+/// Lines without a mark that are shown in a row: the rest of them is counted.
+const ALIKE_MAX: usize = 6;
+
+/// One side's table around the broken op.
+#[derive(Serialize)]
+pub(super) struct Table {
+    on: &'static str,
+    /// What is listed.
+    what: &'static str,
+    before: Vec<Line>,
+    /// Empty if the run ended in the op.
+    after: Vec<Line>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Line {
+    text: String,
+    /// The other table has no such line.
+    differs: bool,
+}
+
+/// The tables of each side around op `op`.
+///
+/// # Errors
+/// When the rig itself cannot do its work.
+pub(super) fn around(
+    entry: &Entry,
+    trace: &Trace,
+    op: usize,
+    judged: &[Judged],
+    sides: &mut Sides<'_>,
+) -> Result<Vec<Table>> {
+    let mut tables = Vec::new();
+    for judged in judged {
+        let (what, [before, after]) = if entry.declaration.table == TableForm::Nothing {
+            let texts = [op, op + 1].map(|ops| live(entry.declaration.unit, trace, judged, ops));
+            ("live blocks, as observed (it prints no table)", texts)
+        } else {
+            let executor: &mut dyn Executor = match (judged.on, &mut sides.host, &mut sides.guest) {
+                (Side::Host, Some(host), _) => *host,
+                (_, _, Some(guest)) => *guest,
+                _ => continue,
+            };
+            ("table that it prints", printed(entry, trace, op, executor)?)
+        };
+        tables.push(Table {
+            on: judged.on.name(),
+            what,
+            before: lines(&before, &after),
+            after: lines(&after, &before),
+        });
+    }
+    Ok(tables)
+}
+
+/// What is printed before and after op `op`, in a run of its own that prints nothing else: the room for
+/// texts is bounded. A trace as long as traces get has no room for the two ops, and gets no tables.
+fn printed(
+    entry: &Entry,
+    trace: &Trace,
+    op: usize,
+    executor: &mut dyn Executor,
+) -> Result<[String; 2]> {
+    let silent = trace.ops[..op].iter().filter(|op| **op != Op::Table);
+    let mut ops: Vec<_> = silent.copied().collect();
+    let before = ops.len();
+    ops.extend([Op::Table, trace.ops[op], Op::Table]);
+    if ops.len() > OPS_MAX {
+        return Ok([String::new(), String::new()]);
+    }
+    let geometry = trace.geometry;
+    let run = executor.run(entry, &Trace { geometry, ops }, RunOptions::STRICT)?;
+    Ok([before, before + 2].map(|index| text_at(&run, index)))
+}
+
+fn text_at(run: &Run, index: usize) -> String {
+    let found = run.tables.iter().find(|(op, _)| *op == index);
+    found.map(|(_, text)| text.clone()).unwrap_or_default()
+}
+
+/// The blocks that are live after the first `ops` ops; nothing if the run did not come so far.
+fn live(unit: u64, trace: &Trace, judged: &Judged, ops: usize) -> String {
+    let mut text = String::new();
+    if judged.run.observations.len() < ops {
+        return text;
+    }
+    let mut contract = Contract::new(trace.geometry.bytes());
+    for (op, observation) in trace.ops.iter().zip(&judged.run.observations).take(ops) {
+        contract.apply(op, observation.outcome);
+    }
+    for block in contract.live() {
+        let at = block.offset.cast_signed();
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{}",
+            evidence::sized_block(unit, block.handle, at, block.size)
+        );
+    }
+    if contract.live().is_empty() {
+        text.push_str("none");
+    }
+    text
+}
+
+/// The lines of `one`, those marked that `other` has not. Tables list chunks by offset, so no two lines
+/// of one are alike; long stretches without a mark are counted instead.
+fn lines(one: &str, other: &str) -> Vec<Line> {
+    let known: HashSet<_> = other.lines().collect();
+    let lines: Vec<_> = one
+        .lines()
+        .map(|text| Line {
+            text: text.to_owned(),
+            differs: !known.contains(text),
+        })
+        .collect();
+    let mut shown = Vec::new();
+    for stretch in lines.chunk_by(|a, b| a.differs == b.differs) {
+        let most = if stretch[0].differs {
+            LINES_MAX
+        } else {
+            ALIKE_MAX
+        };
+        let take = if stretch.len() > most + 1 {
+            most
+        } else {
+            stretch.len()
+        };
+        shown.extend(stretch[..take].iter().map(|line| Line {
+            text: line.text.clone(),
+            ..*line
+        }));
+        if take < stretch.len() {
+            shown.push(Line {
+                text: format!("... {} more lines", stretch.len() - take),
+                differs: stretch[0].differs,
+            });
+        }
+    }
+    shown
+}
