@@ -35,6 +35,7 @@ have gdb || packages+=(gdb)
 have gdb-multiarch || packages+=(gdb-multiarch) # Debian's plain gdb knows no riscv64.
 have riscv64-unknown-elf-gcc || packages+=(gcc-riscv64-unknown-elf) # For an example in C.
 have xmllint || packages+=(libxml2-utils)        # Checks a report against a schema, in a test.
+have chromium || have google-chrome || have chromium-browser || packages+=(chromium) # Looks at reports in tests.
 have c++ || packages+=(g++)                     # libFuzzer is C++.
 
 install_packages() {

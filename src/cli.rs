@@ -23,6 +23,7 @@ use clap::{Parser, Subcommand};
 use harness::entry::Entry;
 
 use crate::host::Host;
+use crate::printable::printable;
 use crate::{adapter, registry};
 
 /// What a command came to; its exit code.
@@ -97,7 +98,7 @@ pub fn main(own: &'static [Entry]) -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // `{:#}`: the whole chain of causes on one line.
-            eprintln!("kmem-rig: {error:#}");
+            eprintln!("kmem-rig: {}", printable(&format!("{error:#}")));
             ExitCode::from(2)
         }
     }

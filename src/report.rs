@@ -1,9 +1,10 @@
-//! Finds in words: the few lines a person reads first.
+//! Finds in words: the few lines a person reads first, fit to be printed. As a page: [`crate::page`].
 
 use harness::trace::Trace;
 
 use crate::judge::{Finding, Verdict};
 use crate::listing;
+use crate::printable::printable;
 use crate::rules::Rule;
 
 /// A verdict on one line.
@@ -20,10 +21,11 @@ pub fn one_line(subject: &str, verdict: &Verdict) -> String {
                 observed,
             } = finding;
             let (verdict, kind) = (verdict.name(), kind.name());
-            format!(
+            let line = format!(
                 "{subject}: {verdict}: {rule} at op {op} ({kind}): expected {expected}, \
                  observed {observed}"
-            )
+            );
+            printable(&line).into_owned()
         }
     }
 }
@@ -46,13 +48,45 @@ pub fn finding(subject: &str, trace: &Trace, finding: &Finding) -> String {
         observed,
     } = finding;
     let kind = kind.name();
-    format!(
+    let text = format!(
         "{subject} breaks `{rule}` at op {op} ({kind})\n  expected: {expected}\n  observed: \
          {observed}\n{}",
         indent(&listing::of_trace(trace))
-    )
+    );
+    printable(&text).into_owned()
 }
 
 fn indent(text: &str) -> String {
     text.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Rule;
+    use harness::geometry::Geometry;
+    use harness::op::{Op, OpKind};
+
+    #[test]
+    fn a_panic_message_does_not_reach_the_terminal_as_it_is() {
+        let trace = Trace {
+            geometry: Geometry::published(),
+            ops: vec![Op::Table],
+        };
+        let broken = Finding {
+            rule: Rule::Panic,
+            op: 0,
+            kind: OpKind::Table,
+            expected: "no panic".to_owned(),
+            observed: "\u{1b}]0;gone\u{7}".to_owned(),
+        };
+        let texts = [
+            finding("kmem", &trace, &broken),
+            one_line("kmem", &Verdict::Crash(broken)),
+        ];
+        for text in texts {
+            assert!(text.contains("\\u{1b}]0;gone\\u{7}"), "{text}");
+            assert!(!text.contains('\u{1b}'), "{text}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::table::table;
 
 /// What the rig and its Makefile use: the command that shows it is there, what needs it, and the
 /// command that installs it.
-const TOOLS: [(&str, &[&str], &str, &str); 11] = [
+const TOOLS: [(&str, &[&str], &str, &str); 12] = [
     (
         "QEMU for riscv64",
         &["qemu-system-riscv64", "--version"],
@@ -42,6 +42,16 @@ const TOOLS: [(&str, &[&str], &str, &str); 11] = [
         &["xmllint", "--version"],
         "make test",
         "apt-get install libxml2-utils",
+    ),
+    (
+        "Chromium",
+        &[
+            "sh",
+            "-c",
+            "chromium --version || google-chrome --version || chromium-browser --version",
+        ],
+        "make test, which looks at a report",
+        "apt-get install chromium",
     ),
     (
         "stable Rust",

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::Outcome;
@@ -44,6 +44,7 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
         let files = input::files(&self.paths)?;
+        ensure!(!files.is_empty(), "no file to report on");
         let mut host = self.on.contains(&On::Host).then(Host::new).transpose()?;
         let mut guest = self
             .on

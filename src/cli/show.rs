@@ -10,6 +10,7 @@ use super::Outcome;
 use super::options::{GuestOptions, Named, RuleOptions};
 use crate::executor::Executor;
 use crate::host::Host;
+use crate::printable::printable;
 use crate::regression::Regression;
 use crate::run::RunOptions;
 use crate::{listing, registry, report, reproducer};
@@ -50,7 +51,7 @@ impl Arguments {
         let trace = &regression.trace;
         let mut out = std::io::stdout().lock();
         if !self.tables && !self.cost && !self.rust {
-            out.write_all(listing::of_trace(trace).as_bytes())?;
+            out.write_all(printable(&listing::of_trace(trace)).as_bytes())?;
             return Ok(Outcome::AsExpected);
         }
         let expected = regression.expectations.first().map(|e| e.subject.as_str());
@@ -61,7 +62,7 @@ impl Arguments {
         if self.cost {
             let mut guest = self.guest.start_counted()?;
             let counted = guest.run(entry, trace, RunOptions::STRICT)?;
-            out.write_all(listing::of_costs(trace, &counted).as_bytes())?;
+            out.write_all(printable(&listing::of_costs(trace, &counted)).as_bytes())?;
             let (total, ops) = (counted.total(), counted.costs.len());
             writeln!(out, "# {}: {total} instructions in {ops} ops", entry.name())?;
             return Ok(Outcome::AsExpected);
@@ -82,7 +83,7 @@ impl Arguments {
             },
         )?;
         let verdict = host.judge(entry, trace, &run, rules)?;
-        out.write_all(listing::of_run(trace, &run).as_bytes())?;
+        out.write_all(printable(&listing::of_run(trace, &run)).as_bytes())?;
         writeln!(out, "# {}", report::one_line(entry.name(), &verdict))?;
         Ok(Outcome::AsExpected)
     }

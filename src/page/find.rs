@@ -14,7 +14,7 @@ use crate::regression::Regression;
 use crate::replay::{Judged, Sides};
 
 /// The ops shown before the broken one: a longer trace is worth minimising first.
-const BEFORE_MAX: usize = 150;
+const BEFORE_MAX: usize = 60;
 /// The ops shown behind it.
 const BEHIND_MAX: usize = 10;
 

@@ -191,7 +191,7 @@
     });
     drawing.addEventListener("mouseover", (event) => {
       const block = event.target.closest(".block");
-      if (block) tell(find, `${block.closest(".lane").classList[1]}: ${block.dataset.told}`);
+      if (block) tell(find, `${block.closest(".lane").classList[1]}: ${one("title", block).textContent}`);
     });
     drawing.addEventListener("mouseleave", showFind);
   }

@@ -1,7 +1,7 @@
 //! From heap offsets to heights on the page.
 
 /// The least height of the smallest piece, as a part of the whole, for which a true scale is kept.
-const TRUE_TO_SCALE: f64 = 1.0 / 40.0;
+const TRUE_TO_SCALE: f64 = 1.0 / 12.0;
 
 /// Maps offsets to 0.0 (lowest) to 1.0 (highest), by the places where blocks begin and end.
 pub(super) struct Scale {

@@ -24,9 +24,12 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// The first byte behind it.
-    pub(super) fn end(&self) -> i64 {
-        self.offset.saturating_add_unsigned(self.size)
+    /// The bytes that are drawn of it: what lies far outside a heap of `heap` bytes is cut, or nothing
+    /// else would be seen.
+    pub(super) fn drawn(&self, heap: u64) -> Range<i64> {
+        let (heap, margin) = (heap.cast_signed(), heap.cast_signed() / 4);
+        let cut = |place: i64| place.clamp(-margin, heap + margin);
+        cut(self.offset)..cut(self.offset.saturating_add_unsigned(self.size))
     }
 
     /// Whether it is live during one of these ops.

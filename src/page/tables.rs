@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use harness::declaration::TableForm;
 use harness::entry::Entry;
 use harness::op::Op;
@@ -23,10 +23,11 @@ const LINES_MAX: usize = 60;
 /// Lines without a mark that are shown in a row: the rest of them is counted.
 const ALIKE_MAX: usize = 6;
 
-/// One side's table around the broken op.
+/// The table around the broken op.
 #[derive(Serialize)]
 pub(super) struct Table {
-    on: &'static str,
+    /// The sides on which it is this one.
+    on: Vec<&'static str>,
     /// What is listed.
     what: &'static str,
     before: Vec<Line>,
@@ -52,25 +53,32 @@ pub(super) fn around(
     judged: &[Judged],
     sides: &mut Sides<'_>,
 ) -> Result<Vec<Table>> {
-    let mut tables = Vec::new();
+    let mut tables: Vec<Table> = Vec::new();
     for judged in judged {
         let (what, [before, after]) = if entry.declaration.table == TableForm::Nothing {
             let texts = [op, op + 1].map(|ops| live(entry.declaration.unit, trace, judged, ops));
-            ("live blocks, as observed (it prints no table)", texts)
+            ("live blocks, as observed, since it prints no table", texts)
         } else {
             let executor: &mut dyn Executor = match (judged.on, &mut sides.host, &mut sides.guest) {
                 (Side::Host, Some(host), _) => *host,
-                (_, _, Some(guest)) => *guest,
-                _ => continue,
+                (Side::Qemu, _, Some(guest)) => *guest,
+                _ => bail!("a run without a side"),
             };
-            ("table that it prints", printed(entry, trace, op, executor)?)
+            ("the table it prints", printed(entry, trace, op, executor)?)
         };
-        tables.push(Table {
-            on: judged.on.name(),
-            what,
-            before: lines(&before, &after),
-            after: lines(&after, &before),
-        });
+        let (before, after) = (lines(&before, &after), lines(&after, &before));
+        match tables
+            .iter_mut()
+            .find(|table| table.before == before && table.after == after)
+        {
+            Some(same) => same.on.push(judged.on.name()),
+            None => tables.push(Table {
+                on: vec![judged.on.name()],
+                what,
+                before,
+                after,
+            }),
+        }
     }
     Ok(tables)
 }
@@ -160,4 +168,36 @@ fn lines(one: &str, other: &str) -> Vec<Line> {
         }
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_the_other_table_has_not_are_marked() {
+        let marks = |one: &str, other: &str| -> Vec<_> {
+            let lines = lines(one, other).into_iter();
+            lines.map(|line| (line.text, line.differs)).collect()
+        };
+        let line = |text: &str, differs| (text.to_owned(), differs);
+        assert_eq!(
+            marks("0 8 free\n8 8 taken", "0 16 free\n8 8 taken"),
+            [line("0 8 free", true), line("8 8 taken", false)]
+        );
+        assert_eq!(marks("", "0 16 free"), []);
+    }
+
+    #[test]
+    fn of_a_long_table_what_is_alike_is_counted() {
+        let table: String = (0..20).map(|n| format!("{n}\n")).collect();
+        let shown = lines(&table, &table);
+        assert_eq!(shown.len(), ALIKE_MAX + 1);
+        assert_eq!(shown[ALIKE_MAX].text, "... 14 more lines");
+        assert_eq!(
+            lines(&table, "").len(),
+            20,
+            "what differs is what one looks for"
+        );
+    }
 }

@@ -15,22 +15,22 @@ use crate::replay::{Judged, Side};
 
 /// Room for the addresses at the left, in pixels, as all below.
 const LEFT: f64 = 84.0;
-/// An op's column where there are few.
-const COLUMN: f64 = 56.0;
-/// And where there are many.
-const NARROW_COLUMN: f64 = 26.0;
-/// From how many ops on columns are narrow.
-const MANY_OPS: usize = 24;
+/// What the ops share as long as each gets its least; it is wide enough for the lanes' headings.
+const OPS: f64 = 1040.0;
+/// The least and the most width of an op's column.
+const COLUMN: (f64, f64) = (26.0, 160.0);
 /// A lane's height without its heading.
-const LANE: f64 = 150.0;
+const LANE: f64 = 168.0;
 /// Its heading's.
 const HEADING: f64 = 30.0;
 /// The numbers of the ops, above all lanes.
 const NUMBERS: f64 = 24.0;
 /// Below this height a block can hardly be seen, or hit.
 const BLOCK_MIN: f64 = 3.0;
-/// The height of a line of text, and the width of a character.
-const TEXT: (f64, f64) = (13.0, 6.8);
+/// How far addresses must be apart to be read.
+const ADDRESS: f64 = 13.0;
+/// The least height of a block that its label fits into, and the width of a character of it.
+const LABEL: (f64, f64) = (10.0, 6.2);
 
 /// Everything that is drawn, in pixels.
 #[derive(Serialize)]
@@ -97,13 +97,10 @@ impl Timeline {
         broken: usize,
         shown: Range<usize>,
     ) -> Self {
-        let column = if shown.len() > MANY_OPS {
-            NARROW_COLUMN
-        } else {
-            COLUMN
-        };
+        let column = px(OPS / shown.len() as f64).clamp(COLUMN.0, COLUMN.1);
+        let bytes = trace.geometry.bytes();
         let lanes = blocks(declaration, trace, judged, broken);
-        let scale = Scale::new(places(&lanes, trace.geometry.bytes(), &shown));
+        let scale = Scale::new(places(&lanes, bytes, &shown));
         let x = |op: usize| LEFT + column * (op - shown.start) as f64;
         let lanes: Vec<_> = lanes
             .into_iter()
@@ -115,8 +112,9 @@ impl Timeline {
                 let drawn = visible.map(|span| {
                     let from = x(span.ops.start.max(shown.start));
                     let width = x(span.ops.end.min(shown.end)) - from;
-                    let low = up(span.offset);
-                    let height = (low - up(span.end())).max(BLOCK_MIN);
+                    let drawn = span.drawn(bytes);
+                    let low = up(drawn.start);
+                    let height = (low - up(drawn.end)).max(BLOCK_MIN);
                     Drawn {
                         x: px(from + 1.0),
                         y: px(low - height),
@@ -128,7 +126,7 @@ impl Timeline {
                     }
                 });
                 let ticks = scale
-                    .ticks(TEXT.0 / LANE)
+                    .ticks(ADDRESS / LANE)
                     .into_iter()
                     .map(|(place, _)| Tick {
                         y: px(up(place)),
@@ -145,7 +143,7 @@ impl Timeline {
             })
             .collect();
         Self {
-            width: x(shown.end) + 12.0,
+            width: x(shown.end).max(LEFT + OPS) + 12.0,
             height: NUMBERS + (LANE + HEADING) * lanes.len() as f64 + 10.0,
             left: LEFT,
             top: NUMBERS,
@@ -174,14 +172,19 @@ fn px(length: f64) -> f64 {
 fn label(span: &Span, width: f64, height: f64) -> String {
     let Handle(handle) = span.handle;
     let texts = [format!("a{handle} {} B", span.size), format!("a{handle}")];
-    let fits = |text: &String| height >= TEXT.0 && TEXT.1 * text.len() as f64 + 6.0 <= width;
+    let fits = |text: &String| height >= LABEL.0 && LABEL.1 * text.len() as f64 + 6.0 <= width;
     texts.into_iter().find(fits).unwrap_or_default()
 }
 
 fn told(span: &Span, unit: u64) -> String {
     let block = evidence::sized_block(unit, span.handle, span.offset, span.size);
-    let end = evidence::offset(unit, span.end());
-    format!("{block}, up to {end}; from op {}", span.ops.start)
+    let to = span.offset.checked_add_unsigned(span.size);
+    let to = to.map(|to| format!(", up to {}", evidence::offset(unit, to)));
+    format!(
+        "{block}{}, from op {}",
+        to.unwrap_or_default(),
+        span.ops.start
+    )
 }
 
 /// Where blocks begin and end, and the heap.
@@ -189,7 +192,8 @@ fn places(lanes: &[Blocks], heap: u64, shown: &Range<usize>) -> Vec<i64> {
     let spans = lanes.iter().flat_map(|lane| &lane.spans);
     let visible = spans.filter(|span| span.is_within(shown));
     visible
-        .flat_map(|span| [span.offset, span.end()])
+        .map(|span| span.drawn(heap))
+        .flat_map(|drawn| [drawn.start, drawn.end])
         .chain([0, heap.cast_signed()])
         .collect()
 }
