@@ -8,7 +8,7 @@
 //!
 //! Everything is drawn here; the script only filters, sorts and steps. No text of others reaches it, nor
 //! the style sheet: whatever a template prints is escaped, control characters first
-//! ([`crate::printable`]) and HTML then, in one place ([`render`]).
+//! ([`crate::printable`]) and HTML then, in one place (`render`).
 
 mod find;
 mod scale;
