@@ -10,7 +10,10 @@ use kmem_rig::adapter;
 use kmem_rig::host::Host;
 
 /// Hands out its region from the start; what a test wants to be wrong is said by constants.
-struct Bump<const WRONG: u8>(*mut u8);
+struct Bump<const WRONG: u8> {
+    next: *mut u8,
+    heap_bytes: usize,
+}
 
 const NOTHING: u8 = 0;
 const CONSTRUCTOR_PANICS: u8 = 1;
@@ -22,6 +25,8 @@ const DECLARED_NATIVE: u8 = 6;
 const DECLARED_TABLE: u8 = 7;
 const REGION_TOO_SMALL: u8 = 8;
 const CONSTRUCTOR_FAULTS: u8 = 9;
+const LARGE_HEAP_PANICS: u8 = 10;
+const LARGE_HEAP_FREE_PANICS: u8 = 11;
 
 impl<const WRONG: u8> Subject for Bump<WRONG> {
     const DECLARATION: Declaration = {
@@ -48,26 +53,32 @@ impl<const WRONG: u8> Subject for Bump<WRONG> {
             // SAFETY: there is none; that is what is tried.
             CONSTRUCTOR_FAULTS => unsafe { region.start.wrapping_sub(8).write_volatile(1) },
             REGION_TOO_SMALL => assert!(region.bytes >= 4096, "4096 bytes are needed"),
-            OTHER_MEMORY => {
-                return Self(Box::leak(vec![0; 1 << 20].into_boxed_slice()).as_mut_ptr());
-            }
+            LARGE_HEAP_PANICS => assert!(region.bytes <= 4096, "too many size classes"),
             _ => {}
         }
-        Self(region.start)
+        let next = match WRONG {
+            OTHER_MEMORY => Box::leak(vec![0; 1 << 20].into_boxed_slice()).as_mut_ptr(),
+            _ => region.start,
+        };
+        let heap_bytes = region.bytes;
+        Self { next, heap_bytes }
     }
 
     unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
         if WRONG == NO_MEMORY {
             return null_mut();
         }
-        let block = self.0.wrapping_add(self.0.align_offset(layout.align()));
-        self.0 = block.wrapping_add(layout.size());
+        let block = self
+            .next
+            .wrapping_add(self.next.align_offset(layout.align()));
+        self.next = block.wrapping_add(layout.size());
         block
     }
 
     unsafe fn free(&mut self, _: *mut u8, _: Layout) -> Freed {
-        assert!(WRONG != FREE_PANICS, "free is not implemented");
         match WRONG {
+            FREE_PANICS => panic!("free is not implemented"),
+            LARGE_HEAP_FREE_PANICS if self.heap_bytes > 4096 => panic!("no such size class"),
             FREE_REFUSES => Freed::Refused,
             _ => Freed::Done,
         }
@@ -121,6 +132,12 @@ fn a_wrong_adapter_is_named_with_what_it_did_and_what_to_look_at() {
         assert!(error.starts_with("the adapter of `my-heap`"), "{error}");
         assert!(error.contains(said), "{error}, where {said} was expected");
     }
+}
+
+#[test]
+fn what_only_a_larger_heap_breaks_is_the_allocators_own_and_left_to_a_hunt() {
+    assert_eq!(checked::<Bump<LARGE_HEAP_PANICS>>(), Ok(()));
+    assert_eq!(checked::<Bump<LARGE_HEAP_FREE_PANICS>>(), Ok(()));
 }
 
 #[test]
