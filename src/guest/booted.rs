@@ -23,7 +23,7 @@ const BOOT_PAUSE: Duration = Duration::from_micros(200);
 /// Looks at the mailbox between two looks at the clock.
 const SPINS: u32 = 64;
 /// How long to look at the mailbox without a pause: most requests end sooner, even if the guest was asleep.
-/// Who slept before that would let it fall asleep in turn (it does after 50 us without work), and so on,
+/// Who slept before that would let it fall asleep in turn (it does after as long without work), and so on,
 /// request by request.
 const SPIN: Duration = Duration::from_micros(300);
 /// Between two looks at a guest that takes longer. Sleeping leaves the processor to it.
