@@ -27,11 +27,11 @@ TARGET ?= kmem
 run: SECONDS ?= 20
 fuzz: SECONDS ?= 60
 
-.PHONY: help setup run build rig guest guest-coverage test fuzz replay review seeds lint known-bugs bench soak ci
+.PHONY: help setup run build rig guest guest-coverage test test-partition fuzz replay review seeds lint known-bugs bench soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install what is missing: QEMU, gdb, Rust targets, cargo tools
 	@scripts/setup.sh
@@ -54,8 +54,12 @@ guest-coverage: setup
 
 test: guest guest-coverage ## Run every test: host, guest, snapshots, documentation, fuzz smoke runs
 	scripts/test.sh
+	scripts/replay-parts.sh
 	cargo test --doc --workspace --locked --quiet
 	scripts/smoke.sh
+
+test-partition: guest ## Replay the committed traces in parts, from an archive, as several machines would
+	scripts/replay-parts.sh
 
 fuzz: setup $(if $(filter guest,$(TARGET)),guest-coverage) ## Fuzz one target until its first find (TARGET=kmem SECONDS=60)
 	@mkdir -p fuzz/corpus/$(TARGET)

@@ -1,21 +1,28 @@
 //! What the tests here share: the guest, the regressions, and the one way to assert a snapshot.
 
+use std::env;
 use std::path::{Path, PathBuf};
 
+use include_dir::{Dir, include_dir};
 use kmem_rig::guest::{Configuration, Guest, Mode, find_image};
 use kmem_rig::input;
 use kmem_rig::regression::Regression;
 
-/// The repository's top.
+/// The snapshots as they were when this was built, for tests that run where there is no repository.
+static SNAPSHOTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../snapshots");
+
+/// The repository's top: where nextest says that it is, since tests may be run from an archive in
+/// another place than they were built in.
 ///
 /// # Panics
 /// Never: this crate lies below it.
 #[must_use]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("a crate below the top")
-        .to_owned()
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    env::var_os("NEXTEST_WORKSPACE_ROOT").map_or_else(
+        || built_in.expect("a crate below the top").to_owned(),
+        PathBuf::from,
+    )
 }
 
 /// The processes whose parent is `parent`, as the kernel lists them; a zombie is none.
@@ -89,15 +96,32 @@ pub fn regressions() -> Vec<Regression> {
 }
 
 /// Asserts a snapshot of the project: in the one folder all of them lie in, under its bare name,
-/// whoever asks. Two sides that assert the same name assert the same text.
+/// whoever asks. Two sides that assert the same name assert the same text. Where there is no such
+/// folder, the text is held against the snapshot that was built in, and nothing is proposed.
 ///
 /// # Panics
 /// When the text is not the snapshot's.
 pub fn assert_snapshot(name: &str, text: &str) {
+    let folder = root().join("snapshots");
+    if !folder.is_dir() {
+        let built_in = built_in_snapshot(name);
+        assert_eq!(text.trim_end(), built_in.trim_end(), "{name}.snap");
+        return;
+    }
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(root().join("snapshots"));
+    settings.set_snapshot_path(folder);
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.remove_info();
     settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// A snapshot's text without insta's header, which ends at the second line of dashes.
+fn built_in_snapshot(name: &str) -> &'static str {
+    let file = SNAPSHOTS
+        .get_file(format!("{name}.snap"))
+        .unwrap_or_else(|| panic!("no snapshot `{name}` was built in"));
+    let text = file.contents_utf8().expect("a snapshot is text");
+    let parts = text.splitn(3, "---\n");
+    parts.last().expect("a text has a last part")
 }

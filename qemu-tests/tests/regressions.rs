@@ -1,74 +1,11 @@
-//! Every committed regression: its verdicts, and the tables it leaves, on the host and in the
-//! guest in both modes, against the same snapshot.
+//! The regressions as a whole: their form, the corpora they seed, and that a replay repeats itself.
+//! What each of them does is in `replay.rs`.
 
 use kmem_rig::executor::Executor;
-use kmem_rig::guest::Guest;
 use kmem_rig::host::Host;
 use kmem_rig::registry::by_name;
 use kmem_rig::regression::Regression;
-use kmem_rig::testing::account;
-use qemu_tests::{assert_snapshot, boot, boot_as, regressions, supervisor};
-
-fn assert_tables(executor: &mut dyn Executor) {
-    for regression in regressions() {
-        let account = account(&regression, executor).unwrap();
-        assert_snapshot(&regression.name, &account);
-    }
-}
-
-#[test]
-fn tables_on_the_host() {
-    assert_tables(&mut Host::new().unwrap());
-}
-
-#[test]
-fn tables_in_the_guest() {
-    let mut guest = boot();
-    assert_tables(&mut guest);
-}
-
-#[test]
-fn tables_in_the_guest_in_supervisor_mode() {
-    assert_tables(&mut boot_as(&supervisor()));
-}
-
-#[test]
-fn verdicts_are_as_expected_and_op_by_op_equal_on_both_sides() {
-    verdicts_are_those_of_the_host(boot());
-}
-
-#[test]
-fn verdicts_are_as_expected_and_op_by_op_equal_in_supervisor_mode() {
-    verdicts_are_those_of_the_host(boot_as(&supervisor()));
-}
-
-fn verdicts_are_those_of_the_host(mut guest: Guest) {
-    let mut host = Host::new().unwrap();
-    for regression in regressions() {
-        assert!(
-            !regression.expectations.is_empty(),
-            "{} expects nothing",
-            regression.name
-        );
-        for expected in &regression.expectations {
-            let (name, trace) = (&regression.name, &regression.trace);
-            let entry = by_name(&expected.subject).unwrap();
-            let (on_host, verdict) = host.verdict(entry, trace, regression.rules).unwrap();
-            let (in_guest, guests) = guest.verdict(entry, trace, regression.rules).unwrap();
-            assert!(
-                expected.is_met_by(&verdict),
-                "{name} on the host: {verdict:?}"
-            );
-            assert!(
-                expected.is_met_by(&guests),
-                "{name} in the guest: {guests:?}"
-            );
-            let differs =
-                kmem_rig::compare::compare(&entry.declaration, trace, &on_host, &in_guest);
-            assert_eq!(differs, None, "{name} on {expected}");
-        }
-    }
-}
+use qemu_tests::{boot, regressions};
 
 #[test]
 fn a_replay_repeats_itself_a_thousand_times() {
