@@ -27,7 +27,7 @@ TARGET ?= kmem
 run: SECONDS ?= 20
 fuzz: SECONDS ?= 60
 
-.PHONY: help setup run build rig guest guest-coverage test test-partition fuzz replay review seeds lint known-bugs bench soak ci
+.PHONY: help setup run build rig guest guest-coverage test test-partition coverage fuzz replay review seeds lint known-bugs bench soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
@@ -60,6 +60,9 @@ test: guest guest-coverage ## Run every test: host, guest, snapshots, documentat
 
 test-partition: guest ## Replay the committed traces in parts, from an archive, as several machines would
 	scripts/replay-parts.sh
+
+coverage: guest ## Count the lines that tests reach, on the host and in the guest (target/coverage/index.html)
+	@scripts/coverage.sh
 
 fuzz: setup $(if $(filter guest,$(TARGET)),guest-coverage) ## Fuzz one target until its first find (TARGET=kmem SECONDS=60)
 	@mkdir -p fuzz/corpus/$(TARGET)

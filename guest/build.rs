@@ -25,8 +25,9 @@ fn main() {
 }
 
 /// The sections. Data are loaded to where they are used, and what has no initial value is not loaded:
-/// memory starts as zeros. Counters of an instrumented image lie as `coverage` finds them: apart from
-/// data, whose checksum they would change, and in whole words, in which the host reads them.
+/// memory starts as zeros. Counters of an instrumented image, SanitizerCoverage's of edges or those that
+/// LLVM's source lines are counted by, lie as `coverage` finds them: apart from data, whose checksum
+/// they would change, and in whole words, in which the host reads them.
 const SECTIONS: &str = "ENTRY(_start)
 SECTIONS {
   .text : ALIGN(8) {
@@ -44,6 +45,8 @@ SECTIONS {
   } > CONSTANTS
   .eh_frame : { KEEP(*(.eh_frame)) } > CONSTANTS
   .settled : { *(.settled .settled.*) } > CONSTANTS
+  __llvm_prf_data : ALIGN(8) { KEEP(*(__llvm_prf_data)); } > CONSTANTS
+  __llvm_prf_names : { KEEP(*(__llvm_prf_names)); } > CONSTANTS
   .data : ALIGN(8) {
     __sdata = .;
     __global_pointer$ = . + 0x800;
@@ -52,11 +55,12 @@ SECTIONS {
     __edata = .;
   } > WRITABLE
   .bss (NOLOAD) : ALIGN(8) { *(.sbss .sbss.* .bss .bss.* COMMON); } > WRITABLE
-  __sancov_cntrs (NOLOAD) : ALIGN(8) {
+  .counters (NOLOAD) : ALIGN(8) {
     __start_counters = .;
     __start___sancov_cntrs = .;
     KEEP(*(__sancov_cntrs));
     __stop___sancov_cntrs = .;
+    KEEP(*(__llvm_prf_cnts));
     . = ALIGN(8);
     __stop_counters = .;
   } > WRITABLE

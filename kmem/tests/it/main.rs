@@ -2,8 +2,9 @@
 //!
 //! `arena` gives memory with guards, `fixture` a heap over it in terms of offsets; the others each
 //! show one side: `policy` and `random` the correct generation, `published` the defects of 2019,
-//! `defects` the planted ones, `side` what is kept beside the heap, `endless` those of either kind that never return, `refusals`,
-//! `pages` and `global` what their names say.
+//! `defects` the planted ones, `side` what is kept beside the heap, `endless` those of either kind that
+//! never return, `words` what is said of refusals and tables, `refusals`, `pages` and `global` what their
+//! names say.
 
 mod arena;
 mod defects;
@@ -17,3 +18,4 @@ mod published;
 mod random;
 mod refusals;
 mod side;
+mod words;
