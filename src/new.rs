@@ -114,7 +114,8 @@ pub fn workspace(folder: &Path, name: &str, rig: Option<&Path>) -> Result<()> {
         let mut text = text
             .replace("my-heap", name)
             .replace("my_heap", &snake(name))
-            .replace("MyHeap", &pascal(name));
+            .replace("MyHeap", &pascal(name))
+            .replace("@VERSION@", env!("CARGO_PKG_VERSION"));
         for (mark, package) in PACKAGES {
             text = text.replace(
                 mark,

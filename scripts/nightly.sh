@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# A night's work on one fuzz target: fuzz on from the corpus of the nights before, minimise what the corpus
+# has become, and hand the finds to triage. 0: nothing that no regression shows; 1: something new, as
+# traces and as a page in target/nightly/TARGET; 2: there was no fuzzing.
+# Usage: scripts/nightly.sh TARGET SECONDS
+set -euo pipefail
+cd "$(dirname "$0")/.."
+trap 'exit 130' INT TERM
+
+target=$1
+seconds=$2
+work=target/nightly/$target
+corpus=fuzz/corpus/$target
+log=$work/fuzz.log
+dictionary=fuzz/$target.dict
+[ -f "$dictionary" ] || dictionary=fuzz/kmem.dict
+
+rm -rf "$work"
+mkdir -p "$corpus" "$work"/{artifacts,finds,tmp}
+cargo +nightly fuzz build -O "$target" || exit 2
+
+# Fork mode goes on after a crash; its exit status tells only how the last job ended.
+echo "fuzzing $target for $seconds s from $(find "$corpus" -type f | wc -l) inputs and the seeds, log in $log"
+fuzz=(
+    -fork="$(nproc)" -ignore_crashes=1 -ignore_timeouts=1 -ignore_ooms=1
+    -timeout=10 -reduce_inputs=0 -max_total_time="$seconds"
+    -dict="$dictionary" -artifact_prefix="$work/artifacts/"
+)
+RUST_BACKTRACE=0 TMPDIR=$PWD/$work/tmp \
+    cargo +nightly fuzz run -O "$target" "$corpus" "fuzz/seeds/$target" -- "${fuzz[@]}" \
+    >"$log" 2>&1 || true
+if ! grep -q '^INFO: exiting' "$log"; then
+    tail -n 40 "$log" >&2
+    echo "error: libFuzzer did not run to its end; the whole log is $log" >&2
+    exit 2
+fi
+
+# The corpus of the next night. One that could not be minimised is only larger.
+cargo +nightly fuzz cmin -O "$target" "$corpus" >"$work/cmin.log" 2>&1 ||
+    echo "the corpus was not minimised, see $work/cmin.log"
+echo "the corpus has $(find "$corpus" -type f | wc -l) inputs"
+
+[ -n "$(ls -A "$work/artifacts")" ] || { echo "no find"; exit 0; }
+case $target in
+    guest) subject=kmem ;;
+    trace_text) echo "error: text that does not print as it parses, in $work/artifacts" >&2; exit 1 ;;
+    *) subject=${target//_/-} ;;
+esac
+status=0
+target/release/kmem-rig triage "$work/artifacts" --subject "$subject" --out "$work/finds" \
+    --found "make nightly, libFuzzer" || status=$?
+[ -z "$(ls -A "$work/finds")" ] ||
+    target/release/kmem-rig report "$work/finds" -o "$work/report.html" || [ $? = 1 ]
+exit "$status"
