@@ -54,10 +54,11 @@ guest-coverage: setup
 	RUSTC_WRAPPER=$(CURDIR)/scripts/count-edges.sh \
 		cargo build --release --locked $(GUEST_OF) target/guest-coverage
 
-test: test-suite ## Run every test: host, guest, snapshots, documentation, fuzz smoke runs
+test: test-suite ## Run every test: host, guest, snapshots, documentation, Miri, fuzz smoke runs
+	scripts/miri.sh
 	scripts/smoke.sh
 
-test-suite: guest guest-coverage ## The same without running the fuzz targets
+test-suite: guest guest-coverage ## The same without Miri and the fuzz targets
 	scripts/test.sh
 	scripts/replay-parts.sh
 	cargo test --doc --workspace --locked --quiet

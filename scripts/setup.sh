@@ -83,6 +83,9 @@ root=$(sysroot "$stable")
 root=$(sysroot nightly)
 compgen -G "$root/lib/rustlib/*/bin/llvm-profdata" >/dev/null ||
     twice rustup component add llvm-tools --toolchain nightly
+# Miri builds the standard library from its sources.
+[ -x "$root/bin/cargo-miri" ] && [ -d "$root/lib/rustlib/src" ] ||
+    twice rustup component add miri rust-src --toolchain nightly
 
 # -- Cargo's subcommands --------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ controls=(
 # The screen against the judge, on two million traces of all subjects.
 KMEM_RIG_CASES=20000 cargo test --release --locked --quiet -p kmem-rig --lib the_screen
 
+scripts/miri.sh long
+
 execs=600000 # At some 38 ops a case, the five campaigns of a subject come to 10^8 ops and more.
 for subject in kmem page "${controls[@]}"; do
     for seed in 1 2 3 4 5; do

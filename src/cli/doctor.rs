@@ -12,7 +12,7 @@ use super::table::table;
 
 /// What the rig and its Makefile use: the command that shows it is there, what needs it, and the
 /// command that installs it.
-const TOOLS: [(&str, &[&str], &str, &str); 12] = [
+const TOOLS: [(&str, &[&str], &str, &str); 13] = [
     (
         "QEMU for riscv64",
         &["qemu-system-riscv64", "--version"],
@@ -64,6 +64,12 @@ const TOOLS: [(&str, &[&str], &str, &str); 12] = [
         &["cargo", "+nightly", "--version"],
         "cargo fuzz",
         "rustup toolchain install nightly",
+    ),
+    (
+        "Miri",
+        &["cargo", "+nightly", "miri", "--version"],
+        "make test",
+        "rustup component add miri rust-src --toolchain nightly",
     ),
     (
         "cargo-fuzz",

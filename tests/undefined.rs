@@ -1,0 +1,290 @@
+//! Regressions and drawn traces in a form that Miri can run: no process, no mapping, and the heap and
+//! its side memory are two allocations of their own, of exactly as many bytes as the subject is given.
+//!
+//! Each trace is run twice. Once it is judged, as anywhere else. Once its calls alone are made, over
+//! memory that nobody has written yet: a subject that reads there what it has not put there does what
+//! Miri does not let pass, and so does a store one byte past the end, or a pointer out of thin air.
+//!
+//! `scripts/miri.sh` runs this under Miri; anywhere else it is a test as others are.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+
+use anyhow::Result;
+use harness::bare::{self, Block};
+use harness::entry::Entry;
+use harness::execute::{Completion, Plan, Sink, execute};
+use harness::geometry::Geometry;
+use harness::ground::Ground;
+use harness::heap::Workspace;
+use harness::observation::{Observation, Outcome};
+use harness::subject::Region;
+use harness::trace::Trace;
+use kmem_rig::executor::{Executor, measure_capacity};
+use kmem_rig::generate::Limits;
+use kmem_rig::hunt::draw;
+use kmem_rig::judge::Verdict;
+use kmem_rig::rules::Rules;
+use kmem_rig::run::{Run, RunEnd, RunOptions};
+use qemu_tests::regressions;
+use subjects::{by_name, ours};
+
+/// Ops of a drawn trace.
+const OPS_MAX: usize = 48;
+/// How regressions are checked: each byte of a large block, after each op, takes Miri minutes.
+const THOROUGH: RunOptions = match cfg!(miri) {
+    true => RunOptions::FAST,
+    false => RunOptions::STRICT,
+};
+/// The largest heap drawn: Miri takes as long for a larger one.
+const PAGES_MAX: u64 = 64;
+
+/// Bytes that nobody has written, and nobody else uses.
+struct Memory {
+    start: *mut u8,
+    layout: Layout,
+}
+
+impl Memory {
+    fn new(bytes: usize, align: usize) -> Self {
+        let layout = Layout::from_size_align(bytes.max(1), align).unwrap();
+        // SAFETY: the layout's size is not 0.
+        let start = unsafe { alloc(layout) };
+        assert!(!start.is_null(), "no memory for {layout:?}");
+        Self { start, layout }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new`, with this layout.
+        unsafe { dealloc(self.start, self.layout) };
+    }
+}
+
+/// A fresh heap of a geometry, and as much side memory as a subject asks for.
+struct Fresh {
+    heap: Memory,
+    side: Memory,
+    bytes: usize,
+}
+
+impl Fresh {
+    fn new(entry: &Entry, geometry: Geometry) -> Self {
+        let bytes = geometry.bytes() as usize;
+        Self {
+            heap: Memory::new(bytes, geometry.region_align() as usize),
+            side: Memory::new((entry.side_bytes)(bytes), 8),
+            bytes,
+        }
+    }
+
+    /// Valid as long as `self`.
+    const fn region(&self) -> Region {
+        Region {
+            start: self.heap.start,
+            bytes: self.bytes,
+            slack: 0,
+            side: self.side.start,
+        }
+    }
+}
+
+/// Runs traces in this process, without a net.
+struct Plain {
+    workspace: Box<Workspace>,
+    blocks: Vec<Block>,
+    capacities: HashMap<(&'static str, Geometry), u64>,
+    /// Kinds of op, each with how it was answered.
+    reached: BTreeSet<(&'static str, &'static str)>,
+}
+
+impl Plain {
+    fn new() -> Self {
+        Self {
+            workspace: Box::default(),
+            blocks: Vec::new(),
+            capacities: HashMap::new(),
+            reached: BTreeSet::new(),
+        }
+    }
+
+    /// Runs a trace both ways, and panics unless it ends in agreement.
+    fn check(&mut self, entry: &Entry, trace: &Trace, options: RunOptions, rules: Rules) {
+        let run = self.run(entry, trace, options).unwrap();
+        let verdict = self.judge(entry, trace, &run, rules).unwrap();
+        assert!(
+            verdict == Verdict::Agree,
+            "{} on {trace}\n{verdict:?}",
+            entry.name()
+        );
+        for (op, observation) in trace.ops.iter().zip(&run.observations) {
+            let answer = answer(observation.outcome);
+            self.reached.insert((op.kind().name(), answer));
+        }
+
+        let fresh = Fresh::new(entry, trace.geometry);
+        self.blocks.resize(trace.ops.len(), Block::NONE);
+        // SAFETY: the memory lives until the end of this call, and nobody else has it; the subject takes
+        // this geometry, or `run` had panicked.
+        unsafe { bare::run(entry, &trace.ops, fresh.region(), &mut self.blocks) };
+    }
+}
+
+const fn answer(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Placed(_) | Outcome::Done | Outcome::Capacity(_) => "done",
+        Outcome::Null => "null",
+        Outcome::Refused => "refused",
+        Outcome::NotExpressible | Outcome::NoBlock => "not called",
+    }
+}
+
+impl Executor for Plain {
+    fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run> {
+        let Trace { geometry, ref ops } = *trace;
+        assert!(
+            entry.declaration.accepts(geometry),
+            "{} on {geometry}",
+            entry.name()
+        );
+        let plan = Plan {
+            ops,
+            strength: options.strength,
+            tables: options.tables,
+            fresh_capacity: self.capacity_for(entry, trace)?,
+            meter: None,
+        };
+        let fresh = Fresh::new(entry, geometry);
+        // SAFETY: the memory lives until the end of this call, and nobody else has it.
+        let mut ground = Box::new(unsafe { Ground::new(fresh.region()) });
+        let mut kept = Kept::default();
+        // SAFETY: the subject takes this geometry.
+        let completion =
+            unsafe { execute(entry, plan, &mut ground, &mut self.workspace, &mut kept) };
+        let end = match completion {
+            Completion::Completed | Completion::Stopped => RunEnd::Completed,
+            Completion::Lost => RunEnd::Lost,
+        };
+        Ok(Run {
+            observations: kept.observations,
+            tables: kept.tables,
+            end,
+        })
+    }
+
+    fn fresh_capacity(&mut self, entry: &Entry, geometry: Geometry) -> Result<u64> {
+        let key = (entry.name(), geometry);
+        if let Some(&bytes) = self.capacities.get(&key) {
+            return Ok(bytes);
+        }
+        let bytes = measure_capacity(self, entry, geometry)?;
+        self.capacities.insert(key, bytes);
+        Ok(bytes)
+    }
+
+    fn confirm_hangs(&mut self, _: bool) {}
+}
+
+/// The sink that keeps everything.
+#[derive(Default)]
+struct Kept {
+    at: usize,
+    observations: Vec<Observation>,
+    tables: Vec<(usize, String)>,
+}
+
+impl Sink for Kept {
+    fn begin(&mut self, op: usize) {
+        self.at = op;
+    }
+
+    fn table(&mut self, text: &str) {
+        self.tables.push((self.at, text.to_owned()));
+    }
+
+    fn observe(&mut self, observation: &Observation) -> ControlFlow<()> {
+        self.observations.push(*observation);
+        ControlFlow::Continue(())
+    }
+}
+
+/// The allocators that are meant to be correct; or the one that is named, for whoever wants to see
+/// that a wrong one does not get by.
+fn subjects() -> Vec<&'static Entry> {
+    match std::env::var("KMEM_RIG_SUBJECT") {
+        Ok(name) => vec![by_name(&name).expect("a subject of this name")],
+        Err(_) => ours::ALL
+            .iter()
+            .filter(|entry| entry.declaration.policy.is_some())
+            .collect(),
+    }
+}
+
+/// Traces drawn for each subject; `make soak` asks for more.
+fn cases() -> u64 {
+    let cases = std::env::var("KMEM_RIG_CASES").ok();
+    cases.map_or(500, |cases| cases.parse().expect("a number of cases"))
+}
+
+#[test]
+fn regressions_are_run_without_undefined_behaviour() {
+    let mut plain = Plain::new();
+    let regressions = regressions();
+    for entry in subjects() {
+        let mut ran = 0;
+        for regression in &regressions {
+            let expected = regression
+                .expectations
+                .iter()
+                .find(|expected| expected.subject == entry.name());
+            // One that a subject cannot run at all, or is expected to fail, says nothing here.
+            if expected.is_some_and(|expected| expected.verdict == "agree") {
+                let (trace, rules) = (&regression.trace, regression.rules);
+                plain.check(entry, trace, THOROUGH, rules);
+                ran += 1;
+            }
+        }
+        assert!(
+            ran > 0,
+            "no regression expects anything of {}",
+            entry.name()
+        );
+    }
+}
+
+#[test]
+fn drawn_traces_are_run_without_undefined_behaviour() {
+    let mut plain = Plain::new();
+    for entry in subjects() {
+        let mut limits = Limits::of(&entry.declaration, OPS_MAX);
+        limits.misuse = true;
+        let largest = Geometry::from_pages(PAGES_MAX).unwrap();
+        limits.geometries.retain(|&geometry| geometry <= largest);
+        plain.reached.clear();
+        for case in 0..cases() {
+            let trace = draw(1, case, &limits);
+            plain.check(entry, &trace, RunOptions::FAST, Rules::ALL);
+        }
+        for reached in [
+            ("alloc", "done"),
+            ("alloc", "null"),
+            ("alloc_zeroed", "done"),
+            ("realloc", "done"),
+            ("realloc", "null"),
+            ("free", "done"),
+            ("free", "refused"),
+            ("free-interior", "refused"),
+            ("free-wild", "refused"),
+            ("capacity", "done"),
+        ] {
+            let name = entry.name();
+            // The traces are the same under Miri, and fewer.
+            assert!(
+                cfg!(miri) || plain.reached.contains(&reached),
+                "{name}: {reached:?}"
+            );
+        }
+    }
+}
