@@ -21,6 +21,7 @@ use crate::defect;
 use crate::page_descriptor::{LAST, TAKEN};
 use crate::page_error::PageError;
 use crate::page_print::{print_allocation, print_heading, print_sums};
+use crate::zero::zero_words;
 
 /// The correct generation.
 pub type Pages = PageRuns<{ defect::NONE }>;
@@ -90,8 +91,14 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
                 defect::PAGE_ZEROES_COUNT => pages,
                 _ => pages * PAGE_SIZE,
             };
-            // SAFETY: these pages were just handed out, so they lie in the region.
-            unsafe { start.write_bytes(0, bytes) };
+            match DEFECT {
+                // SAFETY: these pages were just handed out, so they lie in the region.
+                defect::PAGE_FIRST_UNALIGNED | defect::PAGE_ZEROES_COUNT => unsafe {
+                    start.write_bytes(0, bytes);
+                },
+                // SAFETY: as above; a page starts at a multiple of 8.
+                _ => unsafe { zero_words(start, bytes / size_of::<u64>()) },
+            }
         }
         start
     }

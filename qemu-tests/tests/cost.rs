@@ -9,6 +9,7 @@
 use std::fmt::Write;
 use std::fs;
 
+use harness::geometry::Geometry;
 use harness::op::Op;
 use harness::trace::Trace;
 use kmem_rig::bench::cost::{Order, Workload, measure};
@@ -81,6 +82,41 @@ fn counting_changes_no_observation_and_an_op_without_a_call_costs_nothing() {
             if matches!(op, Op::Table | Op::Write { .. }) {
                 assert_eq!(*cost, 0, "{}: {op:?}", regression.name);
             }
+        }
+    }
+}
+
+/// What a block of zeroes costs beyond one that holds anything.
+fn zeroing(guest: &mut Counted, name: &str, size: u64) -> u64 {
+    let mut cost = |zeroed| {
+        let mut trace = Trace::new(Geometry::published());
+        trace.ops.push(Op::Alloc {
+            size,
+            align: None,
+            zeroed,
+        });
+        let counted = guest.run(by_name(name).unwrap(), &trace, RunOptions::FAST);
+        counted.unwrap().costs[0]
+    };
+    cost(true) - cost(false)
+}
+
+#[test]
+fn zeroes_are_stored_once_and_by_words() {
+    /// Beside the stores: what says where they end, and the words behind the last eight.
+    const AROUND: u64 = 50;
+    let mut guest = boot();
+    for (name, sizes) in [
+        ("kmem", &[8_u64, 100, 512, 4096, 100_000][..]),
+        ("page", &[4096, 100_000]),
+    ] {
+        let unit = by_name(name).unwrap().declaration.unit.max(8);
+        for &size in sizes {
+            let words = size.next_multiple_of(unit) / 8;
+            let cost = zeroing(&mut guest, name, size);
+            // A store a word, and what counts them; a second pass, or bytes, would take more.
+            let range = words..=words + words / 2 + AROUND;
+            assert!(range.contains(&cost), "{name}, {size} bytes: {cost}");
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{CHUNK_BYTES_MIN, FirstFit, PAYLOAD_BYTES_MIN};
 use crate::align::PAGE_SIZE;
 use crate::chunk::HEADER_BYTES;
 use crate::defect;
+use crate::zero::zero_words;
 
 impl<const DEFECT: u8> FirstFit<DEFECT> {
     #[inline]
@@ -100,8 +101,8 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
             defect::HEADER_OVERWRITTEN if rounded < left => rounded + HEADER_BYTES,
             _ => rounded,
         };
-        // SAFETY: the block was just handed out with at least the size rounded up to 8.
-        unsafe { block.write_bytes(0, bytes) };
+        // SAFETY: the block, at a multiple of 8, was just handed out with at least the size rounded up to 8.
+        unsafe { zero_words(block, bytes / WORD_BYTES) };
         block
     }
 

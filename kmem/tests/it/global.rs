@@ -13,7 +13,7 @@ const REGION_PAGES: usize = 80;
 
 /// The same calls for both generations.
 macro_rules! exercise {
-    ($global:ident, $managed:expr) => {{
+    ($global:ident, $managed:expr, $keeps:expr) => {{
         use kmem::$global::{self, OsGlobalAlloc};
 
         let region = Arena::new(REGION_PAGES * PAGE_SIZE, 0xff);
@@ -64,19 +64,59 @@ macro_rules! exercise {
             $global::print_table(&mut table).unwrap();
             assert_eq!(table, format!("{:p}: Length = 262144     Taken = false\n", page(1)));
             assert!(os.alloc(layout(262_144, 8)).is_null());
+            $keeps();
             assert!(region.guards_are_intact());
         }
     }};
 }
 
+/// What the correct generation's `OsGlobalAlloc` does and the published one does not, on an empty heap.
+///
+/// # Safety
+///
+/// As for the functions of `kmem::global`.
+unsafe fn keeps_to_its_trait() {
+    let os = kmem::global::OsGlobalAlloc;
+    // SAFETY: the caller vouches for the layer; blocks are used while live, with their layouts.
+    unsafe {
+        for align in [1, 8, 16, 64, 512, 4096] {
+            let block = os.alloc(layout(24, align));
+            assert!(!block.is_null() && block.addr().is_multiple_of(align));
+            block.write_bytes(0xff, 24);
+            os.dealloc(block, layout(24, align));
+            let zeroed = os.alloc_zeroed(layout(24, align));
+            assert_eq!(zeroed, block);
+            assert!((0..24).all(|at| zeroed.add(at).read() == 0));
+            os.dealloc(zeroed, layout(24, align));
+        }
+
+        // Grows into what follows, shrinks, grows again: it stays where it is, with its contents.
+        let block = os.alloc(layout(100, 64));
+        block.write_bytes(7, 100);
+        for (from, to) in [(100, 200_000), (200_000, 8), (8, 100)] {
+            assert_eq!(os.realloc(block, layout(from, 64), to), block);
+            assert!((0..8).all(|at| block.add(at).read() == 7));
+        }
+        // It moves if it must, to an address that its alignment allows, or stays as it was.
+        let behind = os.alloc(layout(200, 8));
+        let moved = os.realloc(block, layout(100, 64), 1000);
+        assert!(moved != block && moved.addr().is_multiple_of(64));
+        assert!((0..8).all(|at| moved.add(at).read() == 7));
+        assert!(os.realloc(moved, layout(1000, 64), 262_144).is_null());
+        assert_eq!(moved.read(), 7);
+        os.dealloc(moved, layout(1000, 64));
+        os.dealloc(behind, layout(200, 8));
+    }
+}
+
 #[test]
 fn correct_generation() {
-    exercise!(global, 79);
+    exercise!(global, 79, keeps_to_its_trait);
 }
 
 #[test]
 fn published_generation() {
-    exercise!(global_2019, 80);
+    exercise!(global_2019, 80, || {});
 }
 
 #[test]

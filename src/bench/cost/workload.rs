@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
-use harness::geometry::Geometry;
+use harness::geometry::{Geometry, PAGE_BYTES};
 use harness::op::{Handle, Op};
 use harness::trace::Trace;
 
@@ -42,6 +42,8 @@ pub enum Order {
     FarUp,
     /// A block is asked for and a drawn one freed, sizes from 8 to 512 bytes.
     Mixed,
+    /// A page of zeroes is asked for, and freed.
+    Zeroed,
 }
 
 impl Order {
@@ -54,6 +56,7 @@ impl Order {
             Self::Fragmented => "fragmented",
             Self::FarUp => "far-up",
             Self::Mixed => "mixed",
+            Self::Zeroed => "zeroed",
         }
     }
 }
@@ -80,7 +83,7 @@ impl Workload {
     pub fn new(order: Order, live: usize) -> Self {
         let mut draft = Draft::new();
         match order {
-            Order::Sequential => (0..live).for_each(|_| draft.alloc(SEQUENTIAL.0)),
+            Order::Sequential | Order::Zeroed => (0..live).for_each(|_| draft.alloc(SEQUENTIAL.0)),
             Order::Random => (0..live).for_each(|_| draft.alloc_drawn(DRAWN)),
             Order::Fragmented => draft.fill_and_thin(live, DRAWN),
             Order::FarUp => draft.fill_and_thin(live, HOLES),
@@ -114,8 +117,9 @@ impl Workload {
         // A far-up heap of 10,000 chunks, half of them holes.
         let far_up = (Order::FarUp, live_max / 2);
         let mixed = (Order::Mixed, 1_000);
+        let zeroed = (Order::Zeroed, LIVE[0]);
         cells
-            .chain([far_up, mixed])
+            .chain([far_up, mixed, zeroed])
             .map(|(order, live)| Self::new(order, live))
             .collect()
     }
@@ -142,10 +146,14 @@ impl Draft {
     }
 
     fn alloc(&mut self, size: u64) {
+        self.ask(size, false);
+    }
+
+    fn ask(&mut self, size: u64, zeroed: bool) {
         self.trace.ops.push(Op::Alloc {
             size,
             align: None,
-            zeroed: false,
+            zeroed,
         });
         self.live.push_back(Handle(self.issued));
         self.issued += 1;
@@ -204,6 +212,10 @@ impl Draft {
                 self.alloc_drawn(MIXED);
                 let freed = self.draw();
                 self.free(freed);
+            }
+            Order::Zeroed => {
+                self.ask(PAGE_BYTES, true);
+                self.free(self.live.len() - 1);
             }
         }
     }
