@@ -55,13 +55,13 @@ guest-coverage: setup
 		cargo build --release --locked $(GUEST_OF) target/guest-coverage
 
 test: test-suite ## Run every test: host, guest, snapshots, documentation, Miri, fuzz smoke runs
-	scripts/miri.sh
 	scripts/smoke.sh
 
-test-suite: guest guest-coverage ## The same without Miri and the fuzz targets
+test-suite: guest guest-coverage ## The same without running the fuzz targets
 	scripts/test.sh
 	scripts/replay-parts.sh
 	cargo test --doc --workspace --locked --quiet
+	scripts/miri.sh
 
 test-partition: guest ## Replay the committed traces in parts, from an archive, as several machines would
 	scripts/replay-parts.sh

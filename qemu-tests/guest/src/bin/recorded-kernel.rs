@@ -12,69 +12,30 @@
 
 extern crate alloc;
 
+#[path = "../kernel.rs"]
+mod kernel;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::UnsafeCell;
-use core::fmt::{self, Write};
-use core::panic::PanicInfo;
+use core::fmt::Write;
 
-use harness::geometry::{Geometry, PAGE_BYTES};
+use harness::geometry::Geometry;
 use harness::recorder::{Lines, Recorder};
-use kmem::global::{self, OsGlobalAlloc};
+use kernel::{Console, leave, say};
+use kmem::global::OsGlobalAlloc;
 
 /// The kernel's allocator: of 64 pages, and recorded. At most 896 blocks are live at a time.
 #[global_allocator]
 static ALLOCATOR: Recorder<OsGlobalAlloc, Lines<Console>, 1024> =
     Recorder::new(OsGlobalAlloc, Geometry::published(), Lines::marked(Console));
 
-/// The heap's 64 pages, the page table's one, and one for the page allocator's descriptors.
-const MEMORY_BYTES: usize = 66 * PAGE_BYTES as usize;
-
-#[repr(align(4096))]
-struct Memory(UnsafeCell<[u8; MEMORY_BYTES]>);
-
-// SAFETY: `main` alone refers to it, once, and gives it to the page allocator for good.
-unsafe impl Sync for Memory {}
-
-static MEMORY: Memory = Memory(UnsafeCell::new([0; MEMORY_BYTES]));
-
-/// The UART of `virt`.
-struct Console;
-
-impl Write for Console {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        const TRANSMIT: *mut u8 = 0x1000_0000 as *mut u8;
-        const STATUS: *const u8 = 0x1000_0005 as *const u8;
-        const CAN_TRANSMIT: u8 = 1 << 5;
-        for byte in text.bytes() {
-            // SAFETY: the registers are the machine's, and there is one hart and no interrupt handler.
-            unsafe {
-                while STATUS.read_volatile() & CAN_TRANSMIT == 0 {}
-                TRANSMIT.write_volatile(byte);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A message of the kernel's own. Formatting it allocates nothing.
-macro_rules! say {
-    ($($message:tt)+) => {
-        // The console never fails.
-        let _ = writeln!(Console, $($message)+);
-    };
-}
-
 #[riscv_rt::entry]
 fn main() -> ! {
     say!("kernel: booting");
-    // SAFETY: one hart, no interrupt handlers, and nothing was allocated yet; the memory is nobody else's.
-    unsafe {
-        global::page::init(MEMORY.0.get().cast(), MEMORY_BYTES);
-        global::init();
-    }
+    // SAFETY: the first call of this hart's, which is the only one; there are no interrupt handlers.
+    unsafe { kernel::init() };
     ALLOCATOR.start();
     for round in 0..40 {
         let (names, queue) = work(round);
@@ -104,20 +65,4 @@ fn work(round: usize) -> (usize, usize) {
     }
     devices.retain(|_, ids| ids.len() > 1);
     (devices.len(), messages.len())
-}
-
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    say!("kernel: {info}");
-    leave(0x3333)
-}
-
-/// Ends the machine through `virt`'s test device.
-fn leave(code: u32) -> ! {
-    const TEST_DEVICE: *mut u32 = 0x0010_0000 as *mut u32;
-    // SAFETY: the register is the machine's.
-    unsafe { TEST_DEVICE.write_volatile(code) };
-    loop {
-        riscv::asm::wfi();
-    }
 }
