@@ -3,39 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use qemu_tests::root;
-
-/// Builds of all workspaces here share one target folder, in which the rig is then built once.
-fn target() -> PathBuf {
-    root().join("target/own")
-}
-
-/// Runs a program to its end, and returns its exit code and what it printed.
-fn run(folder: &Path, program: &str, arguments: &[&str]) -> (i32, String) {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .env("CARGO_TARGET_DIR", target())
-        // What Cargo tells a test is not for a Cargo that a test runs.
-        .env_remove("CARGO_MANIFEST_DIR")
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .output()
-        .unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    (
-        output.status.code().unwrap_or(-1),
-        String::from_utf8_lossy(&text).into_owned(),
-    )
-}
-
-fn succeed(folder: &Path, program: &str, arguments: &[&str]) -> String {
-    let (code, text) = run(folder, program, arguments);
-    assert_eq!(code, 0, "{program} {arguments:?}:\n{text}");
-    text
-}
+use qemu_tests::workspace::{binary, build, fresh, lock, run, succeed};
 
 fn new(folder: &Path, name: &str) {
     let rig = root();
@@ -46,13 +18,6 @@ fn new(folder: &Path, name: &str) {
         env!("CARGO_BIN_EXE_kmem-rig"),
         &[&arguments[..], &[rig]].concat(),
     );
-}
-
-/// A folder of the target folder that is not there yet, as deep in the repository as `examples/x`.
-fn fresh(name: &str) -> PathBuf {
-    let folder = root().join("target").join(name);
-    let _ = fs::remove_dir_all(&folder);
-    folder
 }
 
 /// Every file below a folder: its path from there, and its text.
@@ -83,14 +48,6 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Gives a workspace the rig's own lock files to start from.
-fn lock(folder: &Path) {
-    for (from, to) in [("", ""), ("qemu-tests/guest", "guest"), ("fuzz", "fuzz")] {
-        let lock = |folder: PathBuf| folder.join("Cargo.lock");
-        fs::copy(lock(root().join(from)), lock(folder.join(to))).unwrap();
-    }
-}
-
 /// The packages of a lock file with their versions.
 fn packages(lock: &Path) -> BTreeSet<(String, String)> {
     let text = fs::read_to_string(lock).unwrap();
@@ -103,31 +60,6 @@ fn packages(lock: &Path) -> BTreeSet<(String, String)> {
     pairs
         .filter_map(|pair| Some((value(pair[0], "name")?, value(pair[1], "version")?)))
         .collect()
-}
-
-/// Builds a workspace's binary and its guest, as its Makefile does, from what is here already.
-fn build(folder: &Path) {
-    succeed(folder, "cargo", &["build", "--release", "--offline"]);
-    let guest = [
-        "--manifest-path",
-        "guest/Cargo.toml",
-        "--target",
-        "riscv64gc-unknown-none-elf",
-    ];
-    succeed(
-        folder,
-        "cargo",
-        &[&["build", "--release", "--offline"], &guest[..]].concat(),
-    );
-}
-
-fn binary(name: &str) -> String {
-    target()
-        .join("release")
-        .join(name)
-        .to_str()
-        .unwrap()
-        .to_owned()
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the tests here share: the guest, the regressions, and the one way to assert a snapshot.
 
+pub mod workspace;
+
 use std::env;
 use std::path::{Path, PathBuf};
 
