@@ -29,7 +29,7 @@ fuzz nightly: SECONDS ?= 60
 # What `make cost` compares with.
 BEFORE ?= target/cost.tsv
 
-.PHONY: help setup run build rig guest guest-coverage test test-suite test-partition coverage fuzz nightly cost replay review seeds lint known-bugs bench soak ci
+.PHONY: help setup run build rig guest guest-coverage test test-suite test-partition coverage fuzz nightly cost replay review seeds lint known-bugs bench book soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
@@ -107,6 +107,10 @@ known-bugs: rig ## Find real, since fixed bugs of other crates again, and measur
 
 bench: build guest-coverage ## Measure what has a goal, and draw it (docs/performance.svg); see docs/performance.md
 	$(RIG) bench all -o docs/performance.svg
+
+book: ## Build the book of docs/ into target/book, with mdBook, which is installed first if need be
+	@command -v mdbook >/dev/null || cargo install --locked mdbook --no-default-features --features search
+	mdbook build docs
 
 soak: build known-bugs ## The long runs: five seeds and 10^8 ops for each correct allocator
 	@scripts/soak.sh

@@ -316,3 +316,39 @@ fn write_ops(slots: &[OpWords], ops: &[Op]) {
         words[1].store((record >> 64) as u64, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::mem::offset_of;
+    use std::format;
+
+    /// A row of the book's table of a structure.
+    macro_rules! rows {
+        ($of:ty: $($field:ident: $bytes:expr),+) => {
+            [$(format!(
+                "| `{}` | {} | {} |",
+                stringify!($field), offset_of!($of, $field), $bytes
+            )),+]
+        };
+    }
+
+    #[test]
+    fn fields_lie_where_the_book_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guest-protocol.md");
+        let page = std::fs::read_to_string(path).expect("the repository's page");
+        let op = size_of::<OpWords>();
+        let mailbox = rows![Mailbox:
+            ready: 8, posted: 4, replied: 4, spoiled: 4, counters: 16,
+            names: SUBJECTS_MAX * NAME_BYTES, slots: SLOTS * size_of::<Slot>(),
+            ops: OPS_MAX * op, transcript: size_of::<Transcript>()
+        ];
+        let slot = rows![Slot:
+            subject: 4, heap_bytes: 4, flags: 4, ops_length: 4, fresh_capacity: 8,
+            ops: SHORT_OPS_MAX * op, answer: size_of::<Answer>()
+        ];
+        for row in mailbox.iter().chain(&slot) {
+            assert!(page.contains(row), "{row}");
+        }
+    }
+}

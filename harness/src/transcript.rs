@@ -296,3 +296,29 @@ impl core::fmt::Write for MessageWriter<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+
+    #[test]
+    fn fields_lie_where_the_book_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guest-protocol.md");
+        let page = std::fs::read_to_string(path).expect("the repository's page");
+        let record = OBSERVATION_WORDS * 8;
+        macro_rules! rows {
+            ($($field:ident: $bytes:expr),+) => {
+                [$((stringify!($field), offset_of!(Transcript, $field), $bytes)),+]
+            };
+        }
+        let rows = rows![
+            begun: 4, observed: 4, end: 4, message_length: 4, text_length: 4, text_cut: 4, fault: 24,
+            message: MESSAGE_BYTES, records: record * OPS_MAX, costs: 8 * OPS_MAX, text: TEXT_BYTES
+        ];
+        for (field, offset, bytes) in rows {
+            let row = format!("| `{field}` | {offset} | {bytes} |");
+            assert!(page.contains(&row), "{row}");
+        }
+    }
+}
