@@ -21,7 +21,10 @@ fn every_verb_is_there() {
     let page = page("ci.md");
     let own = page.headings.iter().find(|h| h.text == "The rig's own");
     let (theirs, ours) = page.text.split_at(own.expect("its heading").start);
-    for (text, makefile) in [(theirs, "examples/own-allocator/Makefile"), (ours, "Makefile")] {
+    for (text, makefile) in [
+        (theirs, "examples/own-allocator/Makefile"),
+        (ours, "Makefile"),
+    ] {
         let makefile = fs::read_to_string(root().join(makefile)).unwrap();
         let verbs: Vec<_> = text
             .split(['`', '\n'])
