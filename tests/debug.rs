@@ -94,6 +94,24 @@ fn a_find_of_every_rule_stops_on_the_host_at_its_op_with_the_table_before_it() {
     }
 }
 
+/// What keeps a subject within its bounds is on its stack, and is another in each mode.
+#[test]
+fn the_guest_debugged_is_the_machine_asked_for() {
+    let trace = path_of("kmem-2019-unmerged-free");
+    for (machine, on_the_stack) in [("m", "user.rs:"), ("s", "reach.rs:")] {
+        let arguments = ["--machine", machine, "--batch"];
+        let output = debug(&trace, &arguments).output().unwrap();
+        let said = text(&output);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("\nop 2: free a0 has begun\n"), "{said}");
+        assert!(
+            said.contains("\nthe table before op 2:\n0x0: Length"),
+            "{said}"
+        );
+        assert!(said.contains(on_the_stack), "{said}");
+    }
+}
+
 #[test]
 fn a_subject_without_a_table_is_debugged_too() {
     let trace = path_of("kmem-2019-unmerged-free");

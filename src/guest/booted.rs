@@ -6,11 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use harness::mailbox::{Mailbox, PROTOCOL, RAM_BYTES, Request};
+use harness::mailbox::{Mailbox, PROTOCOL, Request};
 use harness::op::Op;
-use qemu_exec::{Exit, Machine};
+use qemu_exec::Exit;
 
-use super::configuration::{Configuration, Mode};
+use super::configuration::Configuration;
 use super::memory;
 
 /// An instruction takes 2^0 nanoseconds.
@@ -69,13 +69,10 @@ impl Booted {
     /// # Errors
     /// If it cannot be started, or is not a guest that this rig can talk to.
     pub fn start(image: &Path, configuration: &Configuration, counts: bool) -> Result<Self> {
-        let machine = Machine::new(image)
-            .shared(true)
-            .ram_bytes(RAM_BYTES)
-            .firmware(configuration.mode == Mode::Supervisor)
-            .cpu(configuration.cpu.clone())
-            .icount(counts.then_some(INSTRUCTION_SHIFT));
-        let qemu = machine.start()?;
+        let machine = configuration.machine(image);
+        let qemu = machine
+            .icount(counts.then_some(INSTRUCTION_SHIFT))
+            .start()?;
         let mut booted = Self {
             qemu,
             names: Vec::new(),

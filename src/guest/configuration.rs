@@ -1,6 +1,10 @@
 //! What machine a guest is: the mode that it and its subjects run in, and the processor.
 
+use std::path::Path;
+
 use anyhow::{Error, anyhow};
+use harness::mailbox::RAM_BYTES;
+use qemu_exec::Machine;
 
 /// How QEMU names a processor that it does not have, on its standard error.
 const NO_SUCH_CPU: &str = "unable to find CPU model";
@@ -27,6 +31,15 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// The machine that boots an image so. Its memory is shared with this process.
+    pub(super) fn machine(&self, image: &Path) -> Machine {
+        Machine::new(image)
+            .shared(true)
+            .ram_bytes(RAM_BYTES)
+            .firmware(self.mode == Mode::Supervisor)
+            .cpu(self.cpu.clone())
+    }
+
     /// What `errors`, printed by a QEMU that ended at once, say about the configuration, and what to
     /// do about it; `None` if nothing.
     pub(super) fn refusal(&self, errors: &str) -> Option<Error> {

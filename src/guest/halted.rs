@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use harness::entry::Entry;
-use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, RAM_BYTES, Request};
+use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, Request};
 use harness::trace::{OPS_MAX, Trace};
 use harness::transcript::Transcript;
-use qemu_exec::Machine;
 
 use super::{Guest, memory};
 use crate::run::RunOptions;
@@ -21,7 +20,7 @@ pub struct Halted {
 }
 
 impl Halted {
-    /// Starts a guest of the same image that will run this trace as soon as gdb lets it. `guest` is
+    /// Starts a guest of the same image and configuration that will run this trace as soon as gdb lets it. `guest` is
     /// asked what a request must say, and is then given up.
     ///
     /// # Errors
@@ -35,9 +34,9 @@ impl Halted {
         let request = guest.request(entry, trace, options)?;
         let subject = guest.take_booted()?.subject(entry.name())?;
         let port = free_port().context("looking for a free port")?;
-        let qemu = Machine::new(&guest.image)
-            .shared(true)
-            .ram_bytes(RAM_BYTES)
+        let qemu = guest
+            .configuration
+            .machine(&guest.image)
             .arg("-S")
             .arg("-gdb")
             .arg(format!("tcp:127.0.0.1:{port}"))
