@@ -181,3 +181,50 @@ struct Shown<'a> {
     style: &'static str,
     script: &'static str,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::alloc::Layout;
+    use std::ptr::null_mut;
+
+    use super::*;
+    use crate::host::Host;
+    use harness::declaration::{Declaration, TableForm};
+    use harness::subject::{Freed, Region, Subject};
+
+    /// Cannot be made.
+    struct Broken;
+
+    impl Subject for Broken {
+        const DECLARATION: Declaration = Declaration::new("broken").table(TableForm::Chunks);
+
+        unsafe fn new(_: Region) -> Self {
+            panic!("no heap is good enough")
+        }
+
+        unsafe fn alloc(&mut self, _: Layout) -> *mut u8 {
+            null_mut()
+        }
+
+        unsafe fn free(&mut self, _: *mut u8, _: Layout) -> Freed {
+            Freed::Done
+        }
+    }
+
+    static BROKEN: Entry = Entry::of::<Broken>();
+
+    #[test]
+    fn a_trace_without_ops_can_be_a_find() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("empty.trace");
+        std::fs::write(&path, "# kmem-rig trace v1\nheap 64 pages\n").unwrap();
+        let (mut host, mut page) = (Host::new().unwrap(), Page::default());
+        let mut sides = Sides {
+            host: Some(&mut host),
+            guest: None,
+        };
+        page.add(&path, &[&BROKEN], None, &mut sides).unwrap();
+        assert_eq!(page.finds(), 1);
+        assert!(page.html().unwrap().contains("no heap is good enough"));
+    }
+}

@@ -107,6 +107,20 @@ pub struct Sides<'a> {
     pub guest: Option<&'a mut Guest>,
 }
 
+impl Sides<'_> {
+    /// What runs traces on a side.
+    ///
+    /// # Errors
+    /// When the side takes no part.
+    pub(crate) fn executor(&mut self, side: Side) -> Result<&mut dyn Executor> {
+        match (side, &mut self.host, &mut self.guest) {
+            (Side::Host, Some(host), _) => Ok(*host),
+            (Side::Qemu, _, Some(guest)) => Ok(*guest),
+            _ => bail!("a run without a side"),
+        }
+    }
+}
+
 /// Replays one file on `chosen` subjects, or on those it expects something of, or else on all
 /// that can be given its heap. Each row is reported as soon as it is known.
 ///

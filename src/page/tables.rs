@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use harness::declaration::TableForm;
 use harness::entry::Entry;
 use harness::op::Op;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::executor::Executor;
 use crate::judge::evidence;
 use crate::model::contract::Contract;
-use crate::replay::{Judged, Side, Sides};
+use crate::replay::{Judged, Sides};
 use crate::run::{Run, RunOptions};
 
 /// Lines of one table that are shown.
@@ -59,11 +59,7 @@ pub(super) fn around(
             let texts = [op, op + 1].map(|ops| live(entry.declaration.unit, trace, judged, ops));
             ("live blocks, as observed, since it prints no table", texts)
         } else {
-            let executor: &mut dyn Executor = match (judged.on, &mut sides.host, &mut sides.guest) {
-                (Side::Host, Some(host), _) => *host,
-                (Side::Qemu, _, Some(guest)) => *guest,
-                _ => bail!("a run without a side"),
-            };
+            let executor = sides.executor(judged.on)?;
             ("the table it prints", printed(entry, trace, op, executor)?)
         };
         let (before, after) = (lines(&before, &after), lines(&after, &before));
@@ -91,10 +87,18 @@ fn printed(
     op: usize,
     executor: &mut dyn Executor,
 ) -> Result<[String; 2]> {
-    let silent = trace.ops[..op].iter().filter(|op| **op != Op::Table);
+    let silent = trace.ops.iter().take(op).filter(|op| **op != Op::Table);
     let mut ops: Vec<_> = silent.copied().collect();
     let before = ops.len();
-    ops.extend([Op::Table, trace.ops[op], Op::Table]);
+    ops.push(Op::Table);
+    // A trace without ops, on a subject that cannot even be made, has no op that breaks a rule.
+    ops.extend(
+        trace
+            .ops
+            .get(op)
+            .into_iter()
+            .flat_map(|&op| [op, Op::Table]),
+    );
     if ops.len() > OPS_MAX {
         return Ok([String::new(), String::new()]);
     }
