@@ -7,14 +7,17 @@ mod encode;
 mod explore;
 mod fmt;
 mod hunt;
+mod interrupt;
 mod minimize;
 mod new;
 mod options;
+mod progress;
 mod replay;
 mod report;
 mod show;
 mod subjects;
 mod table;
+mod terminal;
 mod triage;
 
 use std::process::ExitCode;

@@ -107,12 +107,24 @@ pub fn on_host(
     host: &mut Host,
     report: &mut dyn FnMut(&Find),
 ) -> Result<Summary> {
+    on_host_watched(settings, host, report, &mut |_| {})
+}
+
+/// As [`on_host`]; `watch` sees, some thousand times a second, how many cases have run.
+///
+/// # Errors
+/// As for [`on_host`].
+pub fn on_host_watched(
+    settings: &Settings<'_>,
+    host: &mut Host,
+    report: &mut dyn FnMut(&Find),
+    watch: &mut dyn FnMut(u64),
+) -> Result<Summary> {
     let limits = settings.limits();
     let mut hunt = Hunt::new(settings, &limits);
-    search::on_host(settings, &limits, host, &mut |host, sighting| {
-        hunt.look_at(host, &sighting, report)
-    })
-    .map(|(execs, ops)| hunt.summary(execs, ops))
+    let mut look = |host: &mut Host, sighting: Sighting| hunt.look_at(host, &sighting, report);
+    search::on_host(settings, &limits, host, &mut look, watch)
+        .map(|(execs, ops)| hunt.summary(execs, ops))
 }
 
 /// Hunts inside guests, each with a share of the cases. What is found does not depend on how many
@@ -125,12 +137,24 @@ pub fn on_guests(
     guests: &mut [Guest],
     report: &mut dyn FnMut(&Find),
 ) -> Result<Summary> {
+    on_guests_watched(settings, guests, report, &mut |_| {})
+}
+
+/// As [`on_guests`]; `watch` sees now and then how many cases have run.
+///
+/// # Errors
+/// As for [`on_guests`].
+pub fn on_guests_watched(
+    settings: &Settings<'_>,
+    guests: &mut [Guest],
+    report: &mut dyn FnMut(&Find),
+    watch: &mut dyn FnMut(u64),
+) -> Result<Summary> {
     let limits = settings.limits();
     let mut hunt = Hunt::new(settings, &limits);
-    guests::search(settings, &limits, guests, &mut |guest, sighting| {
-        hunt.look_at(guest, &sighting, report)
-    })
-    .map(|(execs, ops)| hunt.summary(execs, ops))
+    let mut look = |guest: &mut Guest, sighting: Sighting| hunt.look_at(guest, &sighting, report);
+    guests::search(settings, &limits, guests, &mut look, watch)
+        .map(|(execs, ops)| hunt.summary(execs, ops))
 }
 
 /// Draws case `number` of the hunt with this seed.
@@ -263,7 +287,35 @@ pub fn shrink(
     rules: Rules,
     broken: impl Into<Broken>,
 ) -> Result<Option<(Trace, Finding)>> {
+    shrink_watched(executor, entry, trace, rules, broken, &mut |_| {})
+}
+
+/// How far a search for a smaller trace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shrinking {
+    /// Candidates run.
+    pub candidates: u64,
+    /// Ops of the smallest trace so far.
+    pub ops: usize,
+}
+
+/// As [`shrink`]; `watch` sees how far it is after each candidate.
+///
+/// # Errors
+/// As for [`shrink`].
+pub fn shrink_watched(
+    executor: &mut dyn Executor,
+    entry: &Entry,
+    trace: &Trace,
+    rules: Rules,
+    broken: impl Into<Broken>,
+    watch: &mut dyn FnMut(Shrinking),
+) -> Result<Option<(Trace, Finding)>> {
     let broken = broken.into();
+    let mut shrinking = Shrinking {
+        candidates: 0,
+        ops: trace.ops.len(),
+    };
     let breaks_the_same = |executor: &mut dyn Executor, trace: &Trace| -> Result<Option<Finding>> {
         if !entry.declaration.accepts(trace.geometry) {
             return Ok(None);
@@ -273,7 +325,13 @@ pub fn shrink(
     };
     executor.confirm_hangs(false);
     let small = minimize::minimize(trace, |candidate| {
-        breaks_the_same(executor, candidate).map(|found| found.is_some())
+        let holds = breaks_the_same(executor, candidate)?.is_some();
+        shrinking.candidates += 1;
+        if holds {
+            shrinking.ops = candidate.ops.len();
+        }
+        watch(shrinking);
+        anyhow::Ok(holds)
     });
     executor.confirm_hangs(true);
     let small = small?;

@@ -16,6 +16,7 @@
 //! | make finds small and keep them | [`minimize`], [`regression`], [`finds`], [`triage`], [`reproducer`] |
 //! | see every state of a small heap | [`explore`] |
 //! | stop one before an op, under gdb | [`debug`] |
+//! | see where a table differs from the model's | [`difference`] |
 //! | the commands | [`cli`] over [`hunt`], [`replay`], [`triage`], [`listing`], [`report`], [`input`] |
 //! | test an allocator of one's own | [`new`] (a workspace for it), [`fuzz`] (targets), [`testing`] |
 //!
@@ -44,6 +45,7 @@ pub mod bench;
 pub mod cli;
 pub mod compare;
 pub mod debug;
+pub mod difference;
 pub mod executor;
 pub mod explore;
 pub mod finds;
@@ -57,11 +59,13 @@ pub mod input;
 pub mod judge;
 pub mod listing;
 pub mod long;
+mod map;
 pub mod minimize;
 pub mod model;
 pub mod mutate;
 pub mod new;
 pub mod page;
+mod picture;
 pub mod printable;
 pub mod registry;
 pub mod regression;
@@ -70,5 +74,6 @@ pub mod report;
 pub mod reproducer;
 pub mod rules;
 pub mod run;
+mod table;
 pub mod testing;
 pub mod triage;

@@ -14,25 +14,39 @@ use crate::run::Run;
 /// Lines of one table that are shown: enough for any heap a person reads.
 const TABLE_LINES_MAX: usize = 40;
 
+/// What begins a line that is added.
+pub(crate) const COMMENT: &str = "#   ";
+
 /// The ops of a trace, each with its number.
 #[must_use]
 pub fn of_trace(trace: &Trace) -> String {
-    list(trace, None, &[])
+    list(trace, None, &[], &mut |_, _| {})
 }
 
 /// The ops of a trace, each with its number, its outcome, and the table printed after it.
 #[must_use]
 pub fn of_run(trace: &Trace, run: &Run) -> String {
-    list(trace, Some(run), &[])
+    with(trace, run, &mut |text, index| {
+        let tables = run.tables.iter().filter(|(op, _)| *op == index);
+        tables.for_each(|(_, table)| write_table(text, table));
+    })
+}
+
+/// The ops of a trace, each with its number, its outcome, and what `add` writes after it.
+pub(crate) fn with(trace: &Trace, run: &Run, add: Add<'_>) -> String {
+    list(trace, Some(run), &[], add)
 }
 
 /// The ops of a trace, each with its number, its outcome and its cost.
 #[must_use]
 pub fn of_costs(trace: &Trace, counted: &CountedRun) -> String {
-    list(trace, Some(&counted.run), &counted.costs)
+    list(trace, Some(&counted.run), &counted.costs, &mut |_, _| {})
 }
 
-fn list(trace: &Trace, run: Option<&Run>, costs: &[u64]) -> String {
+/// Writes what follows the op of this number.
+type Add<'a> = &'a mut dyn FnMut(&mut String, usize);
+
+fn list(trace: &Trace, run: Option<&Run>, costs: &[u64], add: Add<'_>) -> String {
     let mut text = format!("{}\nheap {}\n", harness::text::FIRST_LINE, trace.geometry);
     let mut issued = 0;
     for (index, op) in trace.ops.iter().enumerate() {
@@ -48,10 +62,7 @@ fn list(trace: &Trace, run: Option<&Run>, costs: &[u64]) -> String {
             Some(did) => writeln!(text, "{line:<32} # {index}: {did}{cost}"),
             None => writeln!(text, "{line:<32} # {index}"),
         };
-        let tables = run.into_iter().flat_map(|run| &run.tables);
-        for (_, table) in tables.filter(|(op, _)| *op == index) {
-            write_table(&mut text, table);
-        }
+        add(&mut text, index);
     }
     text
 }
@@ -87,12 +98,12 @@ fn amiss(contents: &Contents) -> String {
     text
 }
 
-fn write_table(text: &mut String, table: &str) {
+pub(crate) fn write_table(text: &mut String, table: &str) {
     for line in table.lines().take(TABLE_LINES_MAX) {
-        let _ = writeln!(text, "#   {line}");
+        let _ = writeln!(text, "{COMMENT}{line}");
     }
     let rest = table.lines().count().saturating_sub(TABLE_LINES_MAX);
     if rest > 0 {
-        let _ = writeln!(text, "#   ... and {rest} more lines");
+        let _ = writeln!(text, "{COMMENT}... and {rest} more lines");
     }
 }

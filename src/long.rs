@@ -20,7 +20,7 @@ use harness::trace::{OPS_MAX, Trace};
 
 use crate::executor::Executor;
 use crate::host::Host;
-use crate::hunt;
+use crate::hunt::{self, Shrinking};
 use crate::input::lines::{Form, Lines};
 use crate::judge::Finding;
 use crate::minimize::narrow::narrow;
@@ -214,7 +214,7 @@ impl LongTrace {
 ///
 /// What is behind the broken op goes first, then most of the heap and whole blocks, in streamed runs that
 /// look for the same rule. What is left is short enough to be looked at strictly, and nearly always for
-/// the minimiser that all other traces have; else it is the answer.
+/// the minimiser that all other traces have; else it is the answer. `watch` sees how far it is.
 ///
 /// # Errors
 /// When the rig itself cannot do its work, or what a fast run found no strict one finds.
@@ -223,6 +223,7 @@ pub fn shrink(
     entry: &Entry,
     trace: &LongTrace,
     rules: Rules,
+    watch: &mut dyn FnMut(Shrinking),
 ) -> Result<Option<(Trace, Finding)>> {
     let geometry = trace.geometry();
     let verdict = host.stream(entry, trace, rules)?;
@@ -231,6 +232,10 @@ pub fn shrink(
     };
     let rule = found.rule;
     let ops = trace.up_to(found.op)?;
+    let mut shrinking = Shrinking {
+        candidates: 0,
+        ops: ops.len(),
+    };
     host.confirm_hangs(false);
     let narrowed = narrow(geometry, ops, |geometry, candidate| {
         if !entry.declaration.accepts(geometry) {
@@ -239,6 +244,11 @@ pub fn shrink(
         let candidate = LongTrace::of_ops(geometry, candidate.to_vec());
         let verdict = host.stream(entry, &candidate, rules)?;
         let found = verdict.finding().filter(|found| found.rule == rule);
+        shrinking.candidates += 1;
+        if let Some(found) = found {
+            shrinking.ops = found.op + 1;
+        }
+        watch(shrinking);
         Ok(found.map(|found| found.op))
     });
     host.confirm_hangs(true);
@@ -258,5 +268,6 @@ pub fn shrink(
         let found = found.clone();
         return Ok(Some((short, found)));
     }
-    hunt::shrink(host, entry, &short, rules, (found.rule, found.kind))
+    let broken = (found.rule, found.kind);
+    hunt::shrink_watched(host, entry, &short, rules, broken, watch)
 }

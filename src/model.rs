@@ -7,6 +7,7 @@
 //! gaps       where a request must fit between live blocks, for a known overhead
 //! exact      where a declared policy places blocks, and the chunk list it leaves
 //!   first_fit, lowest_run      the two policies, each over one `chunk_list`
+//!   follower                   either over a whole trace, by its own word
 //! gap_list   both policies again, fast: what a search screens by, tested against `exact`
 //! area       which bytes of a region are handed out at all
 //! ```
@@ -21,6 +22,7 @@ pub mod contract;
 pub mod cycles;
 pub mod exact;
 pub mod first_fit;
+pub mod follower;
 pub mod gap_list;
 pub mod gaps;
 pub mod grants;

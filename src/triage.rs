@@ -10,6 +10,7 @@
 //! trace. Two defects that break the same rule are one find until the first of them is fixed.
 
 mod parallel;
+mod stage;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ use crate::registry;
 use crate::report;
 use crate::rules::{Rule, Rules};
 use parallel::on_all_cores;
+pub use stage::Stage;
 
 /// How often a minimised trace is replayed on each side.
 pub const REPLAYS: u32 = 10;
@@ -107,7 +109,10 @@ enum Side {
 /// What breaks the rule in an artifact: the subject, the rule, the kind of call, and the side.
 type Key = (&'static str, Rule, OpKind, Side);
 
-/// Triages artifacts. Each find is reported as soon as it is written.
+/// Is told how far a triage is.
+type Watch<'a> = &'a mut dyn FnMut(Stage);
+
+/// Triages artifacts. Each find is reported as soon as it is written; `watch` sees how far it is.
 ///
 /// # Errors
 /// When an artifact cannot be read, a trace not be written, or the rig itself not do its work.
@@ -117,11 +122,17 @@ pub fn triage(
     host: &mut Host,
     guest: &mut Guest,
     report: &mut dyn FnMut(&Class),
+    watch: Watch<'_>,
 ) -> Result<()> {
     let artifacts = artifacts(paths, settings)?;
-    let groups = sort(&artifacts, settings.rules, guest)?;
-    for find in small(groups, settings.rules, guest)?.into_values() {
+    let groups = sort(&artifacts, settings.rules, guest, watch)?;
+    let finds = small(groups, settings.rules, guest, watch)?;
+    let mut stage = Stage::of("replaying", "finds", finds.len());
+    watch(stage);
+    for find in finds.into_values() {
         report(&class(&find, settings, host, guest)?);
+        stage.done += 1;
+        watch(stage);
     }
     Ok(())
 }
@@ -143,12 +154,20 @@ fn artifacts(paths: &[PathBuf], settings: &Settings<'_>) -> Result<Vec<Artifact>
 
 /// Runs artifacts on the host, and those that agree there in the guest; sorts them by what breaks the
 /// rule in each.
-fn sort(artifacts: &[Artifact], rules: Rules, guest: &mut Guest) -> Result<BTreeMap<Key, Group>> {
-    let findings = on_all_cores(artifacts, |host, artifact| {
+fn sort(
+    artifacts: &[Artifact],
+    rules: Rules,
+    guest: &mut Guest,
+    watch: Watch<'_>,
+) -> Result<BTreeMap<Key, Group>> {
+    let stage = Stage::of("sorting", "artifacts", artifacts.len());
+    watch(stage);
+    let work = |host: &mut Host, artifact: &Artifact| {
         host.confirm_hangs(false);
         let (_, verdict) = host.verdict(artifact.entry, &artifact.trace, rules)?;
         Ok(verdict.finding().cloned())
-    })?;
+    };
+    let findings = on_all_cores(artifacts, work, &mut |done| watch(Stage { done, ..stage }))?;
     let mut groups = BTreeMap::new();
     for (artifact, finding) in artifacts.iter().zip(findings) {
         let Artifact { entry, trace } = artifact;
@@ -209,6 +228,7 @@ fn small(
     groups: BTreeMap<Key, Group>,
     rules: Rules,
     guest: &mut Guest,
+    watch: Watch<'_>,
 ) -> Result<BTreeMap<(&'static str, Rule, Side), Find>> {
     let (on_host, in_guest): (Vec<_>, Vec<_>) = groups
         .into_values()
@@ -217,7 +237,9 @@ fn small(
         rule: group.rule,
         kind: None,
     };
-    let mut shrunk = on_all_cores(&on_host, |host, group| {
+    let mut stage = Stage::of("minimising", "classes", on_host.len() + in_guest.len());
+    watch(stage);
+    let work = |host: &mut Host, group: &Group| {
         let plain = plain(&group.trace);
         let (_, verdict) = host.verdict(group.entry, &plain, rules)?;
         let broken = broken(group);
@@ -226,10 +248,14 @@ fn small(
             _ => &group.trace,
         };
         hunt::shrink(host, group.entry, trace, rules, broken)
-    })?;
+    };
+    let mut shrunk = on_all_cores(&on_host, work, &mut |done| watch(Stage { done, ..stage }))?;
+    stage.done = on_host.len() as u64;
     for group in &in_guest {
         let small = hunt::shrink(guest, group.entry, &group.trace, rules, broken(group));
         shrunk.push(small?);
+        stage.done += 1;
+        watch(stage);
     }
     let mut finds = BTreeMap::new();
     for (group, small) in on_host.into_iter().chain(in_guest).zip(shrunk) {

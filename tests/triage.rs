@@ -64,7 +64,15 @@ fn each_defect_and_rule_is_one_class_and_every_regression_repeats_itself() {
     let (mut host, mut guest) = (Host::new().unwrap(), boot());
     let mut classes = Vec::new();
     let mut keep = |class: &Class| classes.push(class.clone());
-    triage::triage(&[artifacts], &settings, &mut host, &mut guest, &mut keep).unwrap();
+    triage::triage(
+        &[artifacts],
+        &settings,
+        &mut host,
+        &mut guest,
+        &mut keep,
+        &mut |_| {},
+    )
+    .unwrap();
 
     let mut rules = BTreeSet::new();
     for class in &classes {

@@ -251,7 +251,9 @@ pub fn line_wrong(subject: &dyn AnySubject, form: TableForm, text: &str) -> Opti
     wrong.or_else(|| lines.next().map(|(_, index)| index))
 }
 
-fn lists_a_chunk(form: TableForm, line: &str) -> bool {
+/// Whether a line of a table is about a chunk.
+#[must_use]
+pub fn lists_a_chunk(form: TableForm, line: &str) -> bool {
     match form {
         TableForm::Chunks => true,
         TableForm::Pages => line.contains(" => "),
@@ -261,21 +263,29 @@ fn lists_a_chunk(form: TableForm, line: &str) -> bool {
 
 /// Whether a line is exactly what the form prescribes for a chunk.
 fn matches(form: TableForm, line: &str, chunk: Chunk) -> bool {
+    let mut rest = Expect { rest: line };
+    write_line(&mut rest, form, chunk).is_ok() && rest.rest.is_empty()
+}
+
+/// Writes the line that the form prescribes for a chunk, with offsets for addresses and without its end;
+/// nothing where the form has no lines.
+///
+/// # Errors
+/// The writer's.
+pub fn write_line(out: &mut dyn Write, form: TableForm, chunk: Chunk) -> fmt::Result {
     let Chunk {
         offset,
         size,
         taken,
     } = chunk;
-    let mut rest = Expect { rest: line };
-    let written = match form {
-        TableForm::Chunks => write!(rest, "{offset:#x}: Length = {size:<10} Taken = {taken}"),
+    match form {
+        TableForm::Chunks => write!(out, "{offset:#x}: Length = {size:<10} Taken = {taken}"),
         TableForm::Pages => {
             let (last, pages) = (offset + size - 1, size / crate::geometry::PAGE_BYTES);
-            write!(rest, "{offset:#x} => {last:#x}: {pages:>3} page(s).")
+            write!(out, "{offset:#x} => {last:#x}: {pages:>3} page(s).")
         }
         TableForm::Nothing => Ok(()),
-    };
-    written.is_ok() && rest.rest.is_empty()
+    }
 }
 
 /// A writer that accepts only a given text.

@@ -6,11 +6,10 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::Outcome;
-use super::options::{GuestOptions, Named, On, RuleOptions};
+use super::options::{GuestOptions, Named, On, RuleOptions, subject_of};
 use crate::debug::{self, Session, inferior};
 use crate::executor::Executor;
 use crate::host::Host;
-use crate::registry;
 use crate::regression::Regression;
 
 /// Run a trace under gdb, stopped right before one of its ops
@@ -50,11 +49,7 @@ impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
         let regression = Regression::load(&self.input)?;
         let trace = &regression.trace;
-        let expected = regression.expectations.first().map(|e| e.subject.as_str());
-        let entry = match self.subject {
-            Some(Named(entry)) => entry,
-            None => expected.map_or_else(|| Ok(registry::default()), registry::by_name)?,
-        };
+        let entry = subject_of(self.subject, &regression)?;
         let session = |at_op| Session {
             entry,
             trace,

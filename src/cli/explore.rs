@@ -1,19 +1,21 @@
 //! `kmem-rig explore`: every reachable state of a small heap.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::op::Align;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::Outcome;
 use super::options::{Format, Named, RuleOptions, named_or_default};
+use super::progress;
+use crate::difference::{self, Difference};
 use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
 use crate::finds::{Finds, Kept};
@@ -93,10 +95,13 @@ impl Arguments {
             Some(out) => Some(Finds::new(out, out, &found)?),
             None => None,
         };
-        let bar = progress_bar(settings.entry.name());
+        let task = format!("exploring {}", settings.entry.name());
+        let mut line = progress::Progress::new(&task, progress::Bound::Growing);
         let mut host = Host::new()?;
-        let summary = explore::run(&settings, &mut host, &mut |progress| show(&bar, progress))?;
-        bar.finish_and_clear();
+        let summary = explore::run(&settings, &mut host, &mut |progress| {
+            line.show_of(progress.expanded, progress.states, "states");
+        })?;
+        drop(line);
         let mut out = std::io::stdout().lock();
         for example in &summary.counterexamples {
             let kept = match &finds {
@@ -111,6 +116,11 @@ impl Arguments {
                 None => None,
             };
             writeln!(out, "{}", self.example(example, kept.as_ref()))?;
+            if self.format == Format::Human
+                && let Some(difference) = difference_of(settings.entry, example, &mut host)?
+            {
+                writeln!(out, "{}", difference.told())?;
+            }
         }
         writeln!(out, "{}", self.summary(&summary))?;
         let proven = summary.incomplete.is_none() && summary.counterexamples.is_empty();
@@ -206,6 +216,15 @@ impl Arguments {
     }
 }
 
+fn difference_of(
+    entry: &Entry,
+    example: &Counterexample,
+    host: &mut Host,
+) -> Result<Option<Difference>> {
+    let Counterexample { finding, trace, .. } = example;
+    difference::at(finding.rule, finding.op, entry, trace, host)
+}
+
 fn ending(summary: &Summary) -> &'static str {
     match summary.incomplete {
         None => "complete",
@@ -216,25 +235,6 @@ fn ending(summary: &Summary) -> &'static str {
             "not complete: side memory and table disagree in some states"
         }
     }
-}
-
-/// On a terminal only.
-fn progress_bar(subject: &str) -> ProgressBar {
-    const TEMPLATE: &str = "{msg} {wide_bar} {pos}/{len} states, {per_sec}";
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    // Drawn by this thread alone: it forks while the bar is shown.
-    let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template(TEMPLATE).expect("the template is valid");
-    bar.with_style(style)
-        .with_message(format!("exploring {subject}"))
-}
-
-/// States reached are the length so far: it grows until the search comes to an end.
-fn show(bar: &ProgressBar, progress: Progress) {
-    bar.set_length(progress.states);
-    bar.set_position(progress.expanded);
 }
 
 #[derive(Serialize)]

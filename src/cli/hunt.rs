@@ -1,6 +1,7 @@
 //! `kmem-rig hunt`: the built-in fuzzer.
 
-use std::io::{IsTerminal, Write};
+use std::cell::RefCell;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,11 +13,12 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::options::{Format, GuestOptions, Named, On, RuleOptions, named_or_default};
+use super::progress::{self, Progress};
 use crate::finds::Finds;
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
-use crate::report;
 use crate::rules::{Rule, Rules};
+use crate::{difference, report};
 
 /// How long a hunt lasts that is not told.
 const TIME_DEFAULT: Duration = Duration::from_secs(20);
@@ -96,21 +98,29 @@ impl Arguments {
             None => None,
         };
         let mut told = Ok(());
+        let bound = self
+            .execs
+            .map_or(progress::Bound::Time(time), progress::Bound::Count);
+        let progress = RefCell::new(Progress::new(&format!("hunting {subject}"), bound));
         let mut report = |find: &Find| {
+            let tell = || self.tell(entry, find, settings.rules, keeper.as_mut());
             if told.is_ok() {
-                told = self.tell(entry, find, settings.rules, keeper.as_mut());
+                told = progress.borrow().aside(tell);
             }
         };
-        let spinner = spinner(subject);
+        let mut watch = |execs| progress.borrow_mut().show(execs, "cases");
         let summary = match self.on {
-            On::Host => hunt::on_host(&settings, &mut Host::new()?, &mut report)?,
+            On::Host => {
+                let mut host = Host::new()?;
+                hunt::on_host_watched(&settings, &mut host, &mut report, &mut watch)?
+            }
             On::Qemu => {
                 let guests = (0..self.guests).map(|_| self.guest.start());
                 let mut guests = guests.collect::<Result<Vec<_>>>()?;
-                hunt::on_guests(&settings, &mut guests, &mut report)?
+                hunt::on_guests_watched(&settings, &mut guests, &mut report, &mut watch)?
             }
         };
-        spinner.finish_and_clear();
+        drop(progress);
         told?;
         writeln!(
             std::io::stdout(),
@@ -134,6 +144,12 @@ impl Arguments {
         keeper: Option<&mut (Finds<'_>, Host)>,
     ) -> Result<()> {
         let Find { finding, trace, .. } = find;
+        let difference = match self.format {
+            Format::Human => {
+                difference::at(finding.rule, finding.op, entry, trace, &mut Host::new()?)?
+            }
+            Format::Json => None,
+        };
         let kept = match keeper {
             Some((finds, host)) => Some(finds.keep(entry, trace, finding, rules, host)?),
             None => None,
@@ -143,6 +159,9 @@ impl Arguments {
             (Format::Json, _) => writeln!(out, "{}", json_line(entry.name(), find))?,
             (Format::Human, kept) => {
                 writeln!(out, "{}", report::finding(entry.name(), trace, finding))?;
+                if let Some(difference) = difference {
+                    writeln!(out, "{}", difference.told())?;
+                }
                 if let Some(kept) = kept {
                     writeln!(out, "  {kept}\n")?;
                 }
@@ -199,17 +218,6 @@ impl Arguments {
             }
         }
     }
-}
-
-/// A sign of life, on a terminal only.
-fn spinner(subject: &str) -> indicatif::ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return indicatif::ProgressBar::hidden();
-    }
-    let spinner = indicatif::ProgressBar::new_spinner();
-    spinner.set_message(format!("hunting {subject}"));
-    spinner.enable_steady_tick(Duration::from_millis(200));
-    spinner
 }
 
 #[derive(Serialize)]

@@ -10,13 +10,15 @@ use harness::trace::Trace;
 
 use super::Outcome;
 use super::options::{Named, RuleOptions};
+use super::progress::{Bound, Progress};
 use crate::executor::Executor;
 use crate::host::Host;
+use crate::hunt::Shrinking;
 use crate::judge::Finding;
 use crate::registry;
 use crate::regression::{Regression, write_whole};
 use crate::rules::Rules;
-use crate::{hunt, long, report};
+use crate::{difference, hunt, long, report};
 
 /// Find the smallest trace that breaks the same rule with the same kind of op
 ///
@@ -51,13 +53,24 @@ impl Arguments {
             }
         };
         for entry in tried {
-            let small = match &long {
-                Some(long) => long::shrink(&mut host, entry, long, rules)?,
-                None => shrink(&mut host, entry, trace, rules)?,
+            let small = {
+                let task = format!("minimising for {}", entry.name());
+                let mut progress = Progress::new(&task, Bound::Unknown);
+                let mut watch = |Shrinking { candidates, ops }: Shrinking| {
+                    progress.show(candidates, &format!("candidates, down to {ops} ops"));
+                };
+                match &long {
+                    Some(long) => long::shrink(&mut host, entry, long, rules, &mut watch)?,
+                    None => shrink(&mut host, entry, trace, rules, &mut watch)?,
+                }
             };
             if let Some((small, finding)) = small {
                 write_whole(&self.output, Document::of(&small).to_string().as_bytes())?;
                 println!("{}", report::finding(entry.name(), &small, &finding));
+                let (rule, op) = (finding.rule, finding.op);
+                if let Some(difference) = difference::at(rule, op, entry, &small, &mut host)? {
+                    println!("{}", difference.told());
+                }
                 println!("written to {}", self.output.display());
                 return Ok(Outcome::AsExpected);
             }
@@ -75,12 +88,14 @@ fn shrink(
     entry: &Entry,
     trace: &Trace,
     rules: Rules,
+    watch: &mut dyn FnMut(Shrinking),
 ) -> Result<Option<(Trace, Finding)>> {
     let (_, verdict) = host.verdict(entry, trace, rules)?;
     let Some(finding) = verdict.finding() else {
         return Ok(None);
     };
-    let small = hunt::shrink(host, entry, trace, rules, (finding.rule, finding.kind))?;
+    let broken = (finding.rule, finding.kind);
+    let small = hunt::shrink_watched(host, entry, trace, rules, broken, watch)?;
     small
         .context("the finding does not repeat itself")
         .map(Some)

@@ -8,7 +8,10 @@ use clap::{Args, ValueEnum};
 use harness::entry::Entry;
 
 use crate::guest::{Configuration, Counted, Guest, Mode, find_image};
+use crate::host::Host;
 use crate::registry;
+use crate::regression::Regression;
+use crate::replay::Sides;
 use crate::rules::Rules;
 
 /// How results are printed.
@@ -36,6 +39,14 @@ pub(super) struct Named(pub &'static Entry);
 /// The subject named, else the binary's first, else `kmem`.
 pub(super) fn named_or_default(named: Option<Named>) -> &'static Entry {
     named.map_or_else(registry::default, |Named(entry)| entry)
+}
+
+/// The subject named, else the first one that the trace expects something of, else the default.
+pub(super) fn subject_of(named: Option<Named>, regression: &Regression) -> Result<&'static Entry> {
+    match (named, regression.expectations.first()) {
+        (None, Some(expected)) => registry::by_name(&expected.subject),
+        (named, _) => Ok(named_or_default(named)),
+    }
 }
 
 impl FromStr for Named {
@@ -69,7 +80,32 @@ pub(super) struct GuestOptions {
     cpu: Option<String>,
 }
 
+/// The sides that were asked for, ready to run.
+pub(super) struct Started {
+    host: Option<Host>,
+    guest: Option<Guest>,
+}
+
+impl Started {
+    /// As a replay takes them.
+    pub(super) fn sides(&mut self) -> Sides<'_> {
+        Sides {
+            host: self.host.as_mut(),
+            guest: self.guest.as_mut(),
+        }
+    }
+}
+
 impl GuestOptions {
+    /// Makes the sides named, and boots the guest if it is among them.
+    pub(super) fn start_sides(&self, on: &[On]) -> Result<Started> {
+        let asked = |side| on.contains(&side);
+        Ok(Started {
+            host: asked(On::Host).then(Host::new).transpose()?,
+            guest: asked(On::Qemu).then(|| self.start()).transpose()?,
+        })
+    }
+
     /// Boots the guest.
     pub(super) fn start(&self) -> Result<Guest> {
         Guest::start_as(&find_image(self.guest.as_deref())?, &self.configuration())

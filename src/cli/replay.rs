@@ -1,17 +1,20 @@
 //! `kmem-rig replay`: traces on host and guest, verdicts against what is expected.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
 use super::Outcome;
 use super::options::{GuestOptions, Named, On, RuleOptions};
+use super::progress::{Bound, Progress};
 use super::table::table;
-use crate::host::Host;
-use crate::input;
+use crate::printable::printable;
+use crate::regression::Regression;
 use crate::replay::{self, Row, Sides, Summary, junit, sarif};
+use crate::rules::Rule;
+use crate::{difference, input, registry};
 
 /// How a replay is printed; see docs/formats.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -62,31 +65,30 @@ impl Arguments {
             "no file to replay in {}",
             display(&self.paths)
         );
-        let mut host = self.on.contains(&On::Host).then(Host::new).transpose()?;
-        let mut guest = self
-            .on
-            .contains(&On::Qemu)
-            .then(|| self.guest.start())
-            .transpose()?;
-        let mut sides = Sides {
-            host: host.as_mut(),
-            guest: guest.as_mut(),
-        };
+        let mut started = self.guest.start_sides(&self.on)?;
+        let mut sides = started.sides();
         let chosen: Vec<_> = self.subject.iter().map(|named| named.0).collect();
         let mut summary = Summary::default();
         let mut rows = Vec::new();
-        for path in &files {
+        let mut differences = Vec::new();
+        let mut progress = Progress::new("replaying", Bound::Count(files.len() as u64));
+        for (done, path) in (0..).zip(&files) {
+            progress.show(done, "traces");
             let known = rows.len();
             let rules = self.rules.rules;
             let mut keep = |row: &Row| rows.push(row.clone());
             replay::replay(path, &chosen, rules, &mut sides, &mut summary, &mut keep)?;
             if self.format == Format::Json {
+                progress.aside(|| print_json(&rows[known..]))?;
+            }
+            if self.format == Format::Human {
                 for row in &rows[known..] {
-                    writeln!(std::io::stdout(), "{}", serde_json::to_string(row)?)?;
+                    differences.extend(difference_of(path, row, &mut sides)?);
                 }
             }
         }
-        self.finish(&summary, &rows)?;
+        drop(progress);
+        self.finish(&summary, &rows, &differences.concat())?;
         Ok(if summary.unexpected == 0 {
             Outcome::AsExpected
         } else {
@@ -94,10 +96,10 @@ impl Arguments {
         })
     }
 
-    fn finish(&self, summary: &Summary, rows: &[Row]) -> Result<()> {
+    fn finish(&self, summary: &Summary, rows: &[Row], differences: &str) -> Result<()> {
         let mut out = std::io::stdout().lock();
         let whole = match self.format {
-            Format::Human => return people(&mut out, summary, rows),
+            Format::Human => return people(&mut out, summary, rows, differences),
             Format::Json => {
                 #[derive(serde::Serialize)]
                 struct Line<'a> {
@@ -113,10 +115,45 @@ impl Arguments {
     }
 }
 
-fn people(out: &mut impl Write, summary: &Summary, rows: &[Row]) -> Result<()> {
+fn print_json(rows: &[Row]) -> Result<()> {
+    for row in rows {
+        writeln!(std::io::stdout(), "{}", serde_json::to_string(row)?)?;
+    }
+    Ok(())
+}
+
+/// How the table differs from the model's in a run that is not as expected: which run, and the lines.
+fn difference_of(path: &Path, row: &Row, sides: &mut Sides<'_>) -> Result<Option<String>> {
+    let rule = row.rule.and_then(|rule| rule.parse().ok());
+    let (Some(rule @ (Rule::Placement | Rule::Table)), Some(op)) = (rule, row.op) else {
+        return Ok(None);
+    };
+    if row.passes() {
+        return Ok(None);
+    }
+    // A trace too long for memory is minimised first.
+    let (Regression { trace, .. }, None) = Regression::open(path)? else {
+        return Ok(None);
+    };
+    let entry = registry::by_name(row.subject)?;
+    let difference = difference::at(rule, op, entry, &trace, sides.executor(row.on)?)?;
+    Ok(difference.map(|difference| {
+        let (name, subject, on) = (stem(&row.trace), row.subject, row.on.name());
+        let name = printable(&name);
+        format!(
+            "{name}, {subject} on {on}, op {op}:\n{}\n",
+            difference.told()
+        )
+    }))
+}
+
+fn people(out: &mut impl Write, summary: &Summary, rows: &[Row], differences: &str) -> Result<()> {
     let rows: Vec<_> = rows.iter().map(cells).collect();
     let heading = ["TRACE", "SUBJECT", "ON", "VERDICT", "AS EXPECTED", "WHY"];
     out.write_all(table(heading, &rows).as_bytes())?;
+    if !differences.is_empty() {
+        write!(out, "\n{differences}")?;
+    }
     let Summary {
         traces,
         runs,
@@ -131,7 +168,6 @@ fn people(out: &mut impl Write, summary: &Summary, rows: &[Row]) -> Result<()> {
 }
 
 fn cells(row: &Row) -> [String; 6] {
-    let stem = PathBuf::from(&row.trace);
     let as_expected = match row.as_expected {
         Some(true) => "yes",
         Some(false) => "NO",
@@ -145,16 +181,19 @@ fn cells(row: &Row) -> [String; 6] {
         _ => String::new(),
     };
     [
-        stem.file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        stem(&row.trace),
         row.subject.to_owned(),
         row.on.name().to_owned(),
         row.verdict_in_words(),
         as_expected.to_owned(),
         why,
     ]
+}
+
+/// A trace's name: its file's without folder and extension.
+fn stem(trace: &str) -> String {
+    let stem = Path::new(trace).file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
 }
 
 fn display(paths: &[PathBuf]) -> String {

@@ -8,12 +8,10 @@ use clap::Args;
 
 use super::Outcome;
 use super::options::{GuestOptions, Named, On, RuleOptions};
-use crate::host::Host;
 use crate::input;
 use crate::page::Page;
 use crate::printable::printable;
 use crate::regression::write_whole;
-use crate::replay::Sides;
 
 /// Draw finds on one HTML page: the trace, the evidence, and the heap over time
 ///
@@ -45,16 +43,8 @@ impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
         let files = input::files(&self.paths)?;
         ensure!(!files.is_empty(), "no file to report on");
-        let mut host = self.on.contains(&On::Host).then(Host::new).transpose()?;
-        let mut guest = self
-            .on
-            .contains(&On::Qemu)
-            .then(|| self.guest.start())
-            .transpose()?;
-        let mut sides = Sides {
-            host: host.as_mut(),
-            guest: guest.as_mut(),
-        };
+        let mut started = self.guest.start_sides(&self.on)?;
+        let mut sides = started.sides();
         let chosen: Vec<_> = self.subject.iter().map(|named| named.0).collect();
         let mut page = Page::default();
         for path in &files {

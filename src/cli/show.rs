@@ -7,13 +7,14 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Outcome;
-use super::options::{GuestOptions, Named, RuleOptions};
+use super::options::{GuestOptions, Named, RuleOptions, subject_of};
+use super::terminal;
 use crate::executor::Executor;
 use crate::host::Host;
 use crate::printable::printable;
 use crate::regression::Regression;
 use crate::run::RunOptions;
-use crate::{listing, registry, report, reproducer};
+use crate::{listing, picture, report, reproducer};
 
 /// Print an artifact, a corpus entry or a trace as text, ops numbered
 ///
@@ -27,7 +28,8 @@ use crate::{listing, registry, report, reproducer};
 pub(super) struct Arguments {
     /// The file to show
     input: PathBuf,
-    /// Run it on the host and print the table after each op, and the verdict
+    /// Run it on the host and print a map of the heap and the table after each op, and the verdict.
+    /// Where the exact model parts from it, both maps are shown, and the lines that differ
     #[arg(long)]
     tables: bool,
     /// Run it in a guest that counts, and print the instructions each op takes the subject
@@ -54,11 +56,7 @@ impl Arguments {
             out.write_all(printable(&listing::of_trace(trace)).as_bytes())?;
             return Ok(Outcome::AsExpected);
         }
-        let expected = regression.expectations.first().map(|e| e.subject.as_str());
-        let entry = match self.subject {
-            Some(Named(entry)) => entry,
-            None => expected.map_or_else(|| Ok(registry::default()), registry::by_name)?,
-        };
+        let entry = subject_of(self.subject, &regression)?;
         if self.cost {
             let mut guest = self.guest.start_counted()?;
             let counted = guest.run(entry, trace, RunOptions::STRICT)?;
@@ -83,7 +81,7 @@ impl Arguments {
             },
         )?;
         let verdict = host.judge(entry, trace, &run, rules)?;
-        out.write_all(printable(&listing::of_run(trace, &run)).as_bytes())?;
+        out.write_all(picture::of_run(entry, trace, &run, terminal::columns()).as_bytes())?;
         writeln!(out, "# {}", report::one_line(entry.name(), &verdict))?;
         Ok(Outcome::AsExpected)
     }

@@ -8,11 +8,12 @@ use clap::Args;
 
 use super::Outcome;
 use super::options::{Format, GuestOptions, Named, RuleOptions};
+use super::progress::{Bound, Progress};
 use super::table::table;
 use crate::finds::Finds;
 use crate::host::Host;
 use crate::rules::Rules;
-use crate::triage::{self, Class, Settings};
+use crate::triage::{self, Class, Settings, Stage};
 
 /// Where regressions are kept, from the repository's top.
 const REGRESSIONS: &str = "qemu-tests/regressions";
@@ -63,7 +64,32 @@ impl Arguments {
         let (mut host, mut guest) = (Host::new()?, self.guest.start()?);
         let mut classes = Vec::new();
         let mut keep = |class: &Class| classes.push(class.clone());
-        triage::triage(&self.paths, &settings, &mut host, &mut guest, &mut keep)?;
+        let mut line: Option<(&str, Progress)> = None;
+        let mut watch = |stage: Stage| {
+            let Stage {
+                task,
+                unit,
+                done,
+                all,
+            } = stage;
+            // The line before goes with its stage.
+            if line.as_ref().is_none_or(|(shown, _)| *shown != task) {
+                line = None;
+                line = Some((task, Progress::new(task, Bound::Count(all))));
+            }
+            if let Some((_, progress)) = &mut line {
+                progress.show(done, unit);
+            }
+        };
+        triage::triage(
+            &self.paths,
+            &settings,
+            &mut host,
+            &mut guest,
+            &mut keep,
+            &mut watch,
+        )?;
+        drop(line);
         let new = classes
             .iter()
             .filter(|class| class.known_as.is_none())

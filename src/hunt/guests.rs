@@ -74,6 +74,7 @@ pub(super) fn search(
     limits: &Limits,
     guests: &mut [Guest],
     suspect: Suspect<'_, Guest>,
+    watch: &mut dyn FnMut(u64),
 ) -> Result<(u64, u64)> {
     let mut looks = guests.first().context("there is no guest")?.another();
     let hunted = Hunted {
@@ -91,7 +92,7 @@ pub(super) fn search(
         };
         let threads: Vec<_> = guests.iter_mut().enumerate().map(start).collect();
         drop(tell);
-        let looked = look(told.iter(), hunted.shares, &mut looks, suspect);
+        let looked = look(told.iter(), hunted.shares, &mut looks, suspect, watch);
         hunted.over.store(true, Relaxed);
         let mut sums = (0, 0);
         for thread in threads {
@@ -108,6 +109,7 @@ fn look(
     shares: usize,
     guest: &mut Guest,
     suspect: Suspect<'_, Guest>,
+    watch: &mut dyn FnMut(u64),
 ) -> Result<()> {
     let mut before = vec![0; shares];
     let mut waiting = BTreeMap::new();
@@ -116,6 +118,7 @@ fn look(
         before[told.share] = told.before;
         waiting.extend(told.suspect);
         let known = before.iter().copied().min().unwrap_or_default();
+        watch(known);
         while let Some(first) = waiting.first_entry()
             && *first.key() < known
         {

@@ -143,6 +143,7 @@ pub(super) fn on_host(
     limits: &Limits,
     host: &mut Host,
     suspect: Suspect<'_, Host>,
+    watch: &mut dyn FnMut(u64),
 ) -> Result<(u64, u64)> {
     let progress = Shared::<Progress>::new().context("mapping shared memory for a worker")?;
     let (start, stop) = (Instant::now(), Stop::of(settings.bound));
@@ -164,13 +165,13 @@ pub(super) fn on_host(
         progress.transcript.clear();
         progress.suspects_length.store(0, Relaxed);
         progress.case.store(case, Relaxed);
-        let watch = Watch {
+        let watched = Watch {
             transcript: &progress.transcript,
             progress: &progress.op,
             op_limit,
             heap_start: 0,
         };
-        let mut worker = Worker::start(&watch, || {
+        let mut worker = Worker::start(&watched, || {
             search(settings, limits, &mut heaps, &stop, start, &progress)
         })
         .context("forking a worker")?;
@@ -195,6 +196,7 @@ pub(super) fn on_host(
             if ended {
                 break;
             }
+            watch(progress.case.load(Relaxed));
             std::thread::sleep(POLL);
         }
         case = progress.case.load(Relaxed);

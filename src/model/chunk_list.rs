@@ -52,6 +52,15 @@ impl ChunkList {
         }
     }
 
+    /// Every chunk, lowest first.
+    pub fn chunks(&self) -> impl Iterator<Item = subject::Chunk> {
+        self.placed().map(|(_, offset, chunk)| subject::Chunk {
+            offset,
+            size: chunk.size,
+            taken: chunk.taken,
+        })
+    }
+
     /// The free chunks, lowest first.
     pub fn free_chunks(&self) -> impl Iterator<Item = FreeChunk> {
         self.placed().filter(|(_, _, chunk)| !chunk.taken).map(
@@ -128,14 +137,9 @@ impl ChunkList {
     /// What the harness's walk over the same chunks would hash to.
     #[must_use]
     pub fn hash(&self) -> u64 {
-        let add = |hash: ChunkHash, (_, offset, Chunk { size, taken })| {
-            hash.with(subject::Chunk {
-                offset,
-                size,
-                taken,
-            })
-        };
-        self.placed().fold(ChunkHash::EMPTY, add).value()
+        self.chunks()
+            .fold(ChunkHash::EMPTY, ChunkHash::with)
+            .value()
     }
 
     /// The list in a line: `2 chunks: 0x0 32 taken, 0x20 160 free`; in units of more than a byte,

@@ -1,6 +1,5 @@
 //! Blocks over time: from the op that placed one to the op that took it away.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use harness::declaration::Policy;
@@ -9,7 +8,7 @@ use harness::op::{Handle, Op};
 use harness::trace::Trace;
 
 use crate::model::contract::Contract;
-use crate::model::exact::Exact;
+use crate::model::follower::Follower;
 
 /// A block over time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,48 +65,21 @@ pub(super) fn by_policy(
     observations: &[Observation],
     last: usize,
 ) -> Vec<Span> {
-    let bytes = trace.geometry.bytes();
-    let (mut exact, mut contract) = (Exact::new(policy, bytes), Contract::new(bytes));
-    let mut placed: BTreeMap<Handle, u64> = BTreeMap::new();
+    let mut follower = Follower::new(policy, trace.geometry.bytes());
     let mut spans = Spans::default();
     for (index, op) in trace.ops.iter().enumerate().take(last + 1) {
         // The op that a run ended in was called, and has no outcome.
         let outcome = observations
             .get(index)
             .map(|observation| observation.outcome);
-        if matches!(outcome, Some(Outcome::NotExpressible | Outcome::NoBlock)) {
-            contract.apply(op, Outcome::NoBlock);
-            continue;
+        if let Some((request, at)) = follower.step(op, outcome) {
+            spans.place(request.handle, at.cast_signed(), request.size, index);
         }
-        if let Some(request) = contract.request(op) {
-            let at = match (request.old, placed.get(&request.handle)) {
-                (None, _) => exact.alloc(request.size, request.align),
-                (Some(_), Some(&old)) => exact.realloc(old, request.size, request.align),
-                (Some(_), None) => None,
-            };
-            if let Some(at) = at {
-                placed.insert(request.handle, at);
-                spans.place(request.handle, at.cast_signed(), request.size, index);
-            }
-        }
-        match *op {
-            Op::Free { handle } => {
-                placed
-                    .remove(&handle)
-                    .into_iter()
-                    .for_each(|at| exact.free(at));
-                spans.take(handle, index);
-            }
-            Op::FreeAll => {
-                std::mem::take(&mut placed)
-                    .into_values()
-                    .for_each(|at| exact.free(at));
-                spans.take_all(index);
-            }
+        match (op, outcome) {
+            (_, Some(Outcome::NotExpressible | Outcome::NoBlock)) => {}
+            (Op::Free { handle }, _) => spans.take(*handle, index),
+            (Op::FreeAll, _) => spans.take_all(index),
             _ => {}
-        }
-        if let Some(outcome) = outcome {
-            contract.apply(op, outcome);
         }
     }
     spans.end(trace.ops.len().min(last + 1))
