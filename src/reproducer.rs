@@ -25,6 +25,7 @@ use harness::trace::Trace;
 use crate::executor::Executor;
 use crate::host::Host;
 use crate::judge::{Finding, Verdict};
+use crate::printable::printable;
 use crate::rules::{Rule, RuleSet, Rules};
 use crate::run::Run;
 
@@ -176,7 +177,8 @@ fn heading(subject: &str, case: &Case) -> String {
     text.push_str(
         "//!\n//! Written by `kmem-rig show --rust`; it needs nothing but the allocator.\n",
     );
-    text
+    // Of what a panic says, a compiler denies signs that a terminal obeys, even in a comment.
+    printable(&text).into_owned()
 }
 
 /// The trace's ops as calls of the client.
@@ -261,4 +263,37 @@ fn identifier(name: &str) -> String {
         name.push(letter);
         name
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::RunEnd;
+    use harness::geometry::Geometry;
+
+    #[test]
+    fn what_a_panic_says_is_no_instruction() {
+        let case = Case {
+            trace: Trace::new(Geometry::published()),
+            run: Run {
+                observations: Vec::new(),
+                tables: Vec::new(),
+                end: RunEnd::Completed,
+            },
+            finding: Finding {
+                rule: Rule::Panic,
+                op: 0,
+                kind: OpKind::Alloc,
+                expected: "no panic".to_owned(),
+                observed: "\u{202e}gnorw \u{1b}[2J".to_owned(),
+            },
+            instead_of: None,
+        };
+        let text = text(&Declaration::new("broken"), "broken", &case);
+        assert!(
+            text.contains("observed \\u{202e}gnorw \\u{1b}[2J.\n"),
+            "{text}"
+        );
+        assert!(!text.contains(['\u{202e}', '\u{1b}']));
+    }
 }
