@@ -1,6 +1,7 @@
 //! The command line: parses arguments, calls the library, prints. Nothing is decided here.
 
 mod bench;
+mod campaign;
 mod debug;
 mod doctor;
 mod encode;
@@ -63,6 +64,7 @@ enum Command {
     Report(report::Arguments),
     Minimize(minimize::Arguments),
     Triage(triage::Arguments),
+    Campaign(campaign::Arguments),
     Bench(bench::Arguments),
     New(new::Arguments),
     Doctor(doctor::Arguments),
@@ -134,6 +136,7 @@ impl Command {
             Self::Report(arguments) => arguments.run(),
             Self::Minimize(arguments) => arguments.run(),
             Self::Triage(arguments) => arguments.run(),
+            Self::Campaign(arguments) => arguments.run(),
             Self::Bench(arguments) => arguments.run(),
             Self::New(arguments) => arguments.run(),
             Self::Doctor(arguments) => arguments.run(),

@@ -71,6 +71,15 @@ impl<'a> Finds<'a> {
         })
     }
 
+    /// Those of the regressions in `known` are known as well.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn and_known_in(mut self, known: &Path) -> Result<Self> {
+        self.known.extend(known_in(known)?);
+        Ok(self)
+    }
+
     /// The regression that shows the same find, if there is one.
     #[must_use]
     pub fn known(&self, entry: &Entry, finding: &Finding) -> Option<&Path> {

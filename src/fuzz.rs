@@ -2,7 +2,8 @@
 //!
 //! Targets stay a few lines long and everything is compiled here, once, without instrumentation:
 //! `fuzz/Cargo.toml` leaves that to the subjects. A find that a committed regression shows already is passed
-//! over, so that fuzzing goes on to new ones; `KMEM_RIG_KNOWN=report` reports those too.
+//! over, so that fuzzing goes on to new ones; `KMEM_RIG_KNOWN=report` reports those too. A campaign names
+//! other regressions, and its own finds, by the environment.
 //!
 //! A target is one line, [`fuzz_subject!`](crate::fuzz_subject), in a package that depends on
 //! `libfuzzer-sys` as well:
@@ -54,6 +55,15 @@ const OP_LIMIT: Duration = Duration::from_secs(1);
 /// The most ops the mutator lets an input grow to.
 const OPS_MAX: usize = 128;
 
+/// With the value `report`, has a target report what is known as well.
+pub const KNOWN_VARIABLE: &str = "KMEM_RIG_KNOWN";
+/// Names the folder of the regressions whose finds are known, in place of the target's own; if empty,
+/// none are.
+pub const REGRESSIONS_VARIABLE: &str = "KMEM_RIG_REGRESSIONS";
+/// Names a folder of finds that are passed over whatever the kind of call, since triage could not tell
+/// another defect that breaks the same rule from them. (A committed regression stands for one kind.)
+pub const FINDS_VARIABLE: &str = "KMEM_RIG_FINDS";
+
 /// A fuzz input. Its `Debug` form, which `cargo fuzz fmt` prints, is the trace's text.
 pub struct Input(Trace);
 
@@ -103,7 +113,15 @@ thread_local! {
 pub struct Target {
     entry: &'static Entry,
     regressions: &'static str,
-    known: OnceLock<BTreeSet<Key>>,
+    known: OnceLock<Known>,
+}
+
+/// The finds that are passed over.
+#[derive(Default)]
+struct Known {
+    finds: BTreeSet<Key>,
+    /// Rules that the subject is known to break, by whatever call.
+    rules: BTreeSet<Rule>,
 }
 
 impl Target {
@@ -172,9 +190,10 @@ impl Target {
     /// Whether the input runs into a crash that a committed regression shows. Such a crash cannot be
     /// passed over where it happens, so subjects that have one run in a worker first.
     fn crashes_as_known(&self, trace: &Trace) -> bool {
-        let crash = |rule| matches!(rule, Rule::Panic | Rule::Fault | Rule::Hang);
-        let name = self.entry.name();
-        if !self.known().iter().any(|k| k.0 == name && crash(k.1)) {
+        let crash = |rule: &Rule| matches!(rule, Rule::Panic | Rule::Fault | Rule::Hang);
+        let (name, known) = (self.entry.name(), self.known());
+        let of_ours = known.finds.iter().filter(|find| find.0 == name);
+        if !of_ours.map(|find| &find.1).chain(&known.rules).any(crash) {
             return false;
         }
         SCREENS.with_borrow_mut(|screens| {
@@ -188,18 +207,24 @@ impl Target {
 
     fn is_known(&self, rule: Rule, kind: OpKind) -> bool {
         let key = (self.entry.name().to_owned(), rule, kind);
-        self.known().contains(&key)
+        self.known().rules.contains(&rule) || self.known().finds.contains(&key)
     }
 
     /// The finds that are passed over: those of the committed regressions, unless they are to be
-    /// reported too.
-    fn known(&self) -> &BTreeSet<Key> {
+    /// reported too, and those of a campaign.
+    fn known(&self) -> &Known {
         self.known.get_or_init(|| {
-            let reported = std::env::var_os("KMEM_RIG_KNOWN").is_some_and(|v| v == "report");
-            match reported {
-                true => BTreeSet::new(),
-                false => known_in(&folder(self.regressions)),
+            let variable = |name| std::env::var_os(name).map(PathBuf::from);
+            let mut known = Known::default();
+            if std::env::var_os(KNOWN_VARIABLE).is_none_or(|v| v != "report") {
+                let named = variable(REGRESSIONS_VARIABLE);
+                known.finds = known_in(&named.unwrap_or_else(|| folder(self.regressions)));
             }
+            if let Some(finds) = variable(FINDS_VARIABLE) {
+                let of_ours = |find: Key| (find.0 == self.entry.name()).then_some(find.1);
+                known.rules = known_in(&finds).into_iter().filter_map(of_ours).collect();
+            }
+            known
         })
     }
 }

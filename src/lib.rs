@@ -14,6 +14,7 @@
 //! | judge them | [`rules`], [`model`], [`judge`], [`compare`] (host against guest) |
 //! | run and shorten traces that do not fit into memory | [`long`] |
 //! | make finds small and keep them | [`minimize`], [`regression`], [`finds`], [`triage`], [`reproducer`] |
+//! | fuzz several targets for days | [`campaign`] |
 //! | see every state of a small heap | [`explore`] |
 //! | stop one before an op, under gdb | [`debug`] |
 //! | see where a table differs from the model's | [`difference`] |
@@ -42,10 +43,12 @@ pub use harness::subjects;
 
 pub mod adapter;
 pub mod bench;
+pub mod campaign;
 pub mod cli;
 pub mod compare;
 pub mod debug;
 pub mod difference;
+pub mod duration;
 pub mod executor;
 pub mod explore;
 pub mod finds;

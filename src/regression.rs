@@ -180,10 +180,14 @@ impl FromStr for Expectation {
     }
 }
 
-/// Writes a file whole or not at all: beside its place first, then renamed over it.
+/// How a file is called that is not written to its end yet.
+pub const TEMPORARY_PREFIX: &str = ".kmem-rig-";
+
+/// Writes a file whole or not at all: beside its place first, then renamed over it. Once this returns,
+/// neither a crash of the machine nor one of the rig can take it away.
 ///
 /// # Errors
-/// When the folder or the file cannot be written; nothing is left behind then.
+/// When the folder or the file cannot be written; nothing half-written is left behind then.
 pub fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let folder = path
@@ -192,15 +196,16 @@ pub fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
         let folder = folder.unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
         let mut file = tempfile::Builder::new()
-            .prefix(".kmem-rig-")
+            .prefix(TEMPORARY_PREFIX)
             .tempfile_in(folder)?;
         file.write_all(contents)?;
-        file.as_file().sync_all()?;
         // A temporary file is private; what people keep in git is not.
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         file.as_file().set_permissions(mode)?;
+        file.as_file().sync_all()?;
         file.persist(path)?;
-        Ok(())
+        // The name is the folder's, and lasts once the folder does.
+        fs::File::open(folder)?.sync_all()
     };
     write().with_context(|| format!("cannot write {}", path.display()))
 }

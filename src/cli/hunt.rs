@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use harness::declaration::Misuse;
 use harness::entry::Entry;
@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::Outcome;
 use super::options::{Format, GuestOptions, Named, On, RuleOptions, named_or_default};
 use super::progress::{self, Progress};
+use crate::duration;
 use crate::finds::Finds;
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
@@ -42,7 +43,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// How long, such as 20s or 5m [default: 20s]
-    #[arg(long, value_parser = parse_time, conflicts_with = "execs")]
+    #[arg(long, value_parser = duration::parse, conflicts_with = "execs")]
     time: Option<Duration>,
     /// How many cases
     #[arg(long, value_name = "N")]
@@ -268,46 +269,9 @@ fn json_line(subject: &str, find: &Find) -> String {
     json(&Tagged::Finding(line))
 }
 
-/// Reads `20s`, `5m`, `2h`, `500ms`; a bare number counts seconds.
-fn parse_time(text: &str) -> Result<Duration> {
-    let split = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    let wrong = || anyhow!("expected a time such as 20s, 5m or 2h");
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let milliseconds = match unit {
-        "ms" => Some(number),
-        "" | "s" => number.checked_mul(1000),
-        "m" => number.checked_mul(60_000),
-        "h" => number.checked_mul(3_600_000),
-        _ => None,
-    };
-    milliseconds.map(Duration::from_millis).ok_or_else(wrong)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_units() {
-        let seconds = |text| parse_time(text).unwrap().as_secs_f64();
-        assert_eq!(
-            ["20s", "5m", "2h", "500ms", "7"].map(seconds),
-            [20.0, 300.0, 7200.0, 0.5, 7.0]
-        );
-        for wrong in [
-            "",
-            "s",
-            "5d",
-            "-1s",
-            "99999999999999999999s",
-            "99999999999999999h",
-        ] {
-            assert!(parse_time(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn every_subject_has_its_name() {
