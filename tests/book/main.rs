@@ -2,6 +2,7 @@
 //! and each rule, op and header that there is has its place in it.
 
 mod ci;
+mod grammar;
 mod links;
 mod matching;
 mod page;
