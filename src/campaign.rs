@@ -256,7 +256,8 @@ impl<'a> Campaign<'a> {
             }
         };
         let guest = &mut *self.setting.guest;
-        triage::triage(&waiting, &settings, &mut self.host, guest, &mut report)?;
+        let (host, watch) = (&mut self.host, &mut |_| {});
+        triage::triage(&waiting, &settings, host, guest, &mut report, watch)?;
         let unexplained = waiting.len().saturating_sub(explained) as u64;
         let progress = self.status.of(target);
         let keep = unexplained > 0 || progress.artifacts < KEPT_MAX;
