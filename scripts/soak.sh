@@ -13,6 +13,9 @@ KMEM_RIG_CASES=20000 cargo test --release --locked --quiet -p kmem-rig --lib the
 
 scripts/miri.sh long
 
+# Twenty kills of campaigns, at moments that are not chosen.
+KMEM_RIG_KILLS=20 cargo test --release --locked --quiet -p kmem-rig --test campaign survives
+
 execs=600000 # At some 38 ops a case, the five campaigns of a subject come to 10^8 ops and more.
 for subject in kmem page "${controls[@]}"; do
     for seed in 1 2 3 4 5; do

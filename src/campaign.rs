@@ -224,7 +224,11 @@ impl<'a> Campaign<'a> {
             (self.setting.tell)(Event::SetAside(turn.target, &lines));
             self.status.of(turn.target).set_aside = Some(lines);
         }
-        self.folder.rescue(turn.target)
+        match self.folder.rescue(turn.target) {
+            // Before its next turn it is done again.
+            Err(error) if room::is_lacking(&error) => Ok(()),
+            rescued => rescued,
+        }
     }
 
     /// Turns artifacts into finds, and those into reports.
@@ -256,8 +260,8 @@ impl<'a> Campaign<'a> {
             }
         };
         let guest = &mut *self.setting.guest;
-        let (host, watch) = (&mut self.host, &mut |_| {});
-        triage::triage(&waiting, &settings, host, guest, &mut report, watch)?;
+        let host = &mut self.host;
+        triage::triage(&waiting, &settings, host, guest, &mut report, &mut |_| {})?;
         let unexplained = waiting.len().saturating_sub(explained) as u64;
         let progress = self.status.of(target);
         let keep = unexplained > 0 || progress.artifacts < KEPT_MAX;
@@ -286,11 +290,7 @@ impl<'a> Campaign<'a> {
             (self.setting.tell)(Event::Paused(reason));
         }
         self.status.reason = Some(reason.to_owned());
-        match self.end_turn() {
-            // Before the next turn everything is put in order again.
-            Err(error) if room::is_lacking(&error) => Ok(()),
-            ended => ended,
-        }
+        self.end_turn()
     }
 
     /// Tells how far everything is; to the disk, where there is room, when it is time.

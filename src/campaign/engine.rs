@@ -6,7 +6,6 @@
 //! which say why it would not run.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -20,6 +19,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use super::config::{Config, Target};
 use super::folder::{Folder, Place};
 use crate::fuzz;
+use crate::printable::printable;
 
 /// Becomes the program that it is given, with a process beside it that ends their group.
 ///
@@ -140,12 +140,13 @@ impl Engine {
                 config.known.as_deref().unwrap_or(Path::new("")),
             )
             .env(fuzz::FINDS_VARIABLE, folder.finds())
+            .env(fuzz::guest::SUBJECT_VARIABLE, target.entry.name())
             .env_remove(fuzz::KNOWN_VARIABLE)
             // Ctrl-C is for the rig.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::from(folder.lock()?));
+            .stderr(Stdio::from(folder.shared_lock()?));
         let mut program = command.spawn().context("cannot start sh")?;
         let output = Arc::new(Mutex::new(Output::default()));
         let stdout = program.stdout.take().context("its output is a pipe")?;
@@ -230,7 +231,7 @@ fn read(stdout: impl Read, output: &Mutex<Output>) {
         if let Some(pulse) = pulse(&line) {
             output.pulse = pulse;
         }
-        output.lines.push_back(line.into_owned());
+        output.lines.push_back(printable(&line).into_owned());
         if output.lines.len() > LINES_MAX {
             output.lines.pop_front();
         }
@@ -258,13 +259,6 @@ fn pulse(line: &str) -> Option<Pulse> {
         corpus: number("corp:")?,
         failed: ended?,
     })
-}
-
-/// The campaign's lock, for a group to hold as well.
-impl Folder {
-    fn lock(&self) -> Result<File> {
-        self.lock.try_clone().context("cannot share the lock")
-    }
 }
 
 #[cfg(test)]

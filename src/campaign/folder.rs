@@ -33,7 +33,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// A campaign's folder, while no other campaign has it.
 pub struct Folder {
     path: PathBuf,
-    pub(super) lock: File,
+    lock: File,
 }
 
 /// What there is of each target.
@@ -116,6 +116,11 @@ impl Folder {
     #[must_use]
     pub fn status(&self) -> PathBuf {
         self.path.join("status.json")
+    }
+
+    /// The lock, for other processes to hold as well.
+    pub(super) fn shared_lock(&self) -> Result<File> {
+        self.lock.try_clone().context("cannot share the lock")
     }
 
     pub(super) fn of(&self, target: &Target, place: Place) -> PathBuf {

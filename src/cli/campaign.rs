@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use indicatif::{FormattedDuration, ProgressBar};
+use indicatif::{FormattedDuration, ProgressBar, ProgressStyle};
 use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -57,7 +57,8 @@ impl Arguments {
         let mut told = Ok(());
         let mut tell = |event: Event<'_>| {
             if let Event::Tick(status) = event {
-                return line.set_message(in_short(status));
+                line.set_message(in_short(status));
+                return line.tick();
             }
             if told.is_ok() {
                 told = line.suspend(|| self.tell(&event));
@@ -144,14 +145,14 @@ impl Arguments {
     }
 }
 
-/// Nothing but on a terminal.
+/// Nothing but on a terminal. It is drawn when the campaign says so, and by no thread of its own: there are
+/// forks while it is shown.
 fn status_line() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let line = ProgressBar::new_spinner();
-    line.enable_steady_tick(Duration::from_millis(200));
-    line
+    let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+    ProgressBar::new_spinner().with_style(style.expect("the template is valid"))
 }
 
 fn in_short(status: &Status) -> String {

@@ -74,7 +74,7 @@ const TOOLS: [(&str, &[&str], &str, &str); 13] = [
     (
         "cargo-fuzz",
         &["cargo", "fuzz", "--version"],
-        "make run, make fuzz",
+        "make run, make fuzz, campaign",
         "cargo install --locked cargo-fuzz",
     ),
     (

@@ -26,7 +26,8 @@ use crate::rules::Rules;
 use crate::run::RunOptions;
 
 const SUBJECT: &str = "kmem";
-const SUBJECT_VARIABLE: &str = "KMEM_RIG_SUBJECT";
+/// Names the subject of the target `guest`.
+pub const SUBJECT_VARIABLE: &str = "KMEM_RIG_SUBJECT";
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/qemu-tests/regressions");
 
 /// Room for the guest's counters: 16 KiB, of which the image uses three quarters. libFuzzer looks

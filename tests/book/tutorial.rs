@@ -20,6 +20,7 @@ const MARK: &str = "--- block ";
 const PREAMBLE: &str = r#"
 make() {
     if [ ! -e target ]; then
+        mkdir -p "$SHARED_TARGET"
         ln -s "$SHARED_TARGET" target
         cp "$RIG_ROOT/Cargo.lock" .
         cp "$RIG_ROOT/qemu-tests/guest/Cargo.lock" guest/
