@@ -1,7 +1,7 @@
 //! libFuzzer in fork mode, as a group of processes that ends with this one.
 //!
 //! libFuzzer starts its jobs by a shell, and they outlive it when it is killed. So a second process
-//! waits in its group ([`GROUP`]) until this one closes a pipe, which the kernel sees to when this one is
+//! waits in its group (`GROUP`) until this one closes a pipe, which the kernel sees to when this one is
 //! killed. What libFuzzer prints is read here as it comes, and kept nowhere but for its last lines,
 //! which say why it would not run.
 
