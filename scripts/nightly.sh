@@ -11,29 +11,11 @@ target=$1
 seconds=$2
 work=target/nightly/$target
 corpus=fuzz/corpus/$target
-log=$work/fuzz.log
-dictionary=fuzz/$target.dict
-[ -f "$dictionary" ] || dictionary=fuzz/kmem.dict
 
-rm -rf "$work"
-mkdir -p "$corpus" "$work"/{artifacts,finds,tmp}
-cargo +nightly fuzz build -O "$target" || exit 2
-
-# Fork mode goes on after a crash; its exit status tells only how the last job ended.
-echo "fuzzing $target for $seconds s from $(find "$corpus" -type f | wc -l) inputs and the seeds, log in $log"
-fuzz=(
-    -fork="$(nproc)" -ignore_crashes=1 -ignore_timeouts=1 -ignore_ooms=1
-    -timeout=10 -reduce_inputs=0 -max_total_time="$seconds"
-    -dict="$dictionary" -artifact_prefix="$work/artifacts/"
-)
-RUST_BACKTRACE=0 TMPDIR=$PWD/$work/tmp \
-    cargo +nightly fuzz run -O "$target" "$corpus" "fuzz/seeds/$target" -- "${fuzz[@]}" \
-    >"$log" 2>&1 || true
-if ! grep -q '^INFO: exiting' "$log"; then
-    tail -n 40 "$log" >&2
-    echo "error: libFuzzer did not run to its end; the whole log is $log" >&2
-    exit 2
-fi
+mkdir -p "$corpus"
+echo "from $(find "$corpus" -type f | wc -l) inputs and the seeds:"
+scripts/fork.sh "$target" "$seconds" "$(nproc)" "$work" "$corpus" "fuzz/seeds/$target"
+mkdir "$work/finds"
 
 # The corpus of the next night. One that could not be minimised is only larger.
 cargo +nightly fuzz cmin -O "$target" "$corpus" >"$work/cmin.log" 2>&1 ||

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds every fuzz target and runs it for a moment from its committed seeds, always with the same
-# random numbers. Nothing of it stays in the work tree. -O as in run.sh: one build serves both.
+# random numbers. Nothing of it stays in the work tree. -O as in fork.sh: one build serves both.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -126,7 +126,7 @@ pub fn at(
 }
 
 /// The table `observed` as the exact model has it after the ops observed; `None` without a policy.
-pub(crate) fn expected(
+fn expected(
     entry: &Entry,
     trace: &Trace,
     observations: &[Observation],

@@ -10,6 +10,7 @@
 //! trace. Two defects that break the same rule are one find until the first of them is fixed.
 
 mod parallel;
+mod replays;
 mod stage;
 
 use std::collections::BTreeMap;
@@ -33,10 +34,9 @@ use crate::registry;
 use crate::report;
 use crate::rules::{Rule, Rules};
 use parallel::on_all_cores;
+pub use replays::REPLAYS;
+use replays::Replays;
 pub use stage::Stage;
-
-/// How often a minimised trace is replayed on each side.
-pub const REPLAYS: u32 = 10;
 
 /// What triage makes of one find.
 #[derive(Clone, Debug, Serialize)]
@@ -351,38 +351,6 @@ fn class(
         known_as: known.map(|path| path.display().to_string()),
         written: written.display().to_string(),
     })
-}
-
-/// What became of [`REPLAYS`] replays on one side.
-struct Replays {
-    /// The last one's verdict.
-    verdict: &'static str,
-    /// How many broke the rule.
-    reproduced: u32,
-}
-
-impl Replays {
-    fn of(
-        executor: &mut dyn Executor,
-        entry: &Entry,
-        trace: &Trace,
-        rules: Rules,
-        finding: &Finding,
-    ) -> Result<Self> {
-        let mut replays = Self {
-            verdict: "",
-            reproduced: 0,
-        };
-        for _ in 0..REPLAYS {
-            let (_, verdict) = executor.verdict(entry, trace, rules)?;
-            let same = verdict
-                .finding()
-                .is_some_and(|found| found.rule == finding.rule);
-            replays.reproduced += u32::from(same);
-            replays.verdict = verdict.name();
-        }
-        Ok(replays)
-    }
 }
 
 /// The subjects asked for, or the one that the artifact's folder is named after.

@@ -67,7 +67,7 @@ fn what_new_writes_builds_and_passes_with_the_rigs_own_crates() {
     let folder = fresh("own-new");
     new(&folder, "my-heap");
     lock(&folder);
-    build(&folder);
+    build(&folder, &["--offline"]);
     let test = ["test", "--release", "--offline"];
     succeed(&folder, "cargo", &test);
     for subject in ["my-heap", "kmem"] {
@@ -169,7 +169,7 @@ fn the_bug_of_the_example_is_found_made_small_and_replayed_in_the_guest() {
     let folder = fresh("own-bug");
     copy(&root().join("examples/own-allocator"), &folder);
     lock(&folder);
-    build(&folder);
+    build(&folder, &["--offline"]);
     let rig = binary("own-allocator-rig");
     let hunt = ["hunt", "--execs", "20000", "--seed", "1", "--out", "finds"];
     let (code, found) = run(&folder, &rig, &hunt);
@@ -198,18 +198,7 @@ fn an_allocator_in_c_runs_on_both_sides() {
         compiler.is_ok(),
         "no cross compiler: `make setup` installs it"
     );
-    succeed(&folder, "cargo", &["build", "--release"]);
-    let guest = [
-        "--manifest-path",
-        "guest/Cargo.toml",
-        "--target",
-        "riscv64gc-unknown-none-elf",
-    ];
-    succeed(
-        &folder,
-        "cargo",
-        &[&["build", "--release"], &guest[..]].concat(),
-    );
+    build(&folder, &[]);
     for on in ["host", "qemu"] {
         let hunt = ["hunt", "--execs", "5000", "--seed", "1", "--on", on];
         let hunted = succeed(&folder, &binary("c-allocator-rig"), &hunt);

@@ -69,23 +69,24 @@ pub fn lock(folder: &Path) {
     }
 }
 
-/// Builds a workspace's binary and its guest, as its Makefile does, from what is here already.
+/// Builds a workspace's binary and its guest, as its Makefile does; `flags` are Cargo's.
 ///
 /// # Panics
 /// When one of them does not build.
-pub fn build(folder: &Path) {
-    succeed(folder, "cargo", &["build", "--release", "--offline"]);
+pub fn build(folder: &Path, flags: &[&str]) {
     let guest = [
         "--manifest-path",
         "guest/Cargo.toml",
         "--target",
         "riscv64gc-unknown-none-elf",
     ];
-    succeed(
-        folder,
-        "cargo",
-        &[&["build", "--release", "--offline"], &guest[..]].concat(),
-    );
+    for of in [&[], &guest[..]] {
+        succeed(
+            folder,
+            "cargo",
+            &[&["build", "--release"], flags, of].concat(),
+        );
+    }
 }
 
 /// A binary of the target folder, by name.

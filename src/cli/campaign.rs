@@ -146,7 +146,8 @@ impl Arguments {
 }
 
 /// Nothing but on a terminal. It is drawn when the campaign says so, and by no thread of its own: there are
-/// forks while it is shown.
+/// forks while it is shown. No `Progress`, which a signal takes away together with the process: a campaign ends in
+/// order.
 fn status_line() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_can_be_drawn() {
+    fn every_template_is_valid_and_without_a_terminal_nothing_is_drawn() {
         let bounds = [
             Bound::Count(10),
             Bound::Time(Duration::from_secs(1)),
@@ -203,11 +203,19 @@ mod tests {
             Bound::Unknown,
         ];
         for bound in bounds {
-            // Its templates are checked when it is made; here it has no terminal.
-            let mut progress = Progress::new("working", bound);
+            // The templates are checked when it is made.
+            let file = || {
+                std::fs::File::options()
+                    .read(true)
+                    .write(true)
+                    .open("/dev/null")
+            };
+            let nowhere = Term::read_write_pair(file().unwrap(), file().unwrap());
+            let mut progress = Progress::on(&nowhere, "working", bound);
             progress.show(1, "pieces");
             progress.show_of(1, 2, "pieces");
             assert_eq!(progress.aside(|| 7), 7);
+            assert_eq!(progress.shown, None);
         }
     }
 }
