@@ -112,6 +112,11 @@ pub fn run(setting: Setting<'_>) -> Result<Summary> {
         written: None,
         turn: None,
     };
+    // Those of a campaign that was killed, whosever turn is next.
+    config
+        .targets
+        .iter()
+        .try_for_each(|target| campaign.rescue(target))?;
     campaign.run()
 }
 
@@ -224,7 +229,12 @@ impl<'a> Campaign<'a> {
             (self.setting.tell)(Event::SetAside(turn.target, &lines));
             self.status.of(turn.target).set_aside = Some(lines);
         }
-        match self.folder.rescue(turn.target) {
+        self.rescue(turn.target)
+    }
+
+    /// Takes care of what a target's jobs have left, as far as there is room.
+    fn rescue(&self, target: &Target) -> Result<()> {
+        match self.folder.rescue(target) {
             // Before its next turn it is done again.
             Err(error) if room::is_lacking(&error) => Ok(()),
             rescued => rescued,

@@ -300,6 +300,27 @@ fn ends_in_order(site: &Site, reported: &[PathBuf]) {
     replays(&site.finds());
 }
 
+/// It need not be the killed target's turn again before that.
+#[test]
+fn what_a_killed_targets_jobs_had_added_is_in_its_corpus_at_the_next_start() {
+    let site = Site::with_real_targets("1h");
+    let other = site.folder().join("other");
+    let of_a_job = other.join("temporary/libFuzzerTemp/C7");
+    fs::create_dir_all(other.join("corpus")).unwrap();
+    fs::create_dir_all(&of_a_job).unwrap();
+    fs::write(of_a_job.join("input"), "new").unwrap();
+    let mut campaign = site.start();
+    wait_until("the first target is fuzzed", || {
+        site.status()["target"] == "one"
+    });
+    assert_eq!(fs::read(other.join("corpus/input")).unwrap(), b"new");
+    assert!(!other.join("temporary").exists());
+    campaign.signal("-INT");
+    campaign.next("summary");
+    campaign.wait();
+    site.wait_until_nothing_runs();
+}
+
 #[test]
 fn without_room_nothing_is_lost_and_with_room_it_goes_on() {
     let site = Site::with_real_targets("1h");
