@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -172,7 +173,11 @@ impl Target {
         let Some((_, trace)) = &*current else { return };
         let found = HEAPS.with_borrow_mut(|heaps| {
             let before = heaps.ops_judged();
+            // A trace without ops moves nothing on; many of them are no hang.
+            PROGRESS.fetch_add(1, Relaxed);
+            watch::set_running(true);
             let found = judge(heaps, entry, trace);
+            watch::set_running(false);
             tally::add(heaps.ops_judged() - before);
             found
         });
@@ -181,8 +186,6 @@ impl Target {
         {
             let report = report::finding(entry.name(), trace, &finding);
             tell_key(entry.name(), finding.rule);
-            drop(current);
-            *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = None;
             panic!("{report}");
         }
     }

@@ -50,6 +50,22 @@ fn kmem_2019_passes_over_what_is_known_crashes_included() {
     }
 }
 
+/// Whoever drives a target may spend its time elsewhere, and minimising a crash runs traces without ops.
+#[test]
+fn a_second_without_an_op_is_no_hang() {
+    let target = target("kmem");
+    let cpu_ns = || {
+        let spent = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        spent.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let start = cpu_ns();
+    while cpu_ns() - start < 2_000_000_000 {
+        for _ in 0..100 {
+            target.check(Input::of(&[]));
+        }
+    }
+}
+
 #[test]
 fn a_new_find_panics_with_the_trace_and_the_rule() {
     let panic = catch_unwind(|| fuzz("missing-merge", 5_000)).unwrap_err();

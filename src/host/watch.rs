@@ -41,9 +41,12 @@ static PROGRESS: AtomicPtr<AtomicU32> = AtomicPtr::new(null_mut());
 static HEAP_START: AtomicUsize = AtomicUsize::new(0);
 static BY_CPU: Still = Still::new();
 static BY_CLOCK: Still = Still::new();
+/// Whether a subject runs. A worker does nothing else; of another process, a fault or a second without an op
+/// is its own affair the rest of the time.
+static RUNNING: AtomicBool = AtomicBool::new(false);
 /// Whether this process is a worker: it leaves without a word.
 static LEAVES: AtomicBool = AtomicBool::new(false);
-/// What a process that is not a worker does before it dies as if it had not been watched.
+/// What a process that is not a worker does before it ends.
 static TELL: OnceLock<fn()> = OnceLock::new();
 /// Kept here, and not just leaked, so that a leak checker sees who owns it.
 static SIGNAL_STACK: OnceLock<Box<[u8]>> = OnceLock::new();
@@ -64,7 +67,7 @@ impl Still {
 
     /// Counts a tick; returns for how many the op has been the same.
     fn tick(&self, progress: u32) -> u32 {
-        if self.progress.swap(progress, Relaxed) != progress {
+        if self.progress.swap(progress, Relaxed) != progress || !RUNNING.load(Relaxed) {
             self.ticks.store(0, Relaxed);
             return 0;
         }
@@ -81,7 +84,7 @@ pub fn prepare() {
         signal_stack();
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if TRANSCRIPT.load(Relaxed).is_null() {
+            if TRANSCRIPT.load(Relaxed).is_null() || !RUNNING.load(Relaxed) {
                 return previous(info);
             }
             record_panic(info);
@@ -97,14 +100,16 @@ pub fn prepare() {
 /// What `watch` refers to lives until the process has ended.
 pub unsafe fn and_leave(watch: &Watch<'_>) {
     LEAVES.store(true, Relaxed);
+    RUNNING.store(true, Relaxed);
     // SAFETY: exactly the caller's promise.
     unsafe { start(watch) };
     handle(libc::SIGALRM, on_clock_tick as *const () as usize);
     set_timer(libc::ITIMER_REAL, ASLEEP_LIMIT / TICKS);
 }
 
-/// Watches a process that someone else watches too: after a panic, a fault or a hang it calls
-/// `tell`, and then dies of it as if it had not been watched. Only the first call counts.
+/// Watches a process that someone else watches too: after a panic, a fault or a hang while a subject is
+/// [said to run](set_running) it calls `tell`, and then aborts, which the other sees. Only the first call
+/// counts.
 pub fn and_tell(watch: &Watch<'static>, tell: fn()) {
     if TELL.set(tell).is_ok() {
         prepare();
@@ -118,6 +123,11 @@ fn tell_or_leave() {
         Some(tell) if !LEAVES.load(Relaxed) => tell(),
         _ => leave(),
     }
+}
+
+/// Says whether a subject runs from now on.
+pub fn set_running(running: bool) {
+    RUNNING.store(running, Relaxed);
 }
 
 /// Where the heap starts from now on.
@@ -196,11 +206,16 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_
     // signals that have none.
     let address = unsafe { (*info).si_addr() };
     let offset = address.addr().wrapping_sub(HEAP_START.load(Relaxed));
-    if let Some(transcript) = transcript() {
-        transcript.set_fault([signal as u64, 0, offset as u64]);
-        transcript.set_end(End::Faulted);
+    if RUNNING.load(Relaxed) {
+        if let Some(transcript) = transcript() {
+            transcript.set_fault([signal as u64, 0, offset as u64]);
+            transcript.set_end(End::Faulted);
+        }
+        tell_or_leave();
+        // As after a panic or a hang: of a fault, a sanitizer's report would be what ClusterFuzz knows the
+        // find by, instead of what was told.
+        std::process::abort();
     }
-    tell_or_leave();
     // Whoever watched before does the rest: the instruction is run again, with its handler.
     if let Some(previous) = PREVIOUS
         .get()
