@@ -29,7 +29,10 @@ fuzz nightly: SECONDS ?= 60
 # What `make cost` compares with.
 BEFORE ?= target/cost.tsv
 
-.PHONY: help setup run build rig guest guest-coverage test test-suite test-partition test-scale coverage fuzz nightly cost replay review seeds lint known-bugs bench book soak ci
+# Only where it is to be cared for: its target boots the image.
+GUEST_CORPUS := $(if $(wildcard fuzz/corpus/guest),guest-coverage)
+
+.PHONY: help setup run build rig guest guest-coverage test test-suite test-partition test-scale coverage fuzz nightly cost replay review seeds corpus lint known-bugs bench book soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
@@ -92,6 +95,9 @@ review: setup ## Accept or reject the snapshots that the last failed `make test`
 
 seeds: rig ## Write the fuzz targets' seed corpora anew from the regressions
 	@scripts/seeds.sh
+
+corpus: rig $(GUEST_CORPUS) ## Renew, merge and minimise the corpora in fuzz/corpus
+	@scripts/corpus.sh fuzz/corpus
 
 lint: setup ## Check formatting, lints, documentation, workflows, and that the crates can be published
 	cargo fmt --all --check

@@ -33,3 +33,19 @@ rm -rf "$scale/src" "$scale/work"
 # The package warns of what its own dependencies will no longer have one day.
 "$python" -W ignore tests/scale/drive.py "$scale/out" "$scale" target/release/kmem-rig \
     qemu-tests/regressions
+
+# Corpora: one that was lost, one of junk and of other versions, and one as fuzzing leaves it.
+corpora=$scale/corpora
+mkdir -p "$corpora"/{page,kmem_2019}
+cp -r "$scale/corpus/kmem" "$corpora/kmem"
+head -c 3000 /dev/zero | tr '\0' '\377' >"$corpora/kmem_2019/no-version"
+head -c 20000000 /dev/zero >"$corpora/kmem_2019/too-long"
+: >"$corpora/kmem_2019/empty"
+cp README.md qemu-tests/regressions/kmem-2019-unmerged-free.trace "$corpora/kmem_2019"
+scripts/corpus.sh "$corpora"
+for target in kmem kmem_2019 page; do
+    if [ -z "$(ls "$corpora/$target")" ]; then
+        echo "error: the corpus of $target is empty" >&2
+        exit 1
+    fi
+done

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use harness::bytes;
 use harness::text::{Document, Item};
-use harness::trace::OPS_MAX;
+use harness::trace::{OPS_MAX, Trace};
 
 use crate::long::{LongTrace, Survey};
 use lines::{Form, Lines};
@@ -49,6 +49,19 @@ pub fn read(path: &Path) -> Result<Document> {
             trace.ops()
         ),
     }
+}
+
+/// Reads an entry of a corpus as the fuzz targets do, whatever it is: as bytes. `None` if it is too large for
+/// a trace.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_entry(path: &Path) -> Result<Option<Trace>> {
+    let at = || path.display().to_string();
+    if fs::metadata(path).with_context(at)?.len() > INPUT_BYTES_MAX {
+        return Ok(None);
+    }
+    Ok(Some(bytes::decode(&fs::read(path).with_context(at)?)))
 }
 
 /// The line of a file on which an op stands, counted from 1; `None` if the file is no text.

@@ -15,6 +15,7 @@
 //! | run and shorten traces that do not fit into memory | [`long`] |
 //! | make finds small and keep them | [`minimize`], [`regression`], [`finds`], [`triage`], [`reproducer`] |
 //! | fuzz several targets for days | [`campaign`] |
+//! | keep a fuzzer's corpus over versions | [`corpus`] |
 //! | see every state of a small heap | [`explore`] |
 //! | stop one before an op, under gdb | [`debug`] |
 //! | see where a table differs from the model's | [`difference`] |
@@ -46,6 +47,7 @@ pub mod bench;
 pub mod campaign;
 pub mod cli;
 pub mod compare;
+pub mod corpus;
 pub mod debug;
 pub mod difference;
 pub mod duration;

@@ -7,23 +7,32 @@ use clap::Args;
 use harness::bytes;
 
 use super::Outcome;
+use crate::corpus;
 use crate::input;
 use crate::regression::write_whole;
 
-/// Write a trace in the byte form that the fuzz targets read
+/// Write a trace in the byte form that the fuzz targets read, or a whole corpus in the newest
+///
+/// Of a folder, every file is read as a fuzz target reads it, in whatever version it is; what is the same
+/// trace is written once.
 ///
 /// Example: kmem-rig encode qemu-tests/regressions/misaligned.trace -o fuzz/corpus/kmem/misaligned
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The trace
+    /// The trace, or the folder of a corpus
     trace: PathBuf,
-    /// Where to write the bytes
-    #[arg(short, long, value_name = "FILE")]
+    /// Where to write the bytes: a file, or a folder
+    #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
 }
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
+        if self.trace.is_dir() {
+            let renewed = corpus::renew(&self.trace, &self.output)?;
+            println!("{renewed}");
+            return Ok(Outcome::AsExpected);
+        }
         let trace = input::read(&self.trace)?.trace();
         write_whole(&self.output, &bytes::encode(&trace))?;
         Ok(Outcome::AsExpected)
