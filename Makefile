@@ -105,7 +105,7 @@ lint: setup ## Check formatting, lints, documentation, workflows, and that the c
 	$(NIGHTLY_MANIFEST) cargo fmt $(FUZZ) --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	cargo clippy --workspace --lib --bins --all-features --locked $(GUEST) -- -D warnings
-	$(NIGHTLY_MANIFEST) cargo clippy --all-targets --all-features --locked $(FUZZ) -- -D warnings
+	$(NIGHTLY_MANIFEST) cargo clippy --all-targets --locked $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	RUSTDOCFLAGS="-D warnings" cargo doc -p kmem-rig-guest --no-deps --locked $(GUEST)
 	scripts/lint-workflows.sh

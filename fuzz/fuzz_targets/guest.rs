@@ -2,6 +2,9 @@
 //! and in the reference model.
 #![no_main]
 
+#[cfg(feature = "libafl")]
+use libafl_libfuzzer as _;
+
 use std::sync::atomic::AtomicU64;
 
 use kmem_rig::fuzz::guest::{COUNTER_WORDS, Counters, target};
