@@ -218,6 +218,24 @@ fn keys_step_through_ops_and_finds() {
     assert_eq!(last["finds"], json!([18]), "the address may say anything");
 }
 
+#[test]
+fn none_is_the_least_number_of_ops() {
+    let folder = tempfile::tempdir().unwrap();
+    let traces = ["a0 = alloc 8\n", ""].map(|ops| {
+        let trace = folder.path().join(format!("{}.trace", ops.len()));
+        fs::write(&trace, format!("# kmem-rig trace v1\nheap 64 pages\n{ops}")).unwrap();
+        trace.into_os_string().into_string().unwrap()
+    });
+    let page = folder.path().join("report.html");
+    let [one, none] = &traces;
+    let output = report(&[one, none, "--on", "host", "--subject", "kmem"], &page);
+    assert!(output.status.success(), "{output:?}");
+    let by_ops = "document.querySelector('th[data-key=ops] button').click(); see();";
+    let seen = look(&page, "", &by_ops.repeat(2), &[]);
+    let first: Vec<_> = seen.iter().map(|seen| &seen["first"]).collect();
+    assert_eq!(json!(first), json!(["0", "13"]));
+}
+
 /// The shades of a colour, `rgb(1, 2, 3)`, added up.
 fn light(colour: &Value) -> u32 {
     let digits = |c: char| !c.is_ascii_digit();

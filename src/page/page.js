@@ -60,12 +60,15 @@
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const cell = (row) => row.cells[index].textContent;
       const order = "number" in head.dataset
-        ? (a, b) => (Number(cell(a)) || Infinity) - (Number(cell(b)) || Infinity) || 0
+        ? (a, b) => number(cell(a)) - number(cell(b)) || 0
         : (a, b) => cell(a).localeCompare(cell(b));
       rows.sort((a, b) => (down ? order(b, a) : order(a, b)));
       one("#rows tbody").append(...rows);
     });
   }
+
+  // What has none is the largest.
+  const number = (text) => (text === "" ? Infinity : Number(text));
 
   const mark = (element, current) =>
     current ? element.setAttribute("aria-current", "true") : element.removeAttribute("aria-current");
