@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=2000
+# What the allocators and their adapters have some of; with the rig's crates it would be 90,000, and slow.
+counters_max=5000
 work=target/smoke
 rm -rf "$work"
 
@@ -27,6 +29,12 @@ for target in $(cargo +nightly fuzz list); do
         -- "${fuzz[@]}" >"$log" 2>&1; then
         cat "$log" >&2
         echo "error: the smoke run of fuzz target $target failed, see above" >&2
+        exit 1
+    fi
+    counters=$(sed -n 's/^INFO: Loaded 1 modules *(\([0-9]*\) inline 8-bit counters).*/\1/p' "$log")
+    if [ -z "$counters" ] || [ "$counters" -gt "$counters_max" ]; then
+        echo "error: fuzz target $target has ${counters:-no} counters, of at most $counters_max: is the rig" \
+            "instrumented? See fuzz/Cargo.toml" >&2
         exit 1
     fi
     echo "smoke $target: $(grep '^Done' "$log")"
