@@ -121,7 +121,7 @@ book: ## Build the book of docs/ into target/book, with mdBook, which is install
 	@command -v mdbook >/dev/null || cargo install --locked mdbook --no-default-features --features search
 	mdbook build docs
 
-soak: build known-bugs ## The long runs: five seeds and 10^8 ops for each correct allocator
+soak: build known-bugs ## The long runs: 10^9 ops for kmem, 10^8 for each other correct allocator
 	@scripts/soak.sh
 
 ci: ## What CI runs

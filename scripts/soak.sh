@@ -16,8 +16,12 @@ scripts/miri.sh long
 # Twenty kills of campaigns, at moments that are not chosen.
 KMEM_RIG_KILLS=20 cargo test --release --locked --quiet -p kmem-rig --test campaign survives
 
-execs=600000 # At some 38 ops a case, the five campaigns of a subject come to 10^8 ops and more.
+# A case has some 38 ops: the five hunts of a subject come to 10^8 ops and more, those of kmem to 10^9.
 for subject in kmem page "${controls[@]}"; do
+    case $subject in
+        kmem) execs=5300000 ;;
+        *) execs=600000 ;;
+    esac
     for seed in 1 2 3 4 5; do
         echo "soak: $subject, seed $seed"
         target/release/kmem-rig hunt --subject "$subject" --seed "$seed" --execs "$execs"
