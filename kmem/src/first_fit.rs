@@ -24,6 +24,7 @@
 //! | `lookup` | what lies where: blocks and their neighbours |
 //! | `edit` | the ways in which headers and side memory change, always together |
 //! | `place`, `merge`, `resize` | the policy: allocating, freeing, resizing |
+//! | `in_place` | what of a call needs the heap to itself, for a heap behind a lock |
 //! | `audit` | that the side memory says what the headers say |
 //! | `by_walk` | what some mutants look for |
 //!
@@ -38,6 +39,8 @@ mod audit;
 mod by_walk;
 mod edit;
 mod extent;
+#[cfg(feature = "harts")]
+mod in_place;
 mod lookup;
 mod maxima;
 mod merge;
