@@ -51,6 +51,7 @@ rig: setup
 
 guest: setup
 	cargo build --release --locked $(GUEST)
+	cargo build --release --locked $(GUEST) -p many-harts
 
 # The image for the fuzz target `guest`, in a target folder of its own.
 guest-coverage: setup

@@ -22,7 +22,7 @@
 //! [`SharedMemory`] or on its console, and take its absence for failure.
 //!
 //! Deliberately absent: any knowledge of what the guest does, a protocol, networking, disks,
-//! more than one hart, input to the console. Linux only: it relies on memory files and on
+//! input to the console. Linux only: it relies on memory files and on
 //! parent-death signals.
 //!
 //! ```no_run

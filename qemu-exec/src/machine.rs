@@ -19,11 +19,13 @@ const RAM_STEP_BYTES: u64 = 8 * 1024;
 /// Enough for any report a person reads, small beside thousands of guests.
 const SERIAL_BYTES_MAX: usize = 256 * 1024;
 
-/// A machine to boot: one hart, no network, no disk. It can be started many times.
+/// A machine to boot: one hart unless more are asked for, no network, no disk. It can be started many
+/// times.
 #[derive(Clone, Debug)]
 pub struct Machine {
     image: PathBuf,
     program: PathBuf,
+    harts: u32,
     ram_bytes: u64,
     shared: bool,
     firmware: bool,
@@ -41,6 +43,7 @@ impl Machine {
         Machine {
             image: image.into(),
             program: PROGRAM.into(),
+            harts: 1,
             ram_bytes: RAM_BYTES,
             shared: false,
             firmware: false,
@@ -55,6 +58,14 @@ impl Machine {
     /// The QEMU to run; `qemu-system-riscv64` from `PATH` by default.
     pub fn program(mut self, program: impl Into<PathBuf>) -> Machine {
         self.program = program.into();
+        self
+    }
+
+    /// Harts; 1 by default, and QEMU knows no more than 512. Without firmware all of them run the image's
+    /// first instructions; with it, one does, and starts the others. A program that starts elsewhere
+    /// than at [`RAM_BASE`](crate::RAM_BASE) needs firmware for that.
+    pub fn harts(mut self, harts: u32) -> Machine {
+        self.harts = harts;
         self
     }
 
@@ -166,8 +177,8 @@ impl Machine {
                 push(&["-device", &format!("loader,addr={entry:#x},cpu-num=0")]);
             }
         }
-        // One hart: a second one would run the same first instruction.
-        push(&["-smp", "1"]);
+        // Without firmware each of them runs the same first instruction.
+        push(&["-smp", &self.harts.to_string()]);
         // As large as the memory file, where there is one.
         push(&["-m", &ram]);
         // No window.
@@ -255,6 +266,7 @@ mod tests {
     #[test]
     fn every_option_reaches_the_command_line() {
         let machine = Machine::new("a.bin")
+            .harts(4)
             .ram_bytes(8 * 1024 * 1024 + 1)
             .cpu(Some("rv64,v=true".to_string()))
             .icount(Some(0))
@@ -262,7 +274,7 @@ mod tests {
             .arg("int");
         let expected = "-object memory-backend-file,id=ram,size=8396800B,\
                         mem-path=/proc/self/fd/7,share=on -machine virt,memory-backend=ram \
-                        -bios none -smp 1 -m 8396800B -display none -monitor none -serial stdio \
+                        -bios none -smp 4 -m 8396800B -display none -monitor none -serial stdio \
                         -nic none -no-reboot -cpu rv64,v=true -icount shift=0 \
                         -kernel a.bin -d int";
         assert_eq!(line(&machine, Some(7), None), expected);

@@ -18,6 +18,8 @@ const EXIT_DEADLINE: u8 = 124;
 const EXIT_ENVIRONMENT: u8 = 2;
 /// 1 TiB: far above any guest, far below what would overflow in bytes.
 const RAM_MIB_MAX: u64 = 1 << 20;
+/// As many as `virt` has.
+const HARTS_MAX: i64 = 512;
 /// What a shell adds to the number of the signal that killed a program.
 const EXIT_SIGNAL_BASE: i32 = 128;
 
@@ -46,6 +48,10 @@ struct Arguments {
     /// Let the guest's clock count instructions, 2^N nanoseconds each.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=10))]
     icount: Option<u8>,
+    /// Harts. Without firmware each of them runs the program from its start.
+    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=HARTS_MAX))]
+    harts: u32,
     /// RAM in MiB.
     #[arg(long, value_name = "N", default_value = "128")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=RAM_MIB_MAX))]
@@ -73,6 +79,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<u8, Error> {
     let mut machine = Machine::new(&arguments.image)
+        .harts(arguments.harts)
         .ram_bytes(arguments.ram_mib << 20)
         .icount(arguments.icount)
         // All of it is shown, none of it is read here.

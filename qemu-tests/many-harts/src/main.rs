@@ -1,0 +1,102 @@
+//! A kernel of four harts. Each hart and each hart's timer interrupt allocates, resizes and frees on one
+//! [`SharedHeap`]; every call is recorded with the lock held, and the host judges the records.
+//!
+//! ```text
+//! hart 0..3:  client --GlobalAlloc--> SharedHeap --lock, interrupts masked--> Recorded --> Kmem
+//! timer:      client ----^                                                       `-> the context's log
+//! ```
+//!
+//! The host says which kernel it is to be: what is shipped, or one with a planted defect
+//! (`qemu-tests/tests/many_harts.rs`).
+#![no_std]
+#![no_main]
+
+mod client;
+mod devices;
+mod heap;
+mod record;
+mod recorded;
+mod timer;
+
+use core::alloc::GlobalAlloc;
+use core::hint::spin_loop;
+use core::panic::PanicInfo;
+use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use client::{Client, PATIENT};
+use devices::{Console, leave, say, wake};
+use record::{HARTS, HEAP_BYTES, MAILBOX, Mailbox};
+
+/// Harts that are through with their calls.
+static DONE: AtomicUsize = AtomicUsize::new(0);
+
+/// What is shared with the host.
+pub fn mailbox() -> &'static Mailbox {
+    // SAFETY: the linker's script and the heap leave that memory alone; the host maps it, and either side
+    // uses atomics.
+    unsafe { &*(MAILBOX as usize as *const Mailbox) }
+}
+
+/// This hart's number.
+pub fn hart() -> usize {
+    riscv::register::mhartid::read()
+}
+
+/// The harts but the first wait until that has cleared memory.
+#[unsafe(export_name = "_mp_hook")]
+fn wait_for_memory(hart: usize) -> bool {
+    if hart > 0 {
+        devices::sleep_until_woken(hart);
+    }
+    hart == 0
+}
+
+#[riscv_rt::entry]
+fn main(hart: usize) -> ! {
+    if hart == 0 {
+        while mailbox().go.load(Acquire) == 0 {
+            spin_loop();
+        }
+        heap::init();
+        (1..HARTS).for_each(wake);
+    }
+    let heap = heap::chosen();
+    timer::start(hart);
+    Client::new(heap, hart, &PATIENT).run(mailbox().steps.load(Relaxed));
+    timer::stop(hart);
+    DONE.fetch_add(1, Release);
+    if hart == 0 {
+        finish(heap);
+    }
+    timer::rest()
+}
+
+/// All blocks are freed: the heap must hold the largest one that it ever could.
+fn finish(heap: &'static dyn GlobalAlloc) -> ! {
+    while DONE.load(Acquire) < HARTS {
+        timer::nap();
+    }
+    client::take_all(heap, HEAP_BYTES - 8);
+    mailbox().complete.store(1, Release);
+    say!("kernel: done");
+    leave(0x5555)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    say!("kernel: hart {}: {info}", hart());
+    leave(0x3333)
+}
+
+#[unsafe(export_name = "ExceptionHandler")]
+fn exception(_: &riscv_rt::TrapFrame) -> ! {
+    let (cause, pc) = (
+        riscv::register::mcause::read().code(),
+        riscv::register::mepc::read(),
+    );
+    panic!(
+        "trap: mcause {cause}, mepc {pc:#x}, mtval {:#x}",
+        riscv::register::mtval::read()
+    );
+}
