@@ -11,6 +11,7 @@ RIG := target/release/kmem-rig
 RISCV := riscv64gc-unknown-none-elf
 GUEST_OF := --manifest-path qemu-tests/guest/Cargo.toml --target $(RISCV) --target-dir
 GUEST := $(GUEST_OF) target
+INTERLEAVINGS := --manifest-path kmem/interleavings/Cargo.toml --target-dir target/interleavings
 # Its manifest names a nightly feature of Cargo; this lets the stable Cargo read it.
 FUZZ := --manifest-path fuzz/Cargo.toml
 NIGHTLY_MANIFEST := RUSTC_BOOTSTRAP=1
@@ -58,13 +59,14 @@ guest-coverage: setup
 	RUSTC_WRAPPER=$(CURDIR)/scripts/count-edges.sh \
 		cargo build --release --locked $(GUEST_OF) target/guest-coverage
 
-test: test-suite ## Run every test: host, guest, snapshots, documentation, Miri, fuzz smoke runs
+test: test-suite ## Run every test: host, guest, snapshots, documentation, interleavings, Miri, fuzz smoke runs
 	scripts/smoke.sh
 
 test-suite: guest guest-coverage ## The same without running the fuzz targets
 	scripts/test.sh
 	scripts/replay-parts.sh
 	cargo test --doc --workspace --locked --quiet
+	cargo test --test interleavings --locked --quiet $(INTERLEAVINGS)
 	scripts/miri.sh
 
 test-partition: guest ## Replay the committed traces in parts, from an archive, as several machines would
@@ -103,9 +105,11 @@ corpus: rig $(GUEST_CORPUS) ## Renew, merge and minimise the corpora in fuzz/cor
 lint: setup ## Check formatting, lints, documentation, workflows, and that the crates can be published
 	cargo fmt --all --check
 	cargo fmt --all --manifest-path qemu-tests/guest/Cargo.toml --check
+	cargo fmt --all --manifest-path kmem/interleavings/Cargo.toml --check
 	$(NIGHTLY_MANIFEST) cargo fmt $(FUZZ) --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	cargo clippy --workspace --lib --bins --all-features --locked $(GUEST) -- -D warnings
+	cargo clippy --workspace --all-targets --locked $(INTERLEAVINGS) -- -D warnings
 	$(NIGHTLY_MANIFEST) cargo clippy --all-targets --locked $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	RUSTDOCFLAGS="-D warnings" cargo doc -p kmem-rig-guest --no-deps --locked $(GUEST)

@@ -16,7 +16,7 @@ static SHIPPED: SharedHeap<Recorded, Napping> = SharedHeap::new();
 static LOCK_NOT_TAKEN: SharedHeap<Recorded, Napping, NotTaken> = SharedHeap::new();
 static INTERRUPTS_NOT_MASKED: SharedHeap<Recorded, NotMasked> = SharedHeap::new();
 
-/// What is shipped, but for how it waits: as is polite in an emulator.
+/// Masks as is shipped; how a hart waits is the kernel's own.
 struct Napping;
 
 // SAFETY: `Machine` does what is promised.
