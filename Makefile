@@ -111,7 +111,7 @@ lint: setup ## Check formatting, lints, documentation, workflows, and that the c
 	cargo clippy --workspace --lib --bins --all-features --locked $(GUEST) -- -D warnings
 	cargo clippy --workspace --all-targets --locked $(INTERLEAVINGS) -- -D warnings
 	$(NIGHTLY_MANIFEST) cargo clippy --all-targets --locked $(FUZZ) -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked
 	RUSTDOCFLAGS="-D warnings" cargo doc -p kmem-rig-guest --no-deps --locked $(GUEST)
 	scripts/lint-workflows.sh
 	cargo package --quiet --locked --allow-dirty --no-verify $(PUBLISHED)

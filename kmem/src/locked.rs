@@ -102,6 +102,8 @@ impl<H: Hart> Drop for Masked<H> {
 mod tests {
     use std::cell::RefCell;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::Relaxed;
     use std::vec::Vec;
     use std::{thread, thread_local};
 
@@ -120,13 +122,14 @@ mod tests {
         STEPS.take()
     }
 
-    struct Noted;
+    /// Whose interrupts were let in or not.
+    struct Noted<const LET_IN: bool>;
 
     // SAFETY: a thread has no interrupt handlers.
-    unsafe impl Hart for Noted {
+    unsafe impl<const LET_IN: bool> Hart for Noted<LET_IN> {
         fn mask() -> bool {
             step("mask");
-            true
+            LET_IN
         }
 
         unsafe fn unmask() {
@@ -142,11 +145,12 @@ mod tests {
         type GuardMarker = lock_api::GuardNoSend;
 
         fn lock(&self) {
-            step("lock");
+            assert!(self.try_lock());
         }
 
         fn try_lock(&self) -> bool {
-            unreachable!("nobody tries")
+            step("lock");
+            true
         }
 
         unsafe fn unlock(&self) {
@@ -158,7 +162,7 @@ mod tests {
 
     #[test]
     fn interrupts_are_masked_before_the_lock_is_asked_for_and_let_in_after_it_was_given_back() {
-        let locked = Locked::<u8, Noted, NotedLock>::new(0);
+        let locked = Locked::<u8, Noted<true>, NotedLock>::new(0);
         locked.with(|_| step("work"));
         assert_eq!(steps(), IN_ORDER);
         let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -173,35 +177,47 @@ mod tests {
 
     #[test]
     fn what_was_masked_already_stays_masked() {
-        struct Masked;
-        // SAFETY: as above.
-        unsafe impl Hart for Masked {
-            fn mask() -> bool {
-                step("mask");
-                false
-            }
-            unsafe fn unmask() {
-                step("unmask");
-            }
-        }
-        Locked::<u8, Masked, NotedLock>::new(0).with(|_| step("work"));
+        Locked::<u8, Noted<false>, NotedLock>::new(0).with(|_| step("work"));
         assert_eq!(steps(), ["mask", "lock", "work", "unlock"]);
     }
 
+    /// The first hart gives the lock back once the second has waited for it.
     #[test]
-    fn threads_lose_no_step_to_each_other() {
-        static COUNT: Locked<u64, NoInterrupts> = Locked::new(0);
-        const STEPS: u64 = if cfg!(miri) { 50 } else { 10_000 };
-        thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    for _ in 0..STEPS {
-                        COUNT.with(|count| *count += 1);
-                        thread::yield_now();
-                    }
-                });
+    fn a_hart_that_waits_does_what_its_type_says() {
+        static HELD: AtomicBool = AtomicBool::new(false);
+        static WAITED: AtomicBool = AtomicBool::new(false);
+        static LOCKED: Locked<(), Waiting> = Locked::new(());
+
+        fn until(flag: &AtomicBool) {
+            while !flag.load(Relaxed) {
+                NoInterrupts::wait();
             }
+        }
+
+        struct Waiting;
+        // SAFETY: a thread has no interrupt handlers.
+        unsafe impl Hart for Waiting {
+            fn mask() -> bool {
+                true
+            }
+            unsafe fn unmask() {
+                // SAFETY: it does nothing.
+                unsafe { NoInterrupts::unmask() };
+            }
+            fn wait() {
+                WAITED.store(true, Relaxed);
+            }
+        }
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                LOCKED.with(|()| {
+                    HELD.store(true, Relaxed);
+                    until(&WAITED);
+                });
+            });
+            until(&HELD);
+            LOCKED.with(|()| ());
         });
-        assert_eq!(COUNT.with(|count| *count), 3 * STEPS);
+        assert!(WAITED.load(Relaxed));
     }
 }

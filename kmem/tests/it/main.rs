@@ -3,8 +3,8 @@
 //! `arena` gives memory with guards, `fixture` a heap over it in terms of offsets; the others each
 //! show one side: `policy` and `random` the correct generation, `published` the defects of 2019,
 //! `defects` the planted ones, `side` what is kept beside the heap, `endless` those of either kind that
-//! never return, `words` what is said of refusals and tables, `refusals`, `pages` and `global` what their
-//! names say.
+//! never return, `words` what is said of refusals and tables, `shared` one heap of several threads,
+//! `refusals`, `pages` and `global` what their names say.
 
 mod arena;
 mod defects;
@@ -17,5 +17,6 @@ mod policy;
 mod published;
 mod random;
 mod refusals;
+mod shared;
 mod side;
 mod words;

@@ -14,6 +14,7 @@
 mod client;
 mod devices;
 mod heap;
+mod masks;
 mod record;
 mod recorded;
 mod timer;
@@ -58,6 +59,7 @@ fn main(hart: usize) -> ! {
         while mailbox().go.load(Acquire) == 0 {
             spin_loop();
         }
+        masks::check();
         heap::init();
         (1..HARTS).for_each(wake);
     }
