@@ -67,6 +67,7 @@ test-suite: guest guest-coverage ## The same without running the fuzz targets
 	scripts/replay-parts.sh
 	cargo test --doc --workspace --locked --quiet
 	cargo test --test interleavings --locked --quiet $(INTERLEAVINGS)
+	cargo test -p kmem --test it --features seal,poison --locked --quiet
 	scripts/miri.sh
 
 test-partition: guest ## Replay the committed traces in parts, from an archive, as several machines would

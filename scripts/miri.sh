@@ -16,6 +16,8 @@ esac
 # since cargo miri passes on those that it was built with.
 miri() {
     local flags="-Zmiri-strict-provenance -Zmiri-tree-borrows -Zmiri-disable-isolation"
+    # Panics that tests expect would take minutes to look up where they came from.
+    flags+=" -Zmiri-env-set=RUST_BACKTRACE=0"
     MIRIFLAGS="$flags $1" cargo +nightly miri test --locked --quiet "${@:2}"
 }
 

@@ -141,6 +141,8 @@ pub struct Drawer<'a> {
     handles: Handles,
     /// The size of each handle's block as last asked for.
     sizes: Vec<u64>,
+    /// What each handle's block holds at least: a realloc may have been refused.
+    sizes_min: Vec<u64>,
     kinds: [u32; KINDS.len()],
     classes: [u32; CLASSES.len()],
 }
@@ -206,12 +208,12 @@ impl<'a> Drawer<'a> {
         for weight in kinds[1..].iter_mut().chain(&mut classes[1..]) {
             *weight *= [0, 1, 1, 3][u.choose_index(4)?];
         }
-        let (handles, sizes) = (Handles::default(), Vec::new());
         Ok(Self {
             limits,
             geometry,
-            handles,
-            sizes,
+            handles: Handles::default(),
+            sizes: Vec::new(),
+            sizes_min: Vec::new(),
             kinds,
             classes,
         })
@@ -220,8 +222,15 @@ impl<'a> Drawer<'a> {
     /// Takes note of an op of the trace.
     pub fn note(&mut self, op: &Op) {
         match *op {
-            Op::Alloc { size, .. } => self.sizes.push(size),
-            Op::Realloc { handle, size } => self.sizes[handle.0 as usize] = size,
+            Op::Alloc { size, .. } => {
+                self.sizes.push(size);
+                self.sizes_min.push(size);
+            }
+            Op::Realloc { handle, size } => {
+                let index = handle.0 as usize;
+                self.sizes[index] = size;
+                self.sizes_min[index] = self.sizes_min[index].min(size);
+            }
             _ => {}
         }
         self.handles.note(op);

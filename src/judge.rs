@@ -246,6 +246,13 @@ impl<'a> Judge<'a> {
         self.contract.live()
     }
 
+    /// Whether a panic in what follows breaks no rule: a client has written beyond its block, and the
+    /// subject looks for that.
+    #[must_use]
+    pub fn excuses_panics(&self) -> bool {
+        self.declaration.panics_on_damage && self.scope == Scope::Machine
+    }
+
     /// Judges how the run ended, after the last observation. `ops` are all ops of the trace.
     pub fn end(&mut self, ops: &[Op], end: &RunEnd) -> Option<Finding> {
         if self.found {

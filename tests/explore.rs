@@ -82,6 +82,14 @@ fn kmem_is_its_model_in_every_state_of_160_bytes() {
 }
 
 #[test]
+fn hardened_heaps_are_the_model_in_every_state_of_128_bytes() {
+    for name in ["kmem-sealed", "kmem-poisoned", "kmem-hardened"] {
+        let states = proven(&settings(name, 128, &[8]));
+        assert_eq!(states, legal_tables(128), "{name}");
+    }
+}
+
+#[test]
 fn sizes_of_a_class_lead_to_the_same_states() {
     let classes = settings("kmem", 96, &[8]);
     let every = Settings {

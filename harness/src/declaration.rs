@@ -45,6 +45,8 @@ pub struct Declaration {
     pub table: TableForm,
     /// What it promises about misuse.
     pub misuse: Misuse,
+    /// Whether it looks for what clients have overwritten, and panics when it finds something.
+    pub panics_on_damage: bool,
 }
 
 impl Declaration {
@@ -73,6 +75,7 @@ impl Declaration {
             policy: None,
             table: TableForm::Nothing,
             misuse: Misuse::Undefined,
+            panics_on_damage: false,
         }
     }
 
@@ -171,6 +174,14 @@ impl Declaration {
     #[must_use]
     pub const fn misuse(mut self, misuse: Misuse) -> Self {
         self.misuse = misuse;
+        self
+    }
+
+    /// It looks for what clients have overwritten, and panics when it finds something. Once a client has
+    /// written beyond its block, a panic is then what it is there for, and breaks no rule.
+    #[must_use]
+    pub const fn panics_on_damage(mut self) -> Self {
+        self.panics_on_damage = true;
         self
     }
 

@@ -120,20 +120,23 @@ pub struct Chunks<'a> {
     at: *mut u8,
     /// Bytes from `at` to the tail; 0 once the walk is over.
     left: usize,
+    /// Bits of a header that say nothing of its chunk.
+    ignored: usize,
     heap: PhantomData<&'a ()>,
 }
 
 impl Chunks<'_> {
-    /// A walk over the `bytes` bytes from `head`.
+    /// A walk over the `bytes` bytes from `head`, in whose headers the bits `ignored` do not count.
     ///
     /// # Safety
     ///
     /// The bytes are readable, and not written by another thread, for the lifetime.
     #[inline]
-    pub(crate) unsafe fn new(head: *mut u8, bytes: usize) -> Self {
+    pub(crate) unsafe fn new(head: *mut u8, bytes: usize, ignored: usize) -> Self {
         Self {
             at: head,
             left: bytes,
+            ignored,
             heap: PhantomData,
         }
     }
@@ -158,6 +161,7 @@ impl Iterator for Chunks<'_> {
         }
         // SAFETY: `left` >= 8 bytes from `at` lie in the region that `new` was given.
         let word = unsafe { Header::load(header) };
+        let word = Header::from_bits(word.bits() & !self.ignored);
         let chunk = Chunk {
             header,
             size: word.size(),
@@ -191,7 +195,7 @@ mod tests {
     fn walk(words: &mut [usize], cut: usize) -> Vec<(usize, bool)> {
         let bytes = size_of_val(words) - cut;
         // SAFETY: the words are borrowed for the whole walk.
-        let chunks = unsafe { Chunks::new(words.as_mut_ptr().cast(), bytes) };
+        let chunks = unsafe { Chunks::new(words.as_mut_ptr().cast(), bytes, 0) };
         chunks.map(|chunk| (chunk.size, chunk.taken)).collect()
     }
 

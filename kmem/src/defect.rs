@@ -17,6 +17,24 @@
 /// No defect: the allocators a kernel should use.
 pub const NONE: u8 = 0;
 
+/// No defect either: the heap that seals its headers, [`SealedKmem`](crate::SealedKmem). Variants of the same
+/// code are chosen as mutants are, so that the plain one compiles to exactly what it would be alone.
+pub const SEALED: u8 = 253;
+/// No defect either: the heap that poisons what is free, [`PoisonedKmem`](crate::PoisonedKmem).
+pub const POISONED: u8 = 254;
+/// No defect either: the heap that does both, [`HardenedKmem`](crate::HardenedKmem).
+pub const HARDENED: u8 = 255;
+
+/// The variant that seals, or poisons, or does both or neither.
+pub const fn hardening(seals: bool, poisons: bool) -> u8 {
+    match (seals, poisons) {
+        (false, false) => NONE,
+        (true, false) => SEALED,
+        (false, true) => POISONED,
+        (true, true) => HARDENED,
+    }
+}
+
 /// Defines the constants, and the list of them with their names.
 macro_rules! defects {
     ($(#[$about:meta])* $list:ident:

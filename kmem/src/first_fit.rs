@@ -26,6 +26,7 @@
 //! | `place`, `merge`, `resize` | the policy: allocating, freeing, resizing |
 //! | `in_place` | what of a call needs the heap to itself, for a heap behind a lock |
 //! | `audit` | that the side memory says what the headers say |
+//! | `harden` | what the hardened variants do besides |
 //! | `by_walk` | what some mutants look for |
 //!
 //! A call takes time logarithmic in the heap's size, and for the holes of one span: at most 32. An
@@ -39,6 +40,7 @@ mod audit;
 mod by_walk;
 mod edit;
 mod extent;
+mod harden;
 #[cfg(feature = "harts")]
 mod in_place;
 mod lookup;
@@ -57,6 +59,8 @@ use crate::align::PAGE_SIZE;
 use crate::chunk::{Chunks, HEADER_BYTES, print_chunks};
 use crate::defect;
 use crate::free_error::FreeError;
+pub use harden::POISON;
+
 use extent::Extent;
 use side::{Side, WORD_BYTES};
 
@@ -69,6 +73,21 @@ const _: () = assert!(CHUNK_BYTES_MIN == HEADER_BYTES + PAYLOAD_BYTES_MIN);
 
 /// The correct generation.
 pub type Kmem = FirstFit<{ defect::NONE }>;
+
+/// The correct generation, with headers that are sealed: it notices that one was overwritten.
+pub type SealedKmem = FirstFit<{ defect::SEALED }>;
+
+/// The correct generation, with free bytes that are [poisoned](POISON): it notices that one was written to, for
+/// time linear in what is allocated and freed.
+pub type PoisonedKmem = FirstFit<{ defect::POISONED }>;
+
+/// The correct generation, sealed and poisoned.
+///
+/// [`try_kfree`](FirstFit::try_kfree) refuses what would use an overwritten header
+/// ([`FreeError::SealBroken`]); an alloc or a `realloc` that meets one, or free bytes that were written to,
+/// panics. Blocks lie where [`Kmem`] has them. It is for accidents, not for attacks: a seal
+/// is 15 bits that anybody can compute.
+pub type HardenedKmem = FirstFit<{ defect::HARDENED }>;
 
 /// The correct generation, with the planted defect that `DEFECT` names (see [`defect`]).
 #[derive(Debug)]
@@ -109,6 +128,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
             words,
             side,
         };
+        heap.poison(0, words);
         heap.write_header(Extent { at: 0, words }, false);
         heap
     }
@@ -153,6 +173,9 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         let (Some(need), Some(block)) = (Self::chunk_words(new_size), self.locate(ptr)) else {
             return null_mut();
         };
+        if let Some(header) = self.broken_seal(block, block.at) {
+            Self::end_at(header);
+        }
         let after = self.free_behind(block.end());
         if self.resize_in_place(block, after, need) {
             return self.pointer(block.at).wrapping_add(HEADER_BYTES);
@@ -208,7 +231,14 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         let Some(block) = self.locate(ptr) else {
             return self.refuse(ptr);
         };
-        let (first, after) = (self.hole_before(block.at), self.free_behind(block.end()));
+        let first = self.hole_before(block.at);
+        if let Some(header) = self.broken_seal(block, first) {
+            return Err(FreeError::SealBroken {
+                address: ptr.addr(),
+                header: header.addr(),
+            });
+        }
+        let after = self.free_behind(block.end());
         if Self::has(defect::ENDLESS_LOOP) && first < block.at && after > 0 {
             loop {
                 spin_loop();
@@ -248,7 +278,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     /// The chunks from head to tail: a bounded walk, whatever the headers say.
     pub fn chunks(&self) -> Chunks<'_> {
         // SAFETY: the region is readable and exclusive (contract of `new`).
-        unsafe { Chunks::new(self.head, self.words * WORD_BYTES) }
+        unsafe { Chunks::new(self.head, self.words * WORD_BYTES, Self::SEAL_BITS) }
     }
 
     /// Whether this is the mutant of that defect.

@@ -40,6 +40,13 @@ pub enum FreeError {
         /// Bytes of the chunk as its header says.
         size: usize,
     },
+    /// A header was overwritten, the block's own or one beside it: a heap that seals them noticed.
+    SealBroken {
+        /// The pointer that was to be freed.
+        address: usize,
+        /// Where the header lies.
+        header: usize,
+    },
 }
 
 impl fmt::Display for FreeError {
@@ -77,6 +84,12 @@ impl fmt::Display for FreeError {
                 write!(
                     f,
                     "free {address:#x}: header overwritten (claims {size} bytes)"
+                )
+            }
+            Self::SealBroken { address, header } => {
+                write!(
+                    f,
+                    "free {address:#x}: the header at {header:#x} was overwritten (its seal is broken)"
                 )
             }
         }

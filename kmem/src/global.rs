@@ -1,5 +1,7 @@
 //! The published global functions over one [`Kmem`](crate::Kmem) and one
-//! [`Pages`](crate::Pages).
+//! [`Pages`](crate::Pages). With the crate's feature `seal`, `poison` or both, the heap is a
+//! [`SealedKmem`](crate::SealedKmem), [`PoisonedKmem`](crate::PoisonedKmem) or
+//! [`HardenedKmem`](crate::HardenedKmem) instead.
 //!
 //! A kernel calls [`page::init`] with its free memory, then [`init`], and may then name
 //! [`OsGlobalAlloc`] its global allocator. Before `init`, every request is refused with null.
@@ -8,6 +10,9 @@
 //! handler that can interrupt them. Each is unsafe for that reason.
 
 use core::alloc::Layout;
+
+use crate::defect;
+use crate::first_fit::FirstFit;
 
 /// What an `alloc_error_handler` does; that attribute is nightly only, so a kernel calls it itself.
 ///
@@ -297,9 +302,12 @@ macro_rules! global_layer {
 }
 pub(crate) use global_layer;
 
-global_layer!(crate::Kmem, crate::Pages, new_heap);
+/// The heap of these functions, as the crate's features ask for it.
+pub type Heap = FirstFit<{ defect::hardening(cfg!(feature = "seal"), cfg!(feature = "poison")) }>;
 
-const SIDE_BYTES: usize = crate::Kmem::side_bytes(HEAP_PAGES * crate::PAGE_SIZE);
+global_layer!(Heap, crate::Pages, new_heap);
+
+const SIDE_BYTES: usize = Heap::side_bytes(HEAP_PAGES * crate::PAGE_SIZE);
 
 /// The heap's side memory. It is static, since `init` takes no other pages than the published one did.
 struct SideMemory(UnsafeCell<[u64; SIDE_BYTES / 8]>);
@@ -311,9 +319,9 @@ static SIDE: SideMemory = SideMemory(UnsafeCell::new([0; SIDE_BYTES / 8]));
 
 /// # Safety
 ///
-/// As for `Kmem::new`; no heap that this returned before is used any more.
-unsafe fn new_heap(start: *mut u8, bytes: usize) -> crate::Kmem {
-    assert!(crate::Kmem::side_bytes(bytes) <= SIDE_BYTES);
+/// As for `FirstFit::new`; no heap that this returned before is used any more.
+unsafe fn new_heap(start: *mut u8, bytes: usize) -> Heap {
+    assert!(Heap::side_bytes(bytes) <= SIDE_BYTES);
     // SAFETY: the caller vouches for the region, and for being the side memory's only user.
-    unsafe { crate::Kmem::new(start, bytes, SIDE.0.get().cast()) }
+    unsafe { Heap::new(start, bytes, SIDE.0.get().cast()) }
 }

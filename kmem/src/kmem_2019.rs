@@ -216,7 +216,7 @@ impl Kmem2019 {
     /// The chunks from head to tail: a bounded walk, whatever the headers say.
     pub fn chunks(&self) -> Chunks<'_> {
         // SAFETY: the region is readable and exclusive (contract of `new`).
-        unsafe { Chunks::new(self.head, self.bytes) }
+        unsafe { Chunks::new(self.head, self.bytes, 0) }
     }
 
     fn load(&self, at: *mut u8) -> Header {

@@ -6,6 +6,7 @@
 //! | | heap | pages | global functions |
 //! |---|---|---|---|
 //! | correct | [`Kmem`] (`first_fit`) | [`Pages`] (`page`) | [`global`] |
+//! | correct, and noticing what clients overwrite | [`SealedKmem`], [`PoisonedKmem`], [`HardenedKmem`] | | [`global`] with the features `seal`, `poison` |
 //! | as published in 2019, defects kept | [`Kmem2019`] (`kmem_2019`) | [`Pages2019`] (`page_2019`) | [`global_2019`] |
 //! | planted single defects | [`FirstFit`] with a constant of [`defect`] | [`PageRuns`] with one | |
 //!
@@ -53,7 +54,9 @@ mod zero;
 
 pub use align::{PAGE_ORDER, PAGE_SIZE, align_val};
 pub use chunk::{Chunk, Chunks, HEADER_BYTES, Header};
-pub use first_fit::{CHUNK_BYTES_MIN, FirstFit, Kmem};
+pub use first_fit::{
+    CHUNK_BYTES_MIN, FirstFit, HardenedKmem, Kmem, POISON, PoisonedKmem, SealedKmem,
+};
 pub use free_error::FreeError;
 #[cfg(feature = "harts")]
 pub use hart::{Hart, NoInterrupts};

@@ -64,7 +64,7 @@ fn every_canary_is_found_in_the_guest() {
 fn without_a_canary_nothing_is_found() {
     let mut host = Host::new().unwrap();
     let mut guest = boot();
-    for name in ["kmem", "page"] {
+    for name in ["kmem", "kmem-hardened", "page"] {
         let entry = subjects::by_name(name).unwrap();
         let mut none = |find: &Find| panic!("{name}: {find:?}");
         let on_host = hunt::on_host(&settings(entry, 20_000), &mut host, &mut none).unwrap();
@@ -90,7 +90,7 @@ fn without_a_canary_nothing_is_found() {
 fn what_is_refused_is_refused_without_damage() {
     let mut host = Host::new().unwrap();
     let mut guest = boot();
-    for name in ["kmem", "page"] {
+    for name in ["kmem", "kmem-hardened", "page"] {
         let entry = subjects::by_name(name).unwrap();
         let misuse = |execs| Settings {
             misuse: true,

@@ -9,6 +9,7 @@
 use std::fmt::Write;
 use std::fs;
 
+use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::op::Op;
 use harness::trace::Trace;
@@ -24,8 +25,6 @@ use qemu_tests::{assert_snapshot, regressions, root};
 const TOLERANCE_PERCENT: u64 = 15;
 /// Blocks live at most in the snapshot: more of them show the same, slower.
 const LIVE_MAX: usize = 1_000;
-const SNAPSHOT: &str = "cost-kmem";
-
 fn boot() -> Counted {
     let started = find_image(None).and_then(|image| Counted::start(&image));
     started.unwrap_or_else(|error| panic!("{error:#}"))
@@ -151,13 +150,11 @@ fn another_compiler_may_be_a_little_off_and_no_more() {
     assert_eq!(settle("", far), far);
 }
 
-#[test]
-fn the_costs_of_kmem_are_locked() {
-    let mut guest = boot();
-    let entry = by_name("kmem").unwrap();
+/// A line for each call of each workload.
+fn of_calls(guest: &mut Counted, entry: &Entry) -> String {
     let mut text = String::from("instructions a call: median, max\n");
     for workload in Workload::all(LIVE_MAX) {
-        for cost in measure(&mut guest, entry, &workload).unwrap() {
+        for cost in measure(guest, entry, &workload).unwrap() {
             let (call, order) = (cost.call.name(), cost.order.name());
             let (live, median, max) = (cost.live, cost.median.unwrap(), cost.max.unwrap());
             writeln!(
@@ -168,27 +165,48 @@ fn the_costs_of_kmem_are_locked() {
             assert_eq!(cost.refused, 0);
         }
     }
+    text
+}
+
+#[test]
+fn the_costs_of_kmem_are_locked() {
+    let mut guest = boot();
+    let entry = by_name("kmem").unwrap();
+    let mut text = of_calls(&mut guest, entry);
     text.push_str("instructions a regression\n");
     for regression in regressions() {
         let counted = guest.run(entry, &regression.trace, RunOptions::STRICT);
         let (name, total) = (&regression.name, counted.unwrap().total());
         writeln!(text, "{name:<40} {total:>8}").unwrap();
     }
+    assert_locked("cost-kmem", &text);
+}
 
-    let path = root().join(format!("snapshots/{SNAPSHOT}.snap"));
+#[test]
+fn the_costs_of_hardening_are_locked() {
+    let mut guest = boot();
+    for name in ["kmem-sealed", "kmem-poisoned", "kmem-hardened"] {
+        let text = of_calls(&mut guest, by_name(name).unwrap());
+        assert_locked(&format!("cost-{name}"), &text);
+    }
+}
+
+/// Asserts a snapshot of costs, as exactly as the compiler that built the guest allows.
+fn assert_locked(snapshot: &str, text: &str) {
+    let path = root().join(format!("snapshots/{snapshot}.snap"));
     let locked = fs::read_to_string(path).unwrap_or_default();
     // Behind the snapshot's own header: the compiler, then the costs.
     let (_, locked) = locked.rsplit_once("---\n").unwrap_or_default();
     let (locked_by, locked) = locked.split_once('\n').unwrap_or_default();
     let built_by = compiler();
     if built_by == locked_by {
-        assert_snapshot(SNAPSHOT, &format!("{built_by}\n{text}"));
+        assert_snapshot(snapshot, &format!("{built_by}\n{text}"));
         return;
     }
-    let settled = settle(locked, &text);
+    let settled = settle(locked, text);
     if settled.trim_end() == locked.trim_end() {
-        assert_snapshot(SNAPSHOT, &format!("{locked_by}\n{locked}"));
+        assert_snapshot(snapshot, &format!("{locked_by}\n{locked}"));
     } else {
-        assert_snapshot(SNAPSHOT, &format!("{built_by}\n{text}"));
+        assert_snapshot(snapshot, &format!("{built_by}\n{text}"));
     }
 }

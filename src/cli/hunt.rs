@@ -283,7 +283,7 @@ mod tests {
         }
         let error = "kmem2019".parse::<Named>().unwrap_err().to_string();
         assert!(
-            error.contains("there are: kmem-2019, kmem, page-2019, page"),
+            error.contains("there are: kmem-2019, kmem, kmem-sealed"),
             "{error}"
         );
     }

@@ -58,12 +58,12 @@ impl Drawer<'_> {
         }))
     }
 
-    /// A live block and its size as last asked for.
+    /// A live block and what it holds at least.
     fn live_block(&self, u: &mut Unstructured<'_>) -> Result<Option<(Handle, u64)>> {
         if self.handles.live().is_empty() {
             return Ok(None);
         }
         let handle = *u.choose(self.handles.live())?;
-        Ok(Some((handle, self.sizes[handle.0 as usize])))
+        Ok(Some((handle, self.sizes_min[handle.0 as usize])))
     }
 }

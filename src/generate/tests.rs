@@ -1,4 +1,6 @@
 use super::*;
+use crate::model::contract::Contract;
+use harness::observation::Outcome;
 use std::collections::BTreeSet;
 
 /// Traces of a subject from a fixed seed.
@@ -101,6 +103,20 @@ fn the_misuse_lane_reaches_every_misuse_and_stays_inside_blocks() {
         fastrand::Rng::with_seed(seed).fill(&mut bytes);
         let trace = trace(&mut Unstructured::new(&bytes), &limits).unwrap();
         trace.check_invariants();
+        // Whichever reallocs are granted, and all allocs: writes stay inside.
+        for grants in [true, false] {
+            let mut contract = Contract::new(u64::MAX);
+            for op in &trace.ops {
+                assert!(!contract.writes_beyond(op), "{op:?} of\n{trace}");
+                let outcome = match op {
+                    Op::Alloc { .. } => Outcome::Placed(0),
+                    Op::Realloc { .. } if grants => Outcome::Placed(0),
+                    Op::Realloc { .. } => Outcome::Null,
+                    _ => Outcome::Done,
+                };
+                contract.apply(op, outcome);
+            }
+        }
         let legal = trace.clone().without_misuse();
         kinds.extend(trace.ops.iter().map(|op| op.kind().name()));
         if legal.ops.len() < trace.ops.len() {

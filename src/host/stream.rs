@@ -119,9 +119,11 @@ impl Host {
         let run = Run::read(transcript, died, |words| {
             describe_fault(words, trace.geometry())
         });
+        let unjudged = unjudged.load(Relaxed);
+        let is_excused = unjudged % 2 == 0 || matches!(run.end, RunEnd::Panicked(_));
         let last = Last {
             begun,
-            judged: unjudged.load(Relaxed) != begun as u64,
+            judged: unjudged / 2 != begun as u64 || !is_excused,
             stopped: transcript.end() == End::Stopped,
         };
         let finding = finding(trace, &run, last)?;
@@ -182,7 +184,8 @@ struct Judging<'a> {
     judge: Judge<'a>,
     /// Ops begun so far.
     begun: usize,
-    /// What [`Self::begun`] was at the latest op that breaks no rule if the run ends in it.
+    /// Twice what [`Self::begun`] was at the latest op that breaks no rule if the run ends in it, and 1
+    /// more if only a panic breaks none.
     unjudged: &'a AtomicU64,
 }
 
@@ -197,8 +200,10 @@ impl Witness for Judging<'_> {
     fn begin(&mut self, op: &Op) {
         self.recorder.begin(self.begun);
         self.begun += 1;
-        if !self.judge.answers_for(op) {
-            self.unjudged.store(self.begun as u64, Relaxed);
+        let only_panics = self.judge.answers_for(op);
+        if !only_panics || self.judge.excuses_panics() {
+            let unjudged = self.begun as u64 * 2 + u64::from(only_panics);
+            self.unjudged.store(unjudged, Relaxed);
         }
     }
 

@@ -63,6 +63,7 @@ impl Judge<'_> {
                     format!("no complete record: {observed} of {all} ops"),
                 ));
             }
+            RunEnd::Panicked(_) if self.excuses_panics() => return None,
             end => broken_end(end)?,
         };
         let culprit = ops.get(self.observed);

@@ -7,11 +7,15 @@ pub use kernel_heap::{FirstFitHeap, PublishedHeap};
 pub use page_allocator::{CompletePages, PublishedPages};
 
 use harness::entry::Entry;
+use kmem::defect;
 
-/// Both generations of both allocators.
-pub const ALL: [Entry; 4] = [
+/// Both generations of both allocators, and the heaps that notice what clients overwrite.
+pub const ALL: [Entry; 7] = [
     Entry::of::<PublishedHeap>(),
     Entry::of::<FirstFitHeap>(),
+    Entry::of::<FirstFitHeap<{ defect::SEALED }>>(),
+    Entry::of::<FirstFitHeap<{ defect::POISONED }>>(),
+    Entry::of::<FirstFitHeap<{ defect::HARDENED }>>(),
     Entry::of::<PublishedPages>(),
     Entry::of::<CompletePages>(),
 ];

@@ -74,6 +74,6 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         let word = self.pointer(chunk.at).cast::<usize>();
         // SAFETY: every caller's chunk starts less than `words` words from the head: the 8 bytes lie in
         // the region that `new` was given, and at a multiple of 8.
-        unsafe { word.write(header.bits()) };
+        unsafe { word.write(Self::sealed(chunk.at, header)) };
     }
 }

@@ -121,8 +121,12 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         }
         // It began before the span. If it is a hole, it is the one that the crossing names.
         let start = self.side.crossing(number);
-        let is_hole = self.side.span(start / SPAN_WORDS).holes & bit(start) != 0
-            && self.hole(start).is_some_and(|hole| hole.end() == at);
+        let is_hole = self.side.span(start / SPAN_WORDS).holes & bit(start) != 0;
+        if is_hole && Self::SEALS && !self.is_sealed(start) {
+            // It may well end here: whoever asks finds out that it is not to be trusted.
+            return start;
+        }
+        let is_hole = is_hole && self.hole(start).is_some_and(|hole| hole.end() == at);
         if is_hole || Self::has(defect::CROSSING_NOT_CHECKED) {
             start
         } else {
@@ -135,7 +139,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     pub(super) fn header(&self, at: usize) -> Header {
         // SAFETY: every caller's `at` is less than `words`: the 8 bytes lie in the region that `new` was
         // given, and at a multiple of 8.
-        Header::from_bits(unsafe { self.pointer(at).cast::<usize>().read() })
+        Self::unsealed(unsafe { self.pointer(at).cast::<usize>().read() })
     }
 
     /// The address of a word.

@@ -34,6 +34,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         if after > 0 {
             self.forget(block.end());
         }
+        self.poison_freed(block, before > 0, after > 0);
         let merged = Extent { at: first, words };
         let last = merged.end() >= self.words;
         match DEFECT {

@@ -72,6 +72,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
             }
             _ => chunk.words - gap,
         };
+        self.assert_untouched(chunk, gap, need);
         self.settle(at, need, room, last);
         if gap > 0 {
             self.cut_front(chunk, gap);
@@ -111,6 +112,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     fn first_hole(&self, stretch: usize, least: usize) -> Option<Extent> {
         for span in side::spans_of(stretch) {
             for at in self.side.holes(span) {
+                self.assert_sealed(at);
                 let hole = self.hole(at).filter(|hole| hole.words >= least);
                 if hole.is_some() {
                     return hole;
@@ -127,6 +129,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         let mut found = self.side.maxima.first(least);
         while let Some(stretch) = found {
             for at in side::spans_of(stretch).flat_map(|span| self.side.holes(span)) {
+                self.assert_sealed(at);
                 let Some(hole) = self.hole(at).filter(|hole| hole.words >= least) else {
                     continue;
                 };

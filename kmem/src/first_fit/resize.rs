@@ -63,6 +63,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         if after > 0 {
             self.forget(end);
         }
+        self.exchange_poison(block, after, need, room);
         self.settle(block.at, need, room, block.at + room >= self.words);
         if after > 0 {
             self.settle_largest(Extent {

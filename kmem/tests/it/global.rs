@@ -109,9 +109,32 @@ unsafe fn keeps_to_its_trait() {
     }
 }
 
+/// That the heap is the variant that the crate's features ask for.
+///
+/// # Safety
+///
+/// As for the functions of `kmem::global`.
+unsafe fn is_hardened_as_asked() {
+    let os = kmem::global::OsGlobalAlloc;
+    // SAFETY: the caller vouches for the layer, whose heap is read where its blocks were.
+    unsafe {
+        let block = os.alloc(layout(24, 8));
+        let header = block.cast::<u64>().wrapping_sub(1).read();
+        let is_sealed = header != 1 << 63 | 32;
+        assert_eq!(is_sealed, cfg!(feature = "seal"), "{header:#x}");
+        block.write_bytes(0, 24);
+        os.dealloc(block, layout(24, 8));
+        let is_poisoned = (0..24).all(|at| block.add(at).read() == kmem::POISON);
+        assert_eq!(is_poisoned, cfg!(feature = "poison"));
+    }
+}
+
 #[test]
 fn correct_generation() {
-    exercise!(global, 79, keeps_to_its_trait);
+    exercise!(global, 79, || {
+        keeps_to_its_trait();
+        is_hardened_as_asked();
+    });
 }
 
 #[test]

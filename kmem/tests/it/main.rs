@@ -12,6 +12,7 @@ mod defects;
 mod endless;
 mod fixture;
 mod global;
+mod hardened;
 mod pages;
 mod policy;
 mod published;

@@ -121,5 +121,9 @@ fn a_chunk_names_the_pointer_that_was_handed_out() {
 
 #[test]
 fn no_defect_has_no_name() {
-    assert_eq!(defect::name_of(defect::NONE), None);
+    for (seals, poisons) in [(false, false), (true, false), (false, true), (true, true)] {
+        let variant = defect::hardening(seals, poisons);
+        assert_eq!(defect::name_of(variant), None);
+        assert_eq!(variant == defect::NONE, !seals && !poisons);
+    }
 }

@@ -26,7 +26,7 @@ use object::{Object, ObjectSection};
 use qemu_tests::{regressions, supervisor};
 
 /// The allocators in the image.
-const SUBJECTS: [&str; 4] = ["kmem", "kmem-2019", "page", "page-2019"];
+const SUBJECTS: [&str; 5] = ["kmem", "kmem-hardened", "kmem-2019", "page", "page-2019"];
 /// Cases drawn for each of them, beside the regressions.
 const CASES: u64 = 2000;
 /// The most ops that a case has of its own.

@@ -16,8 +16,11 @@ use crate::host::Host;
 use crate::registry;
 
 /// Ours, the published one, and controls of each kind.
-const SUBJECTS: [&str; 6] = [
+const SUBJECTS: [&str; 9] = [
     "kmem",
+    "kmem-sealed",
+    "kmem-poisoned",
+    "kmem-hardened",
     "kmem-2019",
     "talc",
     "rlsf",
@@ -34,8 +37,8 @@ const SUBJECTS: [&str; 6] = [
 /// Example: kmem-rig bench cost --subject kmem --subject talc
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Measure this subject; may be given more than once [default: kmem, kmem-2019, talc, rlsf,
-    /// linked-list and buddy-system, as far as this binary knows them]
+    /// Measure this subject; may be given more than once [default: kmem and its hardened variants, kmem-2019,
+    /// talc, rlsf, linked-list and buddy-system, as far as this binary knows them]
     #[arg(long, value_name = "S")]
     subject: Vec<Named>,
     #[command(flatten)]

@@ -39,6 +39,7 @@ fn a_streamed_run_is_judged_as_an_ordinary_one() {
     let mut rules = HashSet::new();
     for subject in [
         "kmem",
+        "kmem-hardened",
         "kmem-2019",
         "page",
         "page-2019",
@@ -191,6 +192,30 @@ fn a_double_free_of_a_block_that_died_long_ago_is_judged() {
     let verdict = stream(&mut host, "double-free-accepted", HEAP, ops);
     let finding = verdict.finding().unwrap();
     assert_eq!((finding.rule, finding.op), (Rule::MisuseAccepted, last));
+}
+
+#[test]
+fn a_panic_on_what_a_client_has_overwritten_is_excused_where_it_is_declared() {
+    let alloc = Op::Alloc {
+        size: 24,
+        align: None,
+        zeroed: false,
+    };
+    let write = Op::Write {
+        handle: Handle(0),
+        offset: 40,
+        length: 8,
+    };
+    let mut host = host();
+    let ops = vec![alloc, write, alloc];
+    assert_eq!(
+        stream(&mut host, "kmem-poisoned", HEAP, ops),
+        Verdict::Agree
+    );
+    // `panic` panics at an exact fit, for no such reason.
+    let ops = vec![alloc, alloc, Op::Free { handle: Handle(0) }, alloc];
+    let verdict = stream(&mut host, "panic", HEAP, ops);
+    assert_eq!(verdict.finding().unwrap().rule, Rule::Panic);
 }
 
 #[test]

@@ -175,6 +175,35 @@ fn a_loss_is_explained_by_the_last_observation() {
 }
 
 #[test]
+fn a_panic_behind_a_write_beyond_a_block_is_what_a_hardened_heap_is_there_for() {
+    let write = |offset| Op::Write {
+        handle: Handle(0),
+        offset,
+        length: 8,
+    };
+    let end_of = |declaration: &Declaration, write, end| {
+        let observations = [placed(8), done()];
+        let verdict = verdict_by(
+            Rules::ALL,
+            declaration,
+            &[ALLOC, write, ALLOC],
+            &observations,
+            end,
+        );
+        verdict.finding().map(|finding| (finding.rule, finding.op))
+    };
+    let panicked = || RunEnd::Panicked("the free bytes were written to".to_owned());
+    let hardened = declared("kmem-hardened");
+    assert_eq!(end_of(&hardened, write(24), panicked()), None);
+    // Nothing else is excused: no panic after a legal write, no other end, no other subject.
+    let panic = Some((Rule::Panic, 2));
+    assert_eq!(end_of(&hardened, write(16), panicked()), panic);
+    assert_eq!(end_of(&first_fit(), write(24), panicked()), panic);
+    let hang = Some((Rule::Hang, 2));
+    assert_eq!(end_of(&hardened, write(24), RunEnd::Hung), hang);
+}
+
+#[test]
 fn the_end_of_undefined_misuse_is_not_judged() {
     let ops = [ALLOC, Op::FreeWild { offset: 3 }, ALLOC];
     let ends = [

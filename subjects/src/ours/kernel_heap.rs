@@ -1,12 +1,13 @@
-//! `kmem-2019` and `kmem` (with or without a planted defect): heaps of chunks with 8-byte headers.
+//! `kmem-2019` and `kmem` (with or without a planted defect, or hardened): heaps of chunks with 8-byte headers.
 
 use core::alloc::Layout;
 use core::fmt;
 use core::ops::{ControlFlow, Range};
 
 use harness::declaration::{Declaration, Misuse, Overhead, Policy, Reserved, TableForm};
+use harness::heap::DIRT;
 use harness::subject::{Chunk, Freed, Region, Subject};
-use kmem::{Chunks, FirstFit, Kmem2019, defect};
+use kmem::{Chunks, FirstFit, Kmem2019, POISON, defect};
 
 const OVERHEAD: Overhead = Overhead {
     header: 8,
@@ -23,6 +24,23 @@ const fn declaration(name: &'static str) -> Declaration {
         .native()
         .overhead(OVERHEAD)
         .table(TableForm::Chunks)
+}
+
+/// What `kmem` declares.
+const fn first_fit(name: &'static str) -> Declaration {
+    declaration(name)
+        .overhead(Overhead {
+            chunk_min: 16,
+            ..OVERHEAD
+        })
+        .policy(Policy::FirstFit)
+        .misuse(Misuse::Refuses)
+}
+
+/// What its hardened variants declare. They are a family of their own, since what clients do to them may
+/// end otherwise.
+const fn hardened(name: &'static str) -> Declaration {
+    first_fit(name).family("hardened-heap").panics_on_damage()
 }
 
 /// Shows the chunks of a heap that starts at `region`.
@@ -105,24 +123,23 @@ impl Subject for PublishedHeap {
     }
 }
 
-/// `kmem`, or with a `DEFECT` one of its mutants.
+// What is free looks as at the start of a run: the harness fills again what blocks have touched, no more.
+const _: () = assert!(POISON == DIRT);
+
+/// `kmem`, or with a `DEFECT` one of its mutants or hardened variants.
 pub struct FirstFitHeap<const DEFECT: u8 = { defect::NONE }> {
     heap: FirstFit<DEFECT>,
     region: Region,
 }
 
 impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
-    const DECLARATION: Declaration = declaration(match defect::name_of(DEFECT) {
-        Some(name) => name,
-        None => "kmem",
-    })
-    .planted(DEFECT != defect::NONE)
-    .overhead(Overhead {
-        chunk_min: 16,
-        ..OVERHEAD
-    })
-    .policy(Policy::FirstFit)
-    .misuse(Misuse::Refuses);
+    const DECLARATION: Declaration = match (defect::name_of(DEFECT), DEFECT) {
+        (Some(name), _) => first_fit(name).planted(true),
+        (None, defect::SEALED) => hardened("kmem-sealed"),
+        (None, defect::POISONED) => hardened("kmem-poisoned"),
+        (None, defect::HARDENED) => hardened("kmem-hardened"),
+        (None, _) => first_fit("kmem"),
+    };
     const TABLE_IS_STATE: bool = true;
 
     fn side_bytes(heap_bytes: usize) -> usize {
