@@ -66,6 +66,13 @@ if [ "${#packages[@]}" != 0 ]; then install_packages; fi
 # -- Toolchains -----------------------------------------------------------------------------------
 
 have rustup || die "missing: rustup; install it from https://rustup.rs"
+# One at a time, whichever clone it is of: two of rustup at once break each other's components. Who may not
+# write there installs nothing there either.
+home=$(rustup show home)
+if [ -w "$home" ]; then
+    exec {lock}>"$home/kmem-rig-setup.lock"
+    flock "$lock"
+fi
 stable=${RUSTUP_TOOLCHAIN:-stable}
 
 # The folder of an installed toolchain, installing it first where there is none.
