@@ -1,8 +1,9 @@
 //! Planted defects: the mutants that the rig's own oracles are tested on.
 //!
-//! Each constant is one small fault in [`FirstFit`](crate::FirstFit) or, where its name starts
-//! with `PAGE`, in [`PageRuns`](crate::PageRuns), chosen at compile time by their const parameter,
-//! so that [`Kmem`](crate::Kmem) and [`Pages`](crate::Pages) compile to exactly the clean code.
+//! Each constant is one small fault in [`FirstFit`](crate::FirstFit), in
+//! [`Growing`](crate::Growing) over it, or, where its name starts with `PAGE`, in
+//! [`PageRuns`](crate::PageRuns), chosen at compile time by their const parameter, so that
+//! [`Kmem`](crate::Kmem) and [`Pages`](crate::Pages) compile to exactly the clean code.
 //! They are the slips that people make: a comparison one off, a size with or without its header, a
 //! case of two forgotten.
 //!
@@ -33,6 +34,22 @@ pub const fn hardening(seals: bool, poisons: bool) -> u8 {
         (false, true) => POISONED,
         (true, true) => HARDENED,
     }
+}
+
+/// No defect either: what a heap that grows is made of, [`GrowingKmem`](crate::GrowingKmem). What only such a
+/// heap needs is chosen as mutants are, so that the plain one compiles to exactly what it would be alone.
+pub const GROWING: u8 = 252;
+
+/// Whether a heap of this kind may have pages of others among its own.
+pub const fn may_grow(id: u8) -> bool {
+    let mut index = 0;
+    while index < GROWTH_MUTANTS.len() {
+        if GROWTH_MUTANTS[index].0 == id {
+            return true;
+        }
+        index += 1;
+    }
+    id == GROWING
 }
 
 /// Defines the constants, and the list of them with their names.
@@ -279,9 +296,57 @@ defects! {
     LARGEST_NOT_LOWERED = 104, "largest-not-lowered";
 }
 
+defects! {
+    /// Mutants of the heap that grows, with their names, in the order of their ids.
+    GROWTH_MUTANTS:
+    /// A request that no chunk holds is refused, as by a heap that cannot grow.
+    GROWTH_REFUSED = 105, "growth-refused";
+    /// One page too few is taken.
+    GROWS_A_PAGE_LESS = 106, "grows-a-page-less";
+    /// One page more than needed is taken.
+    GROWS_A_PAGE_MORE = 107, "grows-a-page-more";
+    /// The free chunk before the pages that are taken counts as if it were not there.
+    TAIL_NOT_COUNTED = 108, "tail-not-counted";
+    /// The front gap of an aligned request is forgotten when pages are counted.
+    GROWTH_IGNORES_ALIGNMENT = 109, "growth-ignores-alignment";
+    /// New pages are not merged with the free chunk before them.
+    GROWTH_NOT_MERGED = 110, "growth-not-merged";
+    /// The highest region that can grow does, not the lowest.
+    HIGHEST_REGION_GROWS = 111, "highest-region-grows";
+    /// A heap only grows in place.
+    NO_NEW_REGION = 112, "no-new-region";
+    /// Where the next pages are another's, they are taken all the same.
+    TAKES_OTHERS_PAGES = 113, "takes-others-pages";
+    /// The free chunk at the old end is lost when a region is added above.
+    OLD_TOP_FORGOTTEN = 114, "old-top-forgotten";
+    /// A block that ends its region cannot be found by its end.
+    REGION_END_UNKNOWN = 115, "region-end-unknown";
+    /// An empty region is kept.
+    EMPTY_REGION_KEPT = 116, "empty-region-kept";
+    /// A region that a move has emptied is kept.
+    MOVED_FROM_REGION_KEPT = 117, "moved-from-region-kept";
+    /// A region is given back as soon as its first chunk is free.
+    GIVEN_BACK_IN_USE = 118, "given-back-in-use";
+    /// A region that is no more stays taken at the page allocator.
+    PAGES_NOT_RETURNED = 119, "pages-not-returned";
+    /// Of a region that has grown in place, only the pages that it was made with are returned.
+    LATER_PAGES_NOT_RETURNED = 120, "later-pages-not-returned";
+    /// A block that cannot be resized for want of pages does not get any.
+    REALLOC_DOES_NOT_GROW = 121, "realloc-does-not-grow";
+    /// A block is not given the pages behind it, though it could stay where it is.
+    REALLOC_NOT_EXTENDED = 122, "realloc-not-extended";
+}
+
 /// A defect's name; nothing for [`NONE`].
 pub const fn name_of(id: u8) -> Option<&'static str> {
-    let lists = [ALL, HEAP_MUTANTS, PAGE_MUTANTS, SIDE_MUTANTS, SLOW_MUTANTS];
+    let lists = [
+        ALL,
+        HEAP_MUTANTS,
+        PAGE_MUTANTS,
+        SIDE_MUTANTS,
+        SLOW_MUTANTS,
+        GROWTH_MUTANTS,
+    ];
     let mut list = 0;
     while list < lists.len() {
         let mut index = 0;

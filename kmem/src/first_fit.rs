@@ -27,6 +27,7 @@
 //! | `in_place` | what of a call needs the heap to itself, for a heap behind a lock |
 //! | `audit` | that the side memory says what the headers say |
 //! | `harden` | what the hardened variants do besides |
+//! | `page_map`, `pages` | of a heap that grows: which pages it has, and how that changes |
 //! | `by_walk` | what some mutants look for |
 //!
 //! A call takes time logarithmic in the heap's size, and for the holes of one span: at most 32. An
@@ -46,6 +47,8 @@ mod in_place;
 mod lookup;
 mod maxima;
 mod merge;
+pub(crate) mod page_map;
+mod pages;
 mod place;
 mod resize;
 mod side;
@@ -62,6 +65,7 @@ use crate::free_error::FreeError;
 pub use harden::POISON;
 
 use extent::Extent;
+use page_map::PageMap;
 use side::{Side, WORD_BYTES};
 
 /// Bytes of the smallest chunk: a header and the smallest payload.
@@ -96,6 +100,8 @@ pub struct FirstFit<const DEFECT: u8> {
     /// Words of 8 bytes from head to tail.
     words: usize,
     side: Side<DEFECT>,
+    /// Which pages between head and tail are the heap's.
+    pages: PageMap,
 }
 
 // SAFETY: region and side memory are exclusively this instance's (contract of `new`), whatever thread
@@ -127,6 +133,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
             head: start,
             words,
             side,
+            pages: PageMap::WHOLE,
         };
         heap.poison(0, words);
         heap.write_header(Extent { at: 0, words }, false);

@@ -8,7 +8,8 @@
 //! | correct | [`Kmem`] (`first_fit`) | [`Pages`] (`page`) | [`global`] |
 //! | correct, and noticing what clients overwrite | [`SealedKmem`], [`PoisonedKmem`], [`HardenedKmem`] | | [`global`] with the features `seal`, `poison` |
 //! | as published in 2019, defects kept | [`Kmem2019`] (`kmem_2019`) | [`Pages2019`] (`page_2019`) | [`global_2019`] |
-//! | planted single defects | [`FirstFit`] with a constant of [`defect`] | [`PageRuns`] with one | |
+//! | the correct heap, growing page by page | [`GrowingKmem`] (`growing`) | a [`PageSource`] | |
+//! | planted single defects | [`FirstFit`], [`Growing`] with a constant of [`defect`] | [`PageRuns`] with one | |
 //!
 //! Both heaps share one memory format (`chunk`): chunks tile the heap, each starts with one header
 //! word, and the pointer handed out is the header's address + 8.
@@ -37,6 +38,7 @@ mod first_fit;
 mod free_error;
 pub mod global;
 pub mod global_2019;
+mod growing;
 #[cfg(feature = "harts")]
 mod hart;
 mod kmem_2019;
@@ -47,6 +49,7 @@ mod page_2019;
 mod page_descriptor;
 mod page_error;
 mod page_print;
+mod page_source;
 mod page_table;
 #[cfg(feature = "harts")]
 mod shared_heap;
@@ -58,6 +61,7 @@ pub use first_fit::{
     CHUNK_BYTES_MIN, FirstFit, HardenedKmem, Kmem, POISON, PoisonedKmem, SealedKmem,
 };
 pub use free_error::FreeError;
+pub use growing::{Growing, GrowingChunks, GrowingKmem};
 #[cfg(feature = "harts")]
 pub use hart::{Hart, NoInterrupts};
 #[cfg(all(
@@ -71,6 +75,7 @@ pub use locked::{Locked, TicketLock, Waits};
 pub use page::{PageRuns, Pages};
 pub use page_2019::Pages2019;
 pub use page_error::PageError;
+pub use page_source::PageSource;
 pub use page_table::{ENTRIES, Table};
 #[cfg(feature = "harts")]
 pub use shared_heap::{Heap, SharedHeap};

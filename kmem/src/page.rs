@@ -10,6 +10,7 @@
 //! Invariant between calls: a descriptor is 0 (free), TAKEN, or TAKEN and LAST; every taken page
 //! is followed by taken pages up to one that is last.
 
+mod as_source;
 mod by_page;
 mod scan;
 

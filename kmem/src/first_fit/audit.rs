@@ -6,6 +6,7 @@
 use super::FirstFit;
 use super::extent::Extent;
 use super::side::{SPAN_WORDS, STRETCH_SPANS, STRETCH_WORDS, Span, WORD_BYTES, bit};
+use crate::chunk::Chunk;
 
 /// What one stretch should hold.
 #[derive(Default)]
@@ -20,10 +21,16 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     ///
     /// Walks the whole heap. Always true between calls, unless a client wrote over a header.
     pub fn audit(&self) -> bool {
+        self.follows_from(self.chunks())
+    }
+
+    /// Whether it follows from these chunks, in address order. Pages that they leave out are not the
+    /// heap's.
+    pub(crate) fn follows_from(&self, chunks: impl Iterator<Item = Chunk>) -> bool {
         let mut expected = Expected::default();
         let mut top = self.words;
         let mut end = 0;
-        for chunk in self.chunks() {
+        for chunk in chunks {
             let extent = Extent {
                 at: (chunk.header.addr() - self.head.addr()) / WORD_BYTES,
                 words: chunk.size / WORD_BYTES,

@@ -30,7 +30,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         // An overwritten header gives itself away by an end at which no chunk starts.
         let is_whole = header.is_taken()
             && (CHUNK_WORDS_MIN..=top - at).contains(&words)
-            && (block.end() == top || self.is_start(block.end()));
+            && (block.end() == top || self.is_start(block.end()) || self.ends_region(block.end()));
         is_whole.then_some(block)
     }
 
@@ -54,11 +54,14 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         if at > self.side.top() {
             return FreeError::NoBlock { address };
         }
-        let size = self.header(at).size();
+        // Where no chunk starts may be another owner's page, of which nothing is read.
+        let size = || self.header(at).size();
         let span = self.side.span(at / SPAN_WORDS);
         if span.taken & bit(at) != 0 {
+            let size = size();
             FreeError::Broken { address, size }
         } else if span.holes & bit(at) != 0 || at == self.side.top() {
+            let size = size();
             FreeError::AlreadyFree { address, size }
         } else {
             FreeError::NoBlock { address }

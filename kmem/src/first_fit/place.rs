@@ -161,12 +161,18 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         if align <= PAYLOAD_BYTES_MIN {
             return Some(0);
         }
-        let gap = Self::front_gap(self.pointer(chunk.at).addr(), align)? / WORD_BYTES;
+        let gap = self.gap_at(chunk.at, align)?;
         let gap_max = match DEFECT {
             defect::FRONT_GAP_NOT_COUNTED => chunk.words,
             _ => chunk.words.saturating_sub(need),
         };
         (gap <= gap_max).then_some(gap)
+    }
+
+    /// Words of the front gap of a block in a free chunk that starts at `at`, however long that is.
+    #[inline]
+    pub(super) fn gap_at(&self, at: usize, align: usize) -> Option<usize> {
+        Some(Self::front_gap(self.pointer(at).addr(), align)? / WORD_BYTES)
     }
 
     /// Makes the first `gap` words of a free chunk a free chunk of their own.

@@ -2,9 +2,9 @@
 //!
 //! `arena` gives memory with guards, `fixture` a heap over it in terms of offsets; the others each
 //! show one side: `policy` and `random` the correct generation, `published` the defects of 2019,
-//! `defects` the planted ones, `side` what is kept beside the heap, `endless` those of either kind that
-//! never return, `words` what is said of refusals and tables, `shared` one heap of several threads,
-//! `refusals`, `pages` and `global` what their names say.
+//! `defects` the planted ones, `side` what is kept beside the heap, `growing` heaps that grow, `endless`
+//! those of either kind that never return, `words` what is said of refusals and tables, `shared` one heap
+//! of several threads, `refusals`, `pages` and `global` what their names say.
 
 mod arena;
 mod defects;
@@ -12,6 +12,7 @@ mod defects;
 mod endless;
 mod fixture;
 mod global;
+mod growing;
 mod hardened;
 mod pages;
 mod policy;

@@ -1,0 +1,480 @@
+//! Heaps that grow: against a list of page owners and live chunks, and case by case.
+
+use std::alloc::Layout;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use kmem::{FreeError, Growing, PAGE_SIZE, PageSource, Pages, defect};
+
+use crate::arena::Arena;
+
+/// A heap over an arena of which it reaches all pages; the descriptors lie beside it.
+struct Fixture<const DEFECT: u8 = { defect::GROWING }> {
+    heap: Growing<Pages, DEFECT>,
+    arena: Arena,
+    _side: Vec<u64>,
+    _descriptors: Vec<u8>,
+}
+
+impl<const DEFECT: u8> Fixture<DEFECT> {
+    fn new(pages: usize, reach: usize) -> Self {
+        let arena = Arena::uninitialised(reach * PAGE_SIZE);
+        let side_bytes = Growing::<Pages, DEFECT>::side_bytes(reach);
+        let mut side = vec![u64::MAX; side_bytes / 8];
+        let mut descriptors = vec![u8::MAX; reach];
+        // SAFETY: arena and descriptors outlive the instance, and nobody else uses them.
+        let mut source = unsafe { Pages::beside(descriptors.as_mut_ptr(), arena.start(), reach) };
+        source.take(address(&arena, 0..pages));
+        let side_start = side.as_mut_ptr().cast();
+        // SAFETY: as above, for the side memory; the arena is aligned to more than a page.
+        let heap = unsafe { Growing::new(arena.start(), pages, reach, side_start, source) };
+        Self {
+            heap,
+            arena,
+            _side: side,
+            _descriptors: descriptors,
+        }
+    }
+
+    fn pointer(&self, offset: usize) -> *mut u8 {
+        self.arena.start().wrapping_add(offset)
+    }
+
+    fn offset(&self, pointer: *mut u8) -> Option<usize> {
+        (!pointer.is_null()).then(|| pointer.addr() - self.arena.start().addr())
+    }
+
+    fn kmalloc(&mut self, size: usize) -> Option<usize> {
+        let block = self.heap.kmalloc(size);
+        self.offset(block)
+    }
+
+    fn alloc(&mut self, size: usize, align: usize) -> Option<usize> {
+        // SAFETY: the size is not 0.
+        let block = unsafe { self.heap.alloc(layout(size, align)) };
+        self.offset(block)
+    }
+
+    fn realloc(&mut self, block: usize, old: Layout, size: usize) -> Option<usize> {
+        // SAFETY: the tests resize live blocks only.
+        let block = unsafe { self.heap.realloc(self.pointer(block), old, size) };
+        self.offset(block)
+    }
+
+    fn try_kfree(&mut self, block: usize) -> Result<(), FreeError> {
+        // SAFETY: the tests use no freed block.
+        unsafe { self.heap.try_kfree(self.pointer(block)) }
+    }
+
+    fn free(&mut self, block: usize) {
+        self.try_kfree(block).unwrap();
+        assert!(self.heap.audit(), "{}", self.list());
+    }
+
+    /// Another owner takes or gives back pages.
+    fn others(&mut self, pages: Range<usize>, take: bool) {
+        let pages = address(&self.arena, pages);
+        match take {
+            true => self.heap.source_mut().take(pages),
+            false => self.heap.source_mut().give_back(pages),
+        }
+    }
+
+    /// The chunks: `T24@0` is a taken one of 24 bytes at the head.
+    fn list(&self) -> String {
+        let start = self.arena.start().addr();
+        let text = self.heap.chunks().map(|chunk| {
+            let state = if chunk.taken { 'T' } else { 'F' };
+            format!("{state}{}@{}", chunk.size, chunk.header.addr() - start)
+        });
+        text.collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn address(arena: &Arena, pages: Range<usize>) -> Range<usize> {
+    let at = |page: usize| arena.start().addr() + page * PAGE_SIZE;
+    at(pages.start)..at(pages.end)
+}
+
+fn layout(size: usize, align: usize) -> Layout {
+    Layout::from_size_align(size, align).unwrap()
+}
+
+#[test]
+fn it_grows_in_place_by_what_is_missing() {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 6);
+    assert_eq!(heap.kmalloc(4000), Some(8));
+    assert_eq!(heap.heap.get_num_allocations(), 1);
+    // 88 bytes are left: a chunk of 4,184 needs a page more, exactly.
+    assert_eq!(heap.kmalloc(4176), Some(4016));
+    assert_eq!(heap.list(), "T4008@0 T4184@4008");
+    assert_eq!(heap.heap.get_num_allocations(), 2);
+    // What was added in place stays.
+    heap.free(4016);
+    assert_eq!(heap.list(), "T4008@0 F4184@4008");
+    heap.free(8);
+    assert_eq!(heap.list(), "F8192@0");
+    assert_eq!(heap.kmalloc(6 * PAGE_SIZE - 8), Some(8));
+    assert_eq!(heap.kmalloc(1), None);
+}
+
+#[test]
+fn too_much_is_null_and_changes_nothing() {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(2, 8);
+    heap.others(4..5, true);
+    for size in [
+        6 * PAGE_SIZE,
+        usize::MAX,
+        usize::MAX - 16,
+        isize::MAX as usize,
+    ] {
+        assert_eq!(heap.kmalloc(size), None);
+        assert_eq!(heap.list(), "F8192@0");
+    }
+    let block = heap.kmalloc(24).unwrap();
+    for size in [6 * PAGE_SIZE, usize::MAX, isize::MAX as usize - 7] {
+        assert_eq!(heap.realloc(block, layout(24, 8), size), None);
+        assert_eq!(heap.list(), "T32@0 F8160@32");
+    }
+    assert!(heap.heap.audit());
+}
+
+#[test]
+fn a_new_region_where_the_next_page_is_anothers_and_back_when_it_is_empty() {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 8);
+    heap.others(1..2, true);
+    assert_eq!(heap.kmalloc(4000), Some(8));
+    assert_eq!(heap.kmalloc(5000), Some(8200));
+    assert_eq!(heap.list(), "T4008@0 F88@4008 T5008@8192 F3184@13200");
+    assert_eq!(heap.heap.get_num_allocations(), 3);
+    let mut table = String::new();
+    heap.heap.print_table(&mut table).unwrap();
+    assert_eq!(table.lines().count(), 4);
+    // First fit goes over all regions, and the new one grows in place.
+    assert_eq!(heap.kmalloc(80), Some(4016));
+    assert_eq!(heap.kmalloc(3200), Some(13_208));
+    assert_eq!(heap.heap.get_num_allocations(), 4);
+    heap.free(8200);
+    heap.free(13_208);
+    assert_eq!(heap.list(), "T4008@0 T88@4008");
+    // Its pages can be had again, by anyone.
+    heap.others(2..8, true);
+    assert_eq!(heap.kmalloc(100), None);
+}
+
+#[test]
+fn alignments_count_in_what_is_taken() {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 8);
+    heap.others(1..2, true);
+    assert_eq!(heap.kmalloc(4088), Some(8));
+    // The header lies at the end of the page before, which must be the region's.
+    assert_eq!(heap.alloc(4096, PAGE_SIZE), Some(3 * PAGE_SIZE));
+    assert_eq!(heap.list(), "T4096@0 F4088@8192 T4104@12280");
+    assert_eq!(heap.alloc(64, 8 * PAGE_SIZE), None);
+}
+
+#[test]
+fn regions_that_touch_are_one() {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 8);
+    assert_eq!(heap.kmalloc(4088), Some(8));
+    heap.others(1..4, true);
+    assert_eq!(heap.kmalloc(4000), Some(4 * PAGE_SIZE + 8));
+    heap.others(1..4, false);
+    heap.others(1..2, true);
+    // The free run of pages 2 and 3 and what is free of page 4 would hold it, once that is free.
+    assert_eq!(heap.kmalloc(3 * PAGE_SIZE), Some(4 * PAGE_SIZE + 4016));
+    heap.free(4 * PAGE_SIZE + 8);
+    let list = "T4096@0 F4008@16384 T12296@20392";
+    assert!(heap.list().starts_with(list), "{}", heap.list());
+    assert_eq!(heap.kmalloc(12_000), Some(2 * PAGE_SIZE + 8));
+    let list = "T4096@0 T12008@8192 F192@20200 T12296@20392";
+    assert!(heap.list().starts_with(list), "{}", heap.list());
+    heap.free(2 * PAGE_SIZE + 8);
+    heap.free(4 * PAGE_SIZE + 4016);
+    assert_eq!(heap.list(), "T4096@0");
+}
+
+#[test]
+fn a_resized_block_moves_into_new_pages_and_its_old_region_is_given_back() {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 16);
+    heap.others(1..2, true);
+    heap.others(3..4, true);
+    assert_eq!(heap.kmalloc(4088), Some(8));
+    let block = heap.kmalloc(4088).unwrap();
+    assert_eq!(block, 2 * PAGE_SIZE + 8);
+    // SAFETY: the block is live and holds as many bytes.
+    unsafe { heap.pointer(block).write_bytes(0x5a, 4088) };
+    let moved = heap.realloc(block, layout(4088, 8), 9000).unwrap();
+    assert_eq!(heap.list(), "T4096@0 T9008@16384 F3280@25392");
+    assert!((0..4088).all(|at| heap.arena.get(moved + at) == 0x5a));
+    // And in place, into pages that come with it.
+    assert_eq!(heap.realloc(moved, layout(9000, 8), 30_000), Some(moved));
+    assert!(heap.heap.audit());
+}
+
+#[test]
+fn a_resized_block_is_extended_by_what_it_lacks() {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 8);
+    heap.others(4..5, true);
+    let block = heap.kmalloc(4000).unwrap();
+    // In three pages no second one would fit, but this one does, and a page is left.
+    assert_eq!(heap.realloc(block, layout(4000, 8), 12_280), Some(block));
+    assert_eq!(heap.list(), "T12288@0");
+    // Another block between is in the way, a free chunk is not.
+    let small = heap.kmalloc(24).unwrap();
+    assert_eq!(heap.list(), "T12288@0 T32@12288 F4064@12320");
+    assert_eq!(heap.realloc(block, layout(12_280, 8), 12_281), None);
+    heap.free(small);
+    assert_eq!(heap.realloc(block, layout(12_280, 8), 16_376), Some(block));
+    assert_eq!(heap.realloc(block, layout(16_376, 8), 16_377), None);
+    assert_eq!(heap.realloc(block, layout(16_376, 8), 4000), Some(block));
+    assert_eq!(heap.realloc(block, layout(4000, 8), 16_384), None);
+    assert_eq!(heap.heap.get_num_allocations(), 4);
+    assert!(heap.heap.audit());
+}
+
+#[test]
+fn a_resized_block_is_extended_up_to_the_region_behind() {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 5);
+    heap.others(1..3, true);
+    let block = heap.kmalloc(4088).unwrap();
+    let upper = heap.kmalloc(4000).unwrap();
+    let last = heap.kmalloc(4000).unwrap();
+    assert_eq!(heap.list(), "T4096@0 T4008@12288 T4008@16296 F176@20304");
+    heap.others(1..3, false);
+    heap.free(upper);
+    assert_eq!(heap.realloc(block, layout(4088, 8), 16_000), Some(block));
+    assert_eq!(heap.list(), "T16008@0 F288@16008 T4008@16296 F176@20304");
+    heap.free(last);
+    assert_eq!(heap.list(), "T16008@0 F4472@16008");
+    assert!(heap.heap.audit());
+}
+
+#[test]
+fn pointers_between_regions_are_refused_and_not_followed() {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 8);
+    heap.others(1..3, true);
+    assert_eq!(heap.kmalloc(4088), Some(8));
+    assert_eq!(heap.kmalloc(4088), Some(3 * PAGE_SIZE + 8));
+    let list = heap.list();
+    for offset in [
+        16,
+        PAGE_SIZE,
+        PAGE_SIZE + 8,
+        2 * PAGE_SIZE,
+        3 * PAGE_SIZE,
+        5 * PAGE_SIZE + 8,
+    ] {
+        assert!(heap.try_kfree(offset).is_err(), "{offset}");
+    }
+    assert_eq!(heap.list(), list);
+    heap.free(8);
+    assert!(matches!(
+        heap.try_kfree(8),
+        Err(FreeError::AlreadyFree { size: 4096, .. })
+    ));
+}
+
+#[test]
+fn side_memory_is_a_page_or_a_twentieth_at_most() {
+    for reach in (1..=8192).step_by(if cfg!(miri) { 997 } else { 1 }) {
+        // A descriptor a page included.
+        let bytes = Growing::<Pages, { defect::GROWING }>::side_bytes(reach) + reach;
+        assert!(
+            bytes <= (reach * PAGE_SIZE / 20).max(PAGE_SIZE),
+            "{reach} pages: {bytes}"
+        );
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Heap,
+    Nobody,
+    Others,
+}
+
+/// Who owns each page, and the live chunks: header offset -> chunk size.
+#[derive(Clone)]
+struct Model {
+    owners: Vec<Owner>,
+    live: BTreeMap<usize, usize>,
+}
+
+impl Model {
+    /// Longest runs of pages of an owner.
+    fn runs(&self, owner: Owner) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for page in (0..self.owners.len()).filter(|&page| self.owners[page] == owner) {
+            match runs.last_mut() {
+                Some(run) if run.end == page => run.end += 1,
+                _ => runs.push(page..page + 1),
+            }
+        }
+        runs
+    }
+
+    /// Free chunks in address order.
+    fn gaps(&self) -> Vec<Range<usize>> {
+        let mut gaps = Vec::new();
+        for region in self.runs(Owner::Heap) {
+            let (mut from, end) = (region.start * PAGE_SIZE, region.end * PAGE_SIZE);
+            for (&at, &size) in self.live.range(from..end) {
+                gaps.push(from..at);
+                from = at + size;
+            }
+            gaps.push(from..end);
+        }
+        gaps.retain(|gap| !gap.is_empty());
+        gaps
+    }
+
+    fn list(&self) -> String {
+        let live = self
+            .live
+            .iter()
+            .map(|(&at, &size)| (at, format!("T{size}@{at}")));
+        let free = self
+            .gaps()
+            .into_iter()
+            .map(|gap| (gap.start, format!("F{}@{}", gap.len(), gap.start)));
+        let mut chunks: Vec<(usize, String)> = live.chain(free).collect();
+        chunks.sort();
+        chunks
+            .into_iter()
+            .map(|(_, text)| text)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    fn place(&mut self, size: usize, align: usize) -> Option<usize> {
+        let need = size.max(1).div_ceil(8) * 8 + 8;
+        for gap in self.gaps().into_iter().filter(|gap| gap.len() >= need) {
+            for at in gap.clone().step_by(8) {
+                let front_fits = at == gap.start || at >= gap.start + 16;
+                if front_fits && (at + 8) % align == 0 && at + need <= gap.end {
+                    let room = gap.end - at;
+                    self.live
+                        .insert(at, if room - need < 16 { room } else { need });
+                    return Some(at + 8);
+                }
+            }
+        }
+        None
+    }
+
+    fn alloc(&mut self, size: usize, align: usize) -> Option<usize> {
+        let placed = self.place(size, align);
+        if placed.is_some() || size > self.owners.len() * PAGE_SIZE {
+            return placed;
+        }
+        let runs = self.runs(Owner::Nobody);
+        let is_behind =
+            |run: &Range<usize>| run.start > 0 && self.owners[run.start - 1] == Owner::Heap;
+        let (behind, others): (Vec<_>, Vec<_>) = runs.into_iter().partition(is_behind);
+        for run in behind.into_iter().chain(others) {
+            let mut grown = self.clone();
+            for page in run {
+                grown.owners[page] = Owner::Heap;
+                if let Some(placed) = grown.place(size, align) {
+                    *self = grown;
+                    return Some(placed);
+                }
+            }
+        }
+        None
+    }
+
+    fn free(&mut self, block: usize) {
+        self.live.remove(&(block - 8));
+        for region in self.runs(Owner::Heap).into_iter().skip(1) {
+            let bytes = region.start * PAGE_SIZE..region.end * PAGE_SIZE;
+            if self.live.range(bytes).next().is_none() {
+                self.owners[region].fill(Owner::Nobody);
+            }
+        }
+    }
+}
+
+/// Marsaglia's xorshift, 64 bits.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
+
+/// Runs random ops on a heap and on the model, with other owners that come and go; how many regions there
+/// were at most.
+fn random_run(seed: u64, pages: usize, reach: usize, ops: usize) -> usize {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(pages, reach);
+    let mut owners = vec![Owner::Nobody; reach];
+    owners[..pages].fill(Owner::Heap);
+    let mut model = Model {
+        owners,
+        live: BTreeMap::new(),
+    };
+    let mut random = Random(seed);
+    let mut blocks: Vec<usize> = Vec::new();
+    let mut regions_max = 0;
+    for _ in 0..ops {
+        match random.below(16) {
+            0..7 => {
+                let bound = [40, 600, 5_000, 14_000][random.below(4)];
+                let (size, align) = (
+                    1 + random.below(bound),
+                    1 << random.below(7).max(random.below(14)),
+                );
+                let placed = heap.alloc(size, align);
+                assert_eq!(
+                    placed,
+                    model.alloc(size, align),
+                    "{size} {align}: {}",
+                    heap.list()
+                );
+                blocks.extend(placed);
+            }
+            7 | 8 => {
+                let page = random.below(reach);
+                match model.owners[page] {
+                    Owner::Heap => {}
+                    Owner::Nobody => {
+                        heap.others(page..page + 1, true);
+                        model.owners[page] = Owner::Others;
+                    }
+                    Owner::Others => {
+                        heap.others(page..page + 1, false);
+                        model.owners[page] = Owner::Nobody;
+                    }
+                }
+            }
+            _ if blocks.is_empty() => {}
+            _ => {
+                let block = blocks.swap_remove(random.below(blocks.len()));
+                heap.free(block);
+                model.free(block);
+            }
+        }
+        assert_eq!(heap.list(), model.list());
+        assert!(heap.heap.audit(), "{}", heap.list());
+        let regions = model.runs(Owner::Heap);
+        regions_max = regions_max.max(regions.len());
+        let count: usize = regions.iter().map(Range::len).sum();
+        assert_eq!(heap.heap.get_num_allocations(), count);
+    }
+    assert!(heap.arena.guards_are_intact());
+    regions_max
+}
+
+#[test]
+fn it_does_what_a_list_of_pages_and_chunks_does() {
+    let ops = if cfg!(miri) { 40 } else { 8_000 };
+    let regions = (1..=4)
+        .map(|seed| random_run(seed, seed as usize, 24, ops))
+        .max();
+    assert!(cfg!(miri) || regions >= Some(4), "{regions:?}");
+}
