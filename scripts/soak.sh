@@ -27,7 +27,12 @@ for subject in kmem page "${controls[@]}"; do
         target/release/kmem-rig hunt --subject "$subject" --seed "$seed" --execs "$execs"
     done
 done
+for seed in 1 2 3 4 5; do
+    echo "soak: kmem in heaps that grow, seed $seed"
+    target/release/kmem-rig hunt --subject kmem --grow --misuse --seed "$seed" --execs 600000
+done
 target/release/kmem-rig hunt --on qemu --subject kmem --seed 1 --execs 300000
+target/release/kmem-rig hunt --on qemu --subject kmem --grow --seed 1 --execs 100000
 for subject in "${controls[@]}"; do
     echo "soak: $subject in the guest"
     target/release/kmem-rig hunt --on qemu --subject "$subject" --seed 1 --execs 30000

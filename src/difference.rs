@@ -132,7 +132,7 @@ fn expected(
     observations: &[Observation],
     observed: &str,
 ) -> Option<String> {
-    let mut follower = Follower::new(entry.declaration.policy?, trace.geometry.bytes());
+    let mut follower = Follower::new(entry.declaration.policy?, trace.geometry);
     for (op, observation) in trace.ops.iter().zip(observations) {
         follower.step(op, Some(observation.outcome));
     }

@@ -203,10 +203,15 @@ impl<'a> Task<'a> {
             ..
         } = *settings;
         let declaration = &entry.declaration;
-        let overhead = declaration.overhead.filter(|_| entry.table_is_state);
+        let table_is_state = entry.table_is_state(geometry.growth());
+        let overhead = declaration.overhead.filter(|_| table_is_state);
         let overhead = overhead.with_context(|| {
+            let on = match geometry.growth().is_none() {
+                true => String::new(),
+                false => format!(" on a heap of {geometry}"),
+            };
             format!(
-                "{} cannot be explored: its table is not its whole state",
+                "{} cannot be explored{on}: its table is not its whole state",
                 entry.name()
             )
         })?;

@@ -156,7 +156,11 @@ impl Target {
     }
 
     fn limits(&self) -> Limits {
-        Limits::of(&self.entry.declaration, OPS_MAX)
+        let declaration = &self.entry.declaration;
+        let mut limits = Limits::of(declaration, OPS_MAX);
+        let growing = Limits::growing(declaration, OPS_MAX).geometries;
+        limits.geometries.extend(growing);
+        limits
     }
 
     fn check_by(&self, input: Input, judge: Judging) {

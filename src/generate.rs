@@ -12,7 +12,7 @@ mod misuse;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use harness::bytes::Handles;
 use harness::declaration::{Declaration, RegionNeeds};
-use harness::geometry::{Geometry, PAGE_BYTES};
+use harness::geometry::{Geometry, Growth, PAGE_BYTES};
 use harness::op::{Align, Op};
 use harness::trace::{OPS_MAX, Trace};
 
@@ -22,6 +22,16 @@ const GEOMETRIES_MIN: usize = 3;
 /// One trace in so many goes on with cycles, which are some thirty times as long: a third of all
 /// ops are theirs.
 const CYCLES_RATIO: u16 = 64;
+
+/// The heaps that grow: first pages, pages to be had, each which of them is another owner's. In small ones,
+/// a trace of some tens of ops takes pages and gives them back.
+const GROWING: [(u64, u64, Option<u64>); 5] = [
+    (1, 6, Some(3)),
+    (1, 3, None),
+    (1, 8, Some(2)),
+    (2, 12, Some(4)),
+    (3, 40, Some(16)),
+];
 
 /// What is drawn: the heaps to choose from, the unit sizes are counted in, and a trace's length.
 #[derive(Clone, Debug)]
@@ -66,6 +76,18 @@ impl Limits {
             align_max: declaration.align_max.min(Geometry::ALIGN),
             ops_max: ops_max.min(OPS_MAX),
             misuse: false,
+        }
+    }
+
+    /// The same over heaps that grow; over none, if the subject's does not.
+    #[must_use]
+    pub fn growing(declaration: &Declaration, ops_max: usize) -> Self {
+        let heaps = GROWING.iter().filter_map(|&(first, pages, every)| {
+            Geometry::from_pages(first)?.growing(Growth::new(pages, every)?)
+        });
+        Self {
+            geometries: heaps.filter(|heap| declaration.accepts(*heap)).collect(),
+            ..Self::of(declaration, ops_max)
         }
     }
 }
@@ -291,7 +313,18 @@ impl<'a> Drawer<'a> {
     /// # Errors
     /// `arbitrary`'s.
     pub fn size(&self, u: &mut Unstructured<'_>) -> Result<u64> {
-        let (heap, unit) = (self.geometry.bytes(), self.limits.unit);
+        let unit = self.limits.unit;
+        let heap = match self.geometry.growth().is_none() {
+            true => self.geometry.bytes(),
+            false => {
+                // Up to what the heap has, as others are, or near some pages: what makes it grow.
+                if u.ratio(1, 3)? {
+                    let near = PAGE_BYTES * u.int_in_range(1..=6)? / 2;
+                    return Ok((near + u.int_in_range(0..=96)?).saturating_sub(64));
+                }
+                *u.choose(&[self.geometry.first_bytes(), self.geometry.bytes()])?
+            }
+        };
         let (near, distance) = match CLASSES[weighted(u, &self.classes)?].0 {
             Class::Tiny if unit == 1 => return u.int_in_range(0..=63),
             Class::Small if unit == 1 => return u.int_in_range(0..=255),

@@ -280,7 +280,7 @@ impl Executor for Guest {
 const fn request(geometry: Geometry) -> Request {
     Request {
         subject: 0,
-        heap_bytes: geometry.bytes() as u32,
+        heap: geometry,
         strict: false,
         tables: false,
         metered: false,
@@ -304,7 +304,7 @@ fn read<const OPS: usize, const TEXT: usize>(
 /// ends tells what one on the host does.
 fn as_told(run: Run, request: Request) -> Run {
     match request.strict {
-        true => run.faulted_at_stray_store(),
+        true => run.faulted_at_stray_store(request.heap),
         false => run,
     }
 }

@@ -111,7 +111,7 @@ impl Host {
         let run = Run::read(transcript, died, |words| {
             describe_fault(words, trace.geometry)
         });
-        Ok(run.faulted_at_stray_store())
+        Ok(run.faulted_at_stray_store(trace.geometry))
     }
 }
 
@@ -165,6 +165,11 @@ pub fn search_limit(geometry: Geometry) -> Duration {
 /// When it cannot.
 pub fn ensure_accepts(entry: &Entry, geometry: Geometry) -> Result<()> {
     let needs = entry.declaration.region;
+    ensure!(
+        entry.declaration.grows || geometry.growth().is_none(),
+        "{} cannot be given a heap of {geometry}: its heap does not grow",
+        entry.name()
+    );
     ensure!(
         entry.declaration.accepts(geometry),
         "{} cannot be given a heap of {geometry}: it needs at least {} bytes, a multiple of {}",

@@ -56,11 +56,17 @@ pub struct Settings<'a> {
     pub ops_max: usize,
     /// Whether the client errs now and then.
     pub misuse: bool,
+    /// Whether the heaps grow; the subject's then must.
+    pub grow: bool,
 }
 
 impl Settings<'_> {
     fn limits(&self) -> Limits {
-        let limits = Limits::of(&self.entry.declaration, self.ops_max);
+        let of = match self.grow {
+            true => Limits::growing,
+            false => Limits::of,
+        };
+        let limits = of(&self.entry.declaration, self.ops_max);
         Limits {
             misuse: self.misuse,
             ..limits

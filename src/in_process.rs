@@ -66,7 +66,7 @@ impl InProcess {
     ) -> Result<bool> {
         let (declaration, fresh) = (&entry.declaration, self.capacity_for(entry, trace)?);
         self.ops_judged += run.observations.len() as u64;
-        if run.end == RunEnd::Completed && Screen::takes(declaration, rules, &trace.ops) {
+        if run.end == RunEnd::Completed && Screen::takes(declaration, rules, trace) {
             self.screen.reset(declaration, trace.geometry, fresh);
             let mut steps = trace.ops.iter().zip(&run.observations);
             if !steps.any(|(op, seen)| self.screen.objects(op, seen)) {
@@ -93,7 +93,7 @@ impl InProcess {
     ) -> Result<Option<Finding>> {
         let (declaration, geometry) = (&entry.declaration, trace.geometry);
         let fresh = self.capacity_for(entry, trace)?;
-        if Screen::takes(declaration, rules, &trace.ops) {
+        if Screen::takes(declaration, rules, trace) {
             let mut screen = std::mem::take(&mut self.screen);
             screen.reset(declaration, geometry, fresh);
             let mut sink = Stepping::new(trace, progress, |op: &Op, seen: &Observation| {
@@ -158,7 +158,7 @@ impl InProcess {
     ) -> Result<()> {
         ensure_accepts(entry, path.geometry)?;
         ensure!(
-            entry.table_is_state,
+            entry.table_is_state(path.geometry.growth()),
             "the table of {} is not its whole state",
             entry.name()
         );
@@ -167,7 +167,7 @@ impl InProcess {
         heap.ground.spoil();
         let mut region = heap.mapped.region();
         region.slack = region.slack.min(watched);
-        let side_bytes = (entry.side_bytes)(region.bytes);
+        let side_bytes = entry.side_bytes(region.bytes, region.growth);
         saved.resize(region.bytes + region.slack + side_bytes, 0);
         // SAFETY: the heap stays mapped as long as `self`, which nobody else can use while it is
         // borrowed; less of the slack is promised than there is.

@@ -41,7 +41,7 @@ use crate::model::grants::Grants;
 use crate::rules::{Rule, RuleSet, Rules};
 use crate::run::{Run, RunEnd};
 
-pub(crate) use machine::finding_of_end;
+pub(crate) use machine::{finding_of_end, stray_place};
 
 /// A broken rule, with its evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,7 +183,6 @@ impl<'a> Judge<'a> {
         rules: Rules,
         fresh_capacity: u64,
     ) -> Self {
-        let bytes = geometry.bytes();
         let by_grants = declaration.overhead.is_none() && declaration.reuse == Reuse::Whole;
         let policy = declaration.policy.filter(|_| rules.judges(RuleSet::Policy));
         Self {
@@ -191,13 +190,13 @@ impl<'a> Judge<'a> {
             geometry,
             rules,
             fresh_capacity,
-            contract: Contract::new(bytes),
+            contract: Contract::new(geometry),
             gaps: declaration
                 .overhead
-                .map(|overhead| Gaps::new(overhead, bytes)),
+                .map(|overhead| Gaps::new(overhead, geometry)),
             grants: by_grants.then(|| Grants::new(fresh_capacity)),
             cycles: Cycles::new(fresh_capacity),
-            exact: policy.map(|policy| Exact::new(policy, bytes)),
+            exact: policy.map(|policy| Exact::new(policy, geometry)),
             scope: Scope::Everything,
             found: false,
             observed: 0,

@@ -8,7 +8,7 @@ pub mod narrow;
 
 use std::collections::HashSet;
 
-use harness::geometry::Geometry;
+use harness::geometry::{Geometry, Growth, PAGE_BYTES};
 use harness::op::{Align, Handle, Op};
 use harness::trace::Trace;
 
@@ -17,6 +17,9 @@ pub const CANDIDATES_MAX: usize = 20_000;
 
 /// Heaps that a person would choose, the published one first.
 const HEAPS: [u64; 8] = [64 * 4096, 4096, 192, 128, 96, 64, 512, 2048];
+
+/// The most pages to take that a simpler heap that grows is tried with, one number after the other.
+const GROWTH_PAGES_MAX: u64 = 64;
 
 /// What a block may take of the heap beside its bytes, rounded up to [`GRANULE`].
 const OVERHEADS: [u64; 3] = [0, 8, 16];
@@ -147,6 +150,15 @@ impl<E, P: FnMut(&Trace) -> Result<bool, E>> Search<P> {
                 break;
             }
         }
+        for geometry in simpler_growths(self.best.geometry) {
+            let candidate = Trace {
+                geometry,
+                ..self.best.clone()
+            };
+            if self.improve(candidate)? {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -210,6 +222,27 @@ impl<E, P: FnMut(&Trace) -> Result<bool, E>> Search<P> {
         candidate.ops[index] = change(&candidate.ops[index]);
         self.improve(candidate)
     }
+}
+
+/// Heaps that grow in a simpler way, the simplest first: of one page at first, without pages of others,
+/// with fewer pages to take. None for a heap that does not grow.
+fn simpler_growths(heap: Geometry) -> impl Iterator<Item = Geometry> {
+    let (growth, first) = (heap.growth(), heap.first_bytes());
+    let fewer = 1..=growth.pages().min(GROWTH_PAGES_MAX);
+    let simpler = [
+        (PAGE_BYTES, None),
+        (first, None),
+        (PAGE_BYTES, growth.taken_every()),
+        (first, growth.taken_every()),
+    ];
+    simpler.into_iter().flat_map(move |(first, every)| {
+        let growing = move |pages| Geometry::from_bytes(first)?.growing(Growth::new(pages, every)?);
+        // Once at a heap of the list, only an earlier one is better.
+        fewer
+            .clone()
+            .filter_map(growing)
+            .take_while(move |simpler| *simpler != heap)
+    })
 }
 
 /// The trace without the ops that `drops` names, and without all ops on their handles.

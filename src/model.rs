@@ -8,6 +8,7 @@
 //! exact      where a declared policy places blocks, and the chunk list it leaves
 //!   first_fit, lowest_run      the two policies, each over one `chunk_list`
 //!   follower                   either over a whole trace, by its own word
+//! pages      which pages a heap that grows takes and gives back
 //! gap_list   both policies again, fast: what a search screens by, tested against `exact`
 //! area       which bytes of a region are handed out at all
 //! ```
@@ -27,3 +28,4 @@ pub mod gap_list;
 pub mod gaps;
 pub mod grants;
 pub mod lowest_run;
+pub mod pages;

@@ -91,9 +91,11 @@ fn comment(text: &mut String, line: &str) {
 
 /// A frame for each table of the run; of a subject that prints none, for each op.
 fn frames(entry: &Entry, trace: &Trace, run: &Run) -> Vec<Frame> {
-    let (declaration, heap) = (&entry.declaration, trace.geometry.bytes());
-    let mut follower = declaration.policy.map(|policy| Follower::new(policy, heap));
-    let mut contract = Contract::new(heap);
+    let (declaration, geometry) = (&entry.declaration, trace.geometry);
+    let heap = geometry.bytes();
+    let follower = |policy| Follower::new(policy, geometry);
+    let mut follower = declaration.policy.map(follower);
+    let mut contract = Contract::new(geometry);
     let mut tables = run.tables.iter().peekable();
     let mut frames: Vec<Frame> = Vec::new();
     let mut before: Vec<Chunk> = Vec::new();

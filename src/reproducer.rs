@@ -75,6 +75,11 @@ fn case(host: &mut Host, entry: &Entry, trace: &Trace, rules: Rules) -> Result<C
             "the trace holds a client's misuse, after which nothing is promised"
         ));
     }
+    if !trace.geometry.growth().is_none() {
+        bail!(no(
+            "the heap grows, and the test would have no page allocator"
+        ));
+    }
     match finding.rule {
         Rule::Hang => bail!(no("the call never returns, so the test would not end")),
         Rule::HostGuest => bail!(no("it is about two machines")),

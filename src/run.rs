@@ -1,8 +1,11 @@
 //! A run that has ended, on whichever side: what each op did, what was printed, and how it ended.
 
+use harness::geometry::Geometry;
 use harness::heap::Strength;
 use harness::observation::Observation;
 use harness::transcript::{End, Transcript};
+
+use crate::judge::stray_place;
 
 /// How a trace is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,15 +85,14 @@ impl Run {
 
     /// Small heaps end inside a page, where no guard page can catch a store behind the end; the bytes
     /// there are watched instead. Such a store is told as the fault that it is where guards are exact.
-    pub(crate) fn faulted_at_stray_store(mut self) -> Self {
+    pub(crate) fn faulted_at_stray_store(mut self, geometry: Geometry) -> Self {
         let strays = |observation: &Observation| observation.contents.stray_store;
         if let Some(at) = self.observations.iter().position(|o| strays(o).is_some()) {
             let offset = strays(&self.observations[at]).unwrap_or_default();
             self.observations.truncate(at);
             self.tables.retain(|(op, _)| *op < at);
-            self.end = RunEnd::Faulted(format!(
-                "a store behind the heap's end, at heap+{offset:#x}"
-            ));
+            let place = stray_place(geometry, offset);
+            self.end = RunEnd::Faulted(format!("a store {place}, at heap+{offset:#x}"));
         }
         self
     }

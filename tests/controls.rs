@@ -36,6 +36,7 @@ fn silent<'a>(
             until: None,
             ops_max: 64,
             misuse: false,
+            grow: false,
         };
         let name = entry.name();
         let summary = hunt(&settings, &mut |find| panic!("{name}: {find:?}"));
@@ -149,6 +150,7 @@ fn found_in<S: Subject>() -> Vec<Rule> {
         until: None,
         ops_max: 64,
         misuse: false,
+        grow: false,
     };
     let mut found = Vec::new();
     let mut report = |find: &Find| {

@@ -47,9 +47,14 @@ fn runs(guest: &mut Guest, name: &str, traces: &[Trace], options: RunOptions) ->
 #[test]
 fn runs_come_out_in_order_and_as_on_the_host() {
     let (mut guest, mut host) = (guest(), Host::new().unwrap());
-    for name in ["kmem", "page", "kmem-2019"] {
+    for (name, of) in [
+        ("kmem", Limits::of as fn(&_, _) -> _),
+        ("kmem", Limits::growing),
+        ("page", Limits::of),
+        ("kmem-2019", Limits::of),
+    ] {
         // Some are too long to have others behind them.
-        let limits = Limits::of(&entry(name).declaration, 80);
+        let limits = of(&entry(name).declaration, 80);
         let draw = |number| hunt::draw(7, number, &limits);
         let traces: Vec<_> = (0..300).map(draw).collect();
         assert!(traces.iter().any(|trace| trace.ops.len() > 256), "{name}");
@@ -130,6 +135,7 @@ fn two_guests_find_what_one_finds() {
         until: None,
         ops_max: 24,
         misuse: false,
+        grow: false,
     };
     let finds = |guests: usize| {
         let mut guests: Vec<_> = (0..guests).map(|_| guest()).collect();

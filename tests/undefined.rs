@@ -68,7 +68,7 @@ impl Drop for Memory {
 struct Fresh {
     heap: Memory,
     side: Memory,
-    bytes: usize,
+    geometry: Geometry,
 }
 
 impl Fresh {
@@ -76,8 +76,8 @@ impl Fresh {
         let bytes = geometry.bytes() as usize;
         Self {
             heap: Memory::new(bytes, geometry.region_align() as usize),
-            side: Memory::new((entry.side_bytes)(bytes), 8),
-            bytes,
+            side: Memory::new(entry.side_bytes(bytes, geometry.growth()), 8),
+            geometry,
         }
     }
 
@@ -85,8 +85,9 @@ impl Fresh {
     const fn region(&self) -> Region {
         Region {
             start: self.heap.start,
-            bytes: self.bytes,
+            bytes: self.geometry.bytes() as usize,
             slack: 0,
+            growth: self.geometry.growth(),
             side: self.side.start,
         }
     }
@@ -275,6 +276,13 @@ fn drawn_traces_are_run_without_undefined_behaviour() {
         for case in 0..cases() {
             let trace = draw(1, case, &limits);
             plain.check(entry, &trace, RunOptions::FAST, Rules::ALL);
+        }
+        if entry.declaration.grows {
+            limits.geometries = Limits::growing(&entry.declaration, OPS_MAX).geometries;
+            for case in 0..cases() {
+                let trace = draw(2, case, &limits);
+                plain.check(entry, &trace, RunOptions::FAST, Rules::ALL);
+            }
         }
         for reached in [
             ("alloc", "done"),

@@ -107,6 +107,7 @@ impl Memory {
             start: self.heap,
             bytes: HEAP_BYTES,
             slack: 0,
+            growth: harness::geometry::Growth::NONE,
             side: self.side,
         }
     }

@@ -4,6 +4,7 @@
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 
+use harness::geometry::Growth;
 use harness::ground::Ground;
 use harness::heap::Workspace;
 use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, SIDE_ADDRESS};
@@ -57,6 +58,7 @@ pub unsafe fn buffers() -> Buffers {
         start: HEAP_ADDRESS as *mut u8,
         bytes: 0,
         slack: 0,
+        growth: Growth::NONE,
         side: SIDE_ADDRESS as *mut u8,
     };
     // SAFETY: by the caller's promise the references are the only ones. The workspace is one that an

@@ -48,7 +48,10 @@ fn answer(request: Request, buffers: &mut Buffers) {
     } = buffers;
     // SAFETY: a heap of any geometry lies in the machine's RAM (asserted in `harness::mailbox`), to the
     // end of its last page.
-    unsafe { ground.set_extent(request.heap_bytes as usize, slack(&request)) };
+    unsafe {
+        let bytes = request.heap.bytes() as usize;
+        ground.set_extent(bytes, slack(&request), request.heap.growth());
+    }
     bounds::open_heap(ground.region());
     let plan = Plan {
         ops: mailbox().ops(ops),
@@ -72,7 +75,7 @@ fn answer(request: Request, buffers: &mut Buffers) {
 /// page with two rights anew at each access, so that a run over a heap of a few hundred bytes would
 /// take six times as long.
 fn slack(request: &Request) -> usize {
-    let bytes = request.heap_bytes as usize;
+    let bytes = request.heap.bytes() as usize;
     match request.strict && bounds::end_anywhere() {
         true => 0,
         false => bytes.next_multiple_of(PAGE_BYTES as usize) - bytes,

@@ -85,6 +85,7 @@ fn attempt(
         observation.walk = table::digest(
             |visit| heap.subject().walk(visit),
             |chunk| branches.chunk(chunk),
+            false,
         );
         let contents = &mut observation.contents;
         contents.corrupted = contents.corrupted.or_else(|| heap.verify());

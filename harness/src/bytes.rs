@@ -1,29 +1,34 @@
 //! The byte form of traces: what libFuzzer mutates and the seed corpora hold.
 //!
 //! ```text
-//! byte  0       version (1; a byte that names no version is read as 1)
-//! bytes 1..4    0, room for later
-//! bytes 4..8    heap size in bytes, little-endian
+//! byte  0       version (1 or 2; a byte that names no version is read as 1)
+//! byte  1       version 2: each which page is another owner's; below 2: none
+//! bytes 2..4    version 2: how many pages the heap may take, little-endian
+//! bytes 4..8    heap size in bytes, at first, little-endian
 //! then, an op   16 bytes, see `record`; a short last record is filled up with zeroes
 //! ```
 //!
-//! Decoding is total: every byte string is a trace. A record's handle is an index: below
-//! 2^31 among the blocks live at that point, so that mutated ops keep hitting live blocks;
-//! with that bit, among all handles issued, so that every trace can be written down. *Live* is
-//! judged by the ops alone, as if every request were granted. An op that needs a handle where
-//! none was issued becomes an alloc of its size. Ops beyond [`OPS_MAX`] are not read.
+//! Version 2 is that of heaps that grow; others are written as version 1, as they always were.
+//!
+//! Decoding is total: every byte string is a trace. A record's handle is an index: below 2^31 among
+//! the blocks live at that point, so that mutated ops keep hitting live blocks; with that bit, among
+//! all handles issued, so that every trace can be written down. *Live* is judged by the ops alone, as
+//! if every request were granted. An op that needs a handle where none was issued becomes an alloc of
+//! its size. Ops beyond [`OPS_MAX`] are not read.
 
 use alloc::vec::Vec;
 
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, Growth};
 use crate::op::{Handle, Op};
 use crate::record::{self, OP_BYTES};
 use crate::trace::{OPS_MAX, Trace};
 
 /// Bytes before the first record.
 pub const HEADER_BYTES: usize = 8;
-/// The newest version, which is written.
+/// The version of a heap that does not grow.
 pub const VERSION: u8 = 1;
+/// The version of one that does.
+pub const VERSION_GROWING: u8 = 2;
 /// In a record's handle: an index among all handles issued, not among the live ones.
 const ABSOLUTE: u32 = 1 << 31;
 
@@ -31,8 +36,14 @@ const ABSOLUTE: u32 = 1 << 31;
 #[must_use]
 pub fn encode(trace: &Trace) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + trace.ops.len() * OP_BYTES);
-    bytes.extend_from_slice(&[VERSION, 0, 0, 0]);
-    bytes.extend_from_slice(&(trace.geometry.bytes() as u32).to_le_bytes());
+    let growth = trace.geometry.growth();
+    let version = match growth.is_none() {
+        true => VERSION,
+        false => VERSION_GROWING,
+    };
+    bytes.extend_from_slice(&[version, growth.taken_every().unwrap_or(0) as u8]);
+    bytes.extend_from_slice(&(growth.pages() as u16).to_le_bytes());
+    bytes.extend_from_slice(&(trace.geometry.first_bytes() as u32).to_le_bytes());
     let mut handles = Handles::default();
     for op in &trace.ops {
         let written = op
@@ -50,8 +61,7 @@ pub fn decode(bytes: &[u8]) -> Trace {
     let (header, records) = bytes.split_at(bytes.len().min(HEADER_BYTES));
     let mut filled = [0; HEADER_BYTES];
     filled[..header.len()].copy_from_slice(header);
-    let [.., b0, b1, b2, b3] = filled;
-    let mut trace = Trace::new(geometry(u32::from_le_bytes([b0, b1, b2, b3])));
+    let mut trace = Trace::new(geometry(filled));
     trace
         .ops
         .reserve_exact(records.len().div_ceil(OP_BYTES).min(OPS_MAX));
@@ -76,9 +86,17 @@ pub fn decode(bytes: &[u8]) -> Trace {
     trace
 }
 
-/// A heap of this many bytes; of a size that can be none, the published heap.
-fn geometry(bytes: u32) -> Geometry {
-    Geometry::from_bytes(bytes.into()).unwrap_or(Geometry::published())
+/// The heap of a header; of a size that can be none, the published heap. What cannot grow so does not.
+fn geometry([version, every, p0, p1, b0, b1, b2, b3]: [u8; HEADER_BYTES]) -> Geometry {
+    let bytes = u32::from_le_bytes([b0, b1, b2, b3]);
+    let geometry = Geometry::from_bytes(bytes.into()).unwrap_or(Geometry::published());
+    if version != VERSION_GROWING {
+        return geometry;
+    }
+    let every = Some(u64::from(every)).filter(|every| *every >= 2);
+    let growth = Growth::new(u16::from_le_bytes([p0, p1]).into(), every);
+    let growing = growth.and_then(|growth| geometry.growing(growth));
+    growing.unwrap_or(geometry)
 }
 
 /// Which handles a prefix of a trace has issued and, by the ops alone, left live.
@@ -187,6 +205,31 @@ mod tests {
                 },
                 Op::Free { handle: Handle(0) },
             ]
+        );
+    }
+
+    #[test]
+    fn version_2_keeps_its_meaning() {
+        let heap = |header: [u8; 8]| decode(&header).geometry;
+        let grown = heap([2, 3, 9, 0, 0, 0x20, 0, 0]);
+        let growth = Growth::new(9, Some(3)).unwrap();
+        assert_eq!(
+            grown,
+            Geometry::from_pages(2).unwrap().growing(growth).unwrap()
+        );
+        assert_eq!(encode(&Trace::new(grown)), [2, 3, 9, 0, 0, 0x20, 0, 0]);
+        let growth = Growth::new(256, None).unwrap();
+        let free = Geometry::from_pages(1).unwrap().growing(growth).unwrap();
+        assert_eq!(heap([2, 1, 0, 1, 0, 0x10, 0, 0]), free);
+        assert_eq!(encode(&Trace::new(free)), [2, 0, 0, 1, 0, 0x10, 0, 0]);
+        // What cannot grow is what it is in version 1, where these bytes mean nothing.
+        assert_eq!(
+            heap([2, 3, 9, 0, 192, 0, 0, 0]),
+            heap([1, 3, 9, 0, 192, 0, 0, 0])
+        );
+        assert_eq!(
+            heap([2, 3, 0, 0, 0, 0x20, 0, 0]),
+            heap([1, 3, 9, 0, 0, 0x20, 0, 0])
         );
     }
 

@@ -26,6 +26,9 @@ pub struct Declaration {
     pub planted: bool,
     /// Bytes in the unit its offsets and chunks are shown in: 1, or a page.
     pub unit: u64,
+    /// Whether its heap may grow: set by [`crate::entry::Entry::growing`]. Heaps that do are made for no
+    /// other.
+    pub grows: bool,
     /// Whether it has entries that take any size without a layout (`kmalloc`, `kzmalloc`, `kfree`).
     pub native: bool,
     /// What its region must be like.
@@ -62,6 +65,7 @@ impl Declaration {
             family: name,
             planted: false,
             unit: 1,
+            grows: false,
             native: false,
             region: RegionNeeds {
                 bytes_min: Geometry::BYTES_MIN,
@@ -233,8 +237,10 @@ impl Declaration {
     /// Whether the subject can be given a heap of this geometry.
     #[must_use]
     pub const fn accepts(&self, geometry: Geometry) -> bool {
-        geometry.bytes() >= self.region.bytes_min
-            && geometry.bytes().is_multiple_of(self.region.bytes_multiple)
+        let bytes = geometry.first_bytes();
+        bytes >= self.region.bytes_min
+            && bytes.is_multiple_of(self.region.bytes_multiple)
+            && (self.grows || geometry.growth().is_none())
     }
 }
 

@@ -10,6 +10,7 @@ use core::fmt;
 use core::ops::{ControlFlow, Range};
 
 use crate::declaration::Declaration;
+use crate::geometry::Growth;
 use crate::observation::WalkDigest;
 use crate::subject::{Chunk, Freed, Region, Subject};
 use crate::table;
@@ -33,11 +34,27 @@ pub type WithSubject<'a> = &'a mut dyn FnMut(&mut dyn AnySubject);
 pub struct Entry {
     /// What the subject's users are told.
     pub declaration: Declaration,
-    /// [`Subject::TABLE_IS_STATE`].
-    pub table_is_state: bool,
-    /// [`Subject::side_bytes`].
-    pub side_bytes: fn(usize) -> usize,
+    maker: Maker,
+    /// Of heaps that grow.
+    grower: Option<Maker>,
+}
+
+/// What is known of a [`Subject`] by its type, and how one is made.
+#[derive(Clone, Copy, Debug)]
+struct Maker {
+    table_is_state: bool,
+    side_bytes: fn(usize) -> usize,
     with_fresh: unsafe fn(Region, WithSubject<'_>),
+}
+
+impl Maker {
+    const fn of<S: Subject>() -> Self {
+        Self {
+            table_is_state: S::TABLE_IS_STATE,
+            side_bytes: S::side_bytes,
+            with_fresh: with_fresh::<S>,
+        }
+    }
 }
 
 impl Entry {
@@ -47,10 +64,36 @@ impl Entry {
         const { S::DECLARATION.assert_sound() };
         Self {
             declaration: S::DECLARATION,
-            table_is_state: S::TABLE_IS_STATE,
-            side_bytes: S::side_bytes,
-            with_fresh: with_fresh::<S>,
+            maker: Maker::of::<S>(),
+            grower: None,
         }
+    }
+
+    /// With another subject under the same name for heaps that grow: the same allocator, which then
+    /// takes pages and gives them back. The declaration is the first one's.
+    #[must_use]
+    pub const fn growing<S: Subject>(mut self) -> Self {
+        const { assert!(S::GROWS, "a subject for heaps that grow says so") };
+        self.declaration.grows = true;
+        self.grower = Some(Maker::of::<S>());
+        self
+    }
+
+    /// [`Subject::TABLE_IS_STATE`] of the subject that is made for such heaps.
+    #[must_use]
+    pub fn table_is_state(&self, growth: Growth) -> bool {
+        self.maker(growth).table_is_state
+    }
+
+    /// [`Subject::side_bytes`] of the subject that is made for such heaps.
+    #[must_use]
+    pub fn side_bytes(&self, heap_bytes: usize, growth: Growth) -> usize {
+        (self.maker(growth).side_bytes)(heap_bytes)
+    }
+
+    fn maker(&self, growth: Growth) -> &Maker {
+        let grower = self.grower.as_ref().filter(|_| !growth.is_none());
+        grower.unwrap_or(&self.maker)
     }
 
     /// The subject's name.
@@ -64,8 +107,9 @@ impl Entry {
     /// # Safety
     /// As for [`Subject::new`].
     pub unsafe fn with_fresh(&self, region: Region, work: WithSubject<'_>) {
+        let maker = self.maker(region.growth);
         // SAFETY: exactly the caller's promise.
-        unsafe { (self.with_fresh)(region, work) }
+        unsafe { (maker.with_fresh)(region, work) }
     }
 }
 
@@ -146,7 +190,7 @@ impl<S: Subject> AnySubject for S {
     }
 
     fn digest(&self) -> Option<WalkDigest> {
-        table::digest(|visit| Subject::walk(self, visit), |_| {})
+        table::digest(|visit| Subject::walk(self, visit), |_| {}, S::GROWS)
     }
 
     fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {

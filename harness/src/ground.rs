@@ -13,6 +13,7 @@
 //! other run, and once in `RUNS_MAX` in any case, the whole heap is filled: a stray store that
 //! nothing noticed does not live long. Whatever is found is run again on a fresh heap besides.
 
+use crate::geometry::Growth;
 use crate::heap::DIRT;
 use crate::pattern::Pattern;
 use crate::subject::Region;
@@ -68,14 +69,15 @@ impl Ground {
         self.region
     }
 
-    /// Makes the heap another number of bytes long, with so much slack, from the same start.
+    /// Makes the heap another number of bytes long, with so much slack, from the same start, growing so.
     ///
     /// # Safety
     /// The region is as [`Region`] says in this length too.
-    pub const unsafe fn set_extent(&mut self, bytes: usize, slack: usize) {
+    pub const unsafe fn set_extent(&mut self, bytes: usize, slack: usize, growth: Growth) {
         // What is slack now may have been another heap's.
         self.slack_known &= bytes == self.region.bytes && slack == self.region.slack;
         (self.region.bytes, self.region.slack) = (bytes, slack);
+        self.region.growth = growth;
     }
 
     /// Gives the heap the bytes that a run starts from.
@@ -185,6 +187,7 @@ mod tests {
             start: memory.as_mut_ptr(),
             bytes,
             slack: 0,
+            growth: Growth::NONE,
             side: core::ptr::null_mut(),
         };
         // SAFETY: there is no subject to use side memory; the memory outlives the test's use of the ground, which alone uses it.
@@ -272,12 +275,12 @@ mod tests {
         store(&mut ground, 700, true);
         ground.settle(true);
         // SAFETY: the memory has 4096 bytes.
-        unsafe { ground.set_extent(192, 0) };
+        unsafe { ground.set_extent(192, 0, Growth::NONE) };
         ground.prepare(false);
         ground.settle(true);
         assert_eq!(others(&ground, 1024, DIRT), [700]);
         // SAFETY: as above.
-        unsafe { ground.set_extent(4096, 0) };
+        unsafe { ground.set_extent(4096, 0, Growth::NONE) };
         ground.prepare(false);
         ground.settle(true);
         assert_eq!(others(&ground, 4096, DIRT), []);

@@ -61,6 +61,21 @@ pub enum Strength {
 }
 
 impl Region {
+    /// The first byte of other owners' pages that was written to, from the region's start.
+    fn stray_store_to_others(self, fill: u8) -> Option<u64> {
+        self.growth.others(self.bytes as u64).find_map(|offset| {
+            // SAFETY: other owners' pages lie in the region, which is readable while it is in use.
+            let page = unsafe { self.start.add(offset as usize) };
+            // SAFETY: as above, to the page's end.
+            if unsafe { Pattern::repeating(fill).holds(page, 0, PAGE_BYTES) } {
+                return None;
+            }
+            // SAFETY: as above.
+            let first = (0..PAGE_BYTES).find(|&at| unsafe { *page.add(at as usize) } != fill)?;
+            Some(offset + first)
+        })
+    }
+
     /// The first of the slack's first `watched` bytes that was written to, from the region's start.
     #[inline]
     fn stray_store(self, watched: usize) -> Option<u64> {
@@ -121,13 +136,18 @@ impl Heap<'_> {
         ground.prepare(declaration.region.zeroed);
         let region = ground.region();
         ground.mark(0, reserved_bytes(declaration, region.bytes));
+        for page in region.growth.others(region.bytes as u64) {
+            // A region may start behind it, with a header that no block is next to.
+            let behind = page as usize + PAGE_BYTES as usize;
+            ground.mark(behind, behind);
+        }
         let mut start = |subject: &mut dyn AnySubject| {
             work(Heap {
                 declaration,
                 subject,
                 ground,
                 region,
-                side_bytes: (entry.side_bytes)(region.bytes),
+                side_bytes: entry.side_bytes(region.bytes, region.growth),
                 workspace: &mut *workspace,
                 issued: 0,
                 live: 0,
@@ -337,7 +357,8 @@ impl Heap<'_> {
         let inside = u64::try_from(offset)
             .ok()
             .and_then(|offset| offset.checked_add(size))
-            .is_some_and(|end| end <= self.region.bytes as u64);
+            .is_some_and(|end| end <= self.region.bytes as u64)
+            && (self.region.growth).spares(self.region.bytes as u64, offset as u64, size);
         let slot = &mut self.workspace.slots[handle.0 as usize];
         (slot.address, slot.size) = (address, size);
         self.workspace.live[handle.0 as usize / 64] |= u64::from(inside) << (handle.0 % 64);

@@ -23,13 +23,14 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
+use crate::geometry::{Geometry, Growth};
 use crate::op::Op;
 use crate::record::{decode_op, encode_op};
 use crate::trace::OPS_MAX;
 use crate::transcript::Transcript;
 
 /// Raised whenever the meaning of anything in this file, `record` or `transcript` changes.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 /// The upper half of a valid `ready`: the lower half is the protocol version.
 const MAGIC: u64 = 0x6b6d_656d << 32;
 
@@ -46,15 +47,15 @@ pub const SIDE_BYTES: u64 = 0x0020_0000;
 /// The guest's RAM: up to the end of the side memory.
 pub const RAM_BYTES: u64 = 0x0440_0000;
 
-const HEAP_MAX: u64 = crate::geometry::Geometry::BYTES_MAX;
+const HEAP_MAX: u64 = Geometry::BYTES_MAX;
 const _: () = assert!(HEAP_ADDRESS.is_multiple_of(HEAP_MAX));
 const _: () = assert!(MAILBOX_ADDRESS + (size_of::<Mailbox>() as u64) < HEAP_ADDRESS);
 const _: () = assert!(HEAP_ADDRESS + HEAP_MAX < SIDE_ADDRESS);
-const _: () = assert!(crate::geometry::Geometry::largest().side_bytes() <= SIDE_BYTES);
+const _: () = assert!(Geometry::largest().side_bytes() <= SIDE_BYTES);
 const _: () = assert!(SIDE_ADDRESS + SIDE_BYTES <= RAM_ADDRESS + RAM_BYTES);
 
 /// Subjects a guest can name.
-pub const SUBJECTS_MAX: usize = 128;
+pub const SUBJECTS_MAX: usize = 160;
 /// Bytes of a subject's name.
 pub const NAME_BYTES: usize = 32;
 /// Requests that can be under way at a time: work for half a millisecond, so that a host that sleeps
@@ -71,8 +72,8 @@ pub type Answer = Transcript<SHORT_OPS_MAX, 0>;
 pub struct Request {
     /// The subject's place among the guest's names.
     pub subject: u32,
-    /// The heap, in bytes.
-    pub heap_bytes: u32,
+    /// The heap.
+    pub heap: Geometry,
     /// Whether to check everything after every op.
     pub strict: bool,
     /// Whether to observe the table after every op.
@@ -88,12 +89,27 @@ pub struct Request {
 struct Slot {
     subject: AtomicU32,
     heap_bytes: AtomicU32,
+    heap_growth: AtomicU32,
+    heap_taken_every: AtomicU32,
     flags: AtomicU32,
     ops_length: AtomicU32,
     fresh_capacity: AtomicU64,
     /// Of a short request.
     ops: [OpWords; SHORT_OPS_MAX],
     answer: Answer,
+}
+
+impl Slot {
+    /// The heap of a request; of what no host writes, the published one.
+    fn heap(&self) -> Geometry {
+        let [bytes, pages, every] = [&self.heap_bytes, &self.heap_growth, &self.heap_taken_every]
+            .map(|number| u64::from(number.load(Relaxed)));
+        let first = Geometry::from_bytes(bytes).unwrap_or(Geometry::published());
+        let growth = Growth::new(pages, Some(every).filter(|every| *every > 0));
+        growth
+            .and_then(|growth| first.growing(growth))
+            .unwrap_or(first)
+    }
 }
 
 /// The shared structure. All zero is a mailbox that nobody has used.
@@ -179,7 +195,12 @@ impl Mailbox {
         }
         slot.ops_length.store(ops as u32, Relaxed);
         slot.subject.store(request.subject, Relaxed);
-        slot.heap_bytes.store(request.heap_bytes, Relaxed);
+        let growth = request.heap.growth();
+        let every = growth.taken_every().unwrap_or(0);
+        slot.heap_bytes
+            .store(request.heap.first_bytes() as u32, Relaxed);
+        slot.heap_growth.store(growth.pages() as u32, Relaxed);
+        slot.heap_taken_every.store(every as u32, Relaxed);
         slot.flags.store(flags, Relaxed);
         slot.fresh_capacity.store(request.fresh_capacity, Relaxed);
         slot.answer.clear();
@@ -268,7 +289,7 @@ impl Mailbox {
         let flags = slot.flags.load(Relaxed);
         Request {
             subject: slot.subject.load(Relaxed),
-            heap_bytes: slot.heap_bytes.load(Relaxed),
+            heap: slot.heap(),
             strict: flags & FLAG_STRICT != 0,
             tables: flags & FLAG_TABLES != 0,
             metered: flags & FLAG_METERED != 0,
@@ -344,7 +365,8 @@ mod tests {
             ops: OPS_MAX * op, transcript: size_of::<Transcript>()
         ];
         let slot = rows![Slot:
-            subject: 4, heap_bytes: 4, flags: 4, ops_length: 4, fresh_capacity: 8,
+            subject: 4, heap_bytes: 4, heap_growth: 4, heap_taken_every: 4, flags: 4,
+            ops_length: 4, fresh_capacity: 8,
             ops: SHORT_OPS_MAX * op, answer: size_of::<Answer>()
         ];
         for row in mailbox.iter().chain(&slot) {

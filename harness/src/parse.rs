@@ -6,7 +6,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::vec::Vec;
 
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, Growth, PAGE_BYTES};
 use crate::op::{Align, Handle, Op};
 use crate::text::{self, Document, HEADER_KEYS, Item, Line, ParseError};
 use crate::trace::OPS_MAX;
@@ -258,11 +258,41 @@ fn heap(words: &mut Words<'_>) -> Result<Geometry, ParseError> {
         _ => return Err(words.error("`pages` or `bytes`")),
     };
     words.skip();
-    geometry.ok_or_else(|| {
+    let geometry = geometry.ok_or_else(|| {
         let (min, max) = (Geometry::BYTES_MIN, Geometry::BYTES_MAX);
         words.error_at(
             at,
             &format!("a heap of {min} to {max} bytes, a multiple of 8"),
+        )
+    })?;
+    match words.peek() {
+        "grow" => grow(words, geometry),
+        _ => Ok(geometry),
+    }
+}
+
+/// `grow 16` or `grow 16 every 4 taken`, behind the pages that a heap has at first.
+fn grow(words: &mut Words<'_>, geometry: Geometry) -> Result<Geometry, ParseError> {
+    words.skip();
+    let at = words.at;
+    let pages = words.number("how many pages the heap may take")?;
+    let mut taken_every = None;
+    if words.peek() == "every" {
+        words.skip();
+        let at = words.at;
+        let every = words.number("each which page is another owner's")?;
+        if Growth::new(1, Some(every)).is_none() {
+            return Err(words.error_at(at, "a number from 2 to 255"));
+        }
+        words.keyword("taken")?;
+        taken_every = Some(every);
+    }
+    let growing = Growth::new(pages, taken_every).and_then(|growth| geometry.growing(growth));
+    growing.ok_or_else(|| {
+        let max = Geometry::BYTES_MAX / PAGE_BYTES;
+        words.error_at(
+            at,
+            &format!("a heap of whole pages, with these at most {max}"),
         )
     })
 }
@@ -352,6 +382,31 @@ mod tests {
         assert!(first("# kmem-rig trace v1\n").starts_with("2:1: expected a heap line"));
         assert!(first("# kmem-rig trace v1\na0 = alloc 1").contains("before the first op"));
         assert!(first("# kmem-rig trace v1\nheap 9 bytes").contains("a multiple of 8"));
+        for (heap, error) in [
+            (
+                "1 pages grow",
+                "2:18: expected how many pages the heap may take",
+            ),
+            (
+                "1 pages grow 0",
+                "2:19: expected a heap of whole pages, with these at most 8192",
+            ),
+            ("192 bytes grow 1", "2:21: expected a heap of whole pages"),
+            ("8192 pages grow 1", "2:22: expected a heap of whole pages"),
+            (
+                "1 pages grow 4 every 1 taken",
+                "2:27: expected a number from 2 to 255",
+            ),
+            ("1 pages grow 4 every 2", "2:28: expected `taken`"),
+            (
+                "1 pages every 2 taken",
+                "2:14: expected the end of the line",
+            ),
+        ] {
+            let text = format!("# kmem-rig trace v1\nheap {heap}");
+            let found = document(&text).unwrap_err().to_string();
+            assert!(found.starts_with(error), "{heap}: {found}");
+        }
         assert!(first("# kmem-rig trace v1\ntitle").contains("a text behind `title`"));
         assert!(
             first("# kmem-rig trace v1\ntitle \u{1b}[31m").starts_with("2:7: expected printable")

@@ -7,6 +7,7 @@ use core::fmt;
 use core::ops::{ControlFlow, Range};
 
 use crate::declaration::Declaration;
+use crate::geometry::Growth;
 
 /// Memory for one heap. Whoever makes one vouches that `bytes` from `start`, `slack` bytes behind them,
 /// and the side memory are readable, writable and used by nobody else while the region is in use.
@@ -19,6 +20,8 @@ pub struct Region {
     /// Bytes behind the heap that are accessible but not the subject's: whatever a no-access page
     /// cannot cover. They are watched for stray stores.
     pub slack: usize,
+    /// How the heap may grow: `bytes` is then all that it can reach, and this its end.
+    pub growth: Growth,
     /// Side memory: what a subject may use for its own bookkeeping outside the heap, as many bytes as
     /// [`Geometry::side_bytes`](crate::geometry::Geometry::side_bytes). A multiple of 8; it holds
     /// whatever the last run has left there.
@@ -98,6 +101,10 @@ pub trait Subject: Sized {
     /// on the call's own arguments and on the chunks that [`Self::walk`] shows, alone. What `explore`
     /// relies on; as far as the side memory goes, it asks [`Self::audit`] in each state.
     const TABLE_IS_STATE: bool = false;
+
+    /// Whether it is one for heaps that grow: its chunks may leave out whole pages behind the first ones.
+    /// Another subject of the same name is for heaps that do not ([`crate::entry::Entry::growing`]).
+    const GROWS: bool = false;
 
     /// How much side memory it uses for a heap of so many bytes: its first bytes, and at most
     /// [`Geometry::side_bytes`](crate::geometry::Geometry::side_bytes).

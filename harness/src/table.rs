@@ -9,6 +9,7 @@ use core::ops::{ControlFlow, Range};
 
 use crate::declaration::TableForm;
 use crate::entry::AnySubject;
+use crate::geometry::PAGE_BYTES;
 use crate::observation::WalkDigest;
 use crate::subject::{Chunk, Region};
 
@@ -58,12 +59,15 @@ impl ChunkHash {
 /// What a walk shows its chunks to, until it breaks.
 pub type Visit<'a> = &'a mut dyn FnMut(Chunk) -> ControlFlow<()>;
 
-/// Digests a subject's walk, and shows each of its chunks to `visit`; `None` if it lists none.
+/// Digests a subject's walk, and shows each of its chunks to `visit`; `None` if it lists none. The chunks
+/// of one that `grows` may leave out whole pages, which are not the heap's.
 pub fn digest(
     walk: impl FnOnce(Visit<'_>) -> Option<Range<u64>>,
     mut visit: impl FnMut(Chunk),
+    grows: bool,
 ) -> Option<WalkDigest> {
     let mut state = Walk {
+        grows,
         hash: ChunkHash::EMPTY,
         count: 0,
         first: 0,
@@ -82,6 +86,7 @@ pub fn digest(
 
 /// Folds chunks as they come; stops at the first one after which nothing can be trusted.
 struct Walk {
+    grows: bool,
     hash: ChunkHash,
     count: u32,
     /// Where the first chunk starts, the latest one starts, and the next one must.
@@ -101,8 +106,12 @@ impl Walk {
         if self.count == 0 {
             self.first = chunk.offset;
         } else if self.end != chunk.offset {
-            self.hole = Some(self.last);
-            return ControlFlow::Break(());
+            if self.leaves_out_pages(chunk) {
+                self.free = false;
+            } else {
+                self.hole = Some(self.last);
+                return ControlFlow::Break(());
+            }
         }
         if self.free && !chunk.taken && self.unmerged_at.is_none() {
             self.unmerged_at = Some(self.last);
@@ -119,6 +128,11 @@ impl Walk {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn leaves_out_pages(&self, next: Chunk) -> bool {
+        let is_border = |at: u64| at.is_multiple_of(PAGE_BYTES);
+        self.grows && next.offset > self.end && is_border(next.offset) && is_border(self.end)
     }
 
     fn finish(self, bounds: Range<u64>) -> WalkDigest {
@@ -281,7 +295,7 @@ pub fn write_line(out: &mut dyn Write, form: TableForm, chunk: Chunk) -> fmt::Re
     match form {
         TableForm::Chunks => write!(out, "{offset:#x}: Length = {size:<10} Taken = {taken}"),
         TableForm::Pages => {
-            let (last, pages) = (offset + size - 1, size / crate::geometry::PAGE_BYTES);
+            let (last, pages) = (offset + size - 1, size / PAGE_BYTES);
             write!(out, "{offset:#x} => {last:#x}: {pages:>3} page(s).")
         }
         TableForm::Nothing => Ok(()),

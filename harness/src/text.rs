@@ -9,6 +9,9 @@
 //! free a0                  # comments are kept
 //! ```
 //!
+//! A heap line is `heap 64 pages`, `heap 192 bytes`, or of a heap that grows `heap 64 pages grow 16`, which
+//! may take 16 pages more; with `every 4 taken` behind it, each fourth of those is another owner's.
+//!
 //! A [`Document`] is the whole file, comments included, so that printing one back loses nothing;
 //! its [`Trace`] is what is run. What a header line means is the reader's business: here it is a
 //! key and a text.
@@ -230,6 +233,16 @@ write a2 + 100 8
             document.headers().map(|h| h.2).collect::<Vec<_>>(),
             ["title", "expect"]
         );
+    }
+
+    #[test]
+    fn a_heap_that_grows_prints_as_it_was_read() {
+        for heap in ["64 pages grow 16", "1 pages grow 8 every 3 taken"] {
+            let text = alloc::format!("{FIRST_LINE}\nheap {heap}\ntable\n");
+            let document = Document::parse(&text).unwrap();
+            assert_eq!(document.to_string(), text);
+            assert!(!document.trace().geometry.growth().is_none());
+        }
     }
 
     #[test]

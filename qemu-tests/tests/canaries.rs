@@ -22,6 +22,7 @@ fn settings(entry: &Entry, execs: u64) -> Settings<'_> {
         until: None,
         ops_max: 16,
         misuse: false,
+        grow: false,
     }
 }
 
@@ -83,6 +84,25 @@ fn without_a_canary_nothing_is_found() {
             (2_000, 0, 0)
         );
     }
+    assert_eq!(guest.boots(), 1);
+}
+
+#[test]
+fn in_heaps_that_grow_nothing_is_found() {
+    let (mut host, mut guest) = (Host::new().unwrap(), boot());
+    let kmem = subjects::by_name("kmem").unwrap();
+    let growing = |execs| Settings {
+        misuse: true,
+        grow: true,
+        ops_max: 64,
+        ..settings(kmem, execs)
+    };
+    let mut none = |find: &Find| panic!("{find:?}");
+    let on_host = hunt::on_host(&growing(20_000), &mut host, &mut none).unwrap();
+    let guests = slice::from_mut(&mut guest);
+    let in_guest = hunt::on_guests(&growing(2_000), guests, &mut none).unwrap();
+    assert_eq!((on_host.execs, on_host.unconfirmed), (20_000, 0));
+    assert_eq!((in_guest.execs, in_guest.unconfirmed), (2_000, 0));
     assert_eq!(guest.boots(), 1);
 }
 

@@ -165,6 +165,7 @@ fn finds(guest: &mut Guest, subject: &str) -> Vec<(String, &'static str, Trace)>
         until: None,
         ops_max: 64,
         misuse: false,
+        grow: false,
     };
     let mut finds = Vec::new();
     let mut report = |find: &Find| {

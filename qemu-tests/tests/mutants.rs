@@ -8,7 +8,7 @@ use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings};
 use kmem_rig::rules::Rules;
 use qemu_tests::assert_snapshot;
-use subjects::mutants::{HEAP_MUTANTS, PAGE_MUTANTS, SIDE_MUTANTS};
+use subjects::mutants::{GROWTH_MUTANTS, HEAP_MUTANTS, PAGE_MUTANTS, SIDE_MUTANTS};
 
 /// Cases within which a mutant must be found: a second's work, and twice what the rarest takes.
 const EXECS_MAX: u64 = 8_192;
@@ -18,7 +18,7 @@ const OPS_SHOWN_MAX: usize = 8;
 
 /// The find with the lowest case. Since case *n* is the same whatever the bound, hunts that are
 /// each four times as long as the one before find what one long hunt finds first.
-fn first_find(entry: &Entry, misuse: bool, host: &mut Host) -> Option<Find> {
+fn first_find(entry: &Entry, grow: bool, host: &mut Host) -> Option<Find> {
     let bounds = [8, 32, 128, 512, 2_048, EXECS_MAX];
     bounds.into_iter().find_map(|execs| {
         let settings = Settings {
@@ -28,7 +28,8 @@ fn first_find(entry: &Entry, misuse: bool, host: &mut Host) -> Option<Find> {
             bound: Bound::Execs(execs),
             until: None,
             ops_max: 32,
-            misuse,
+            misuse: takes_misuse(entry),
+            grow,
         };
         let mut finds: Vec<Find> = Vec::new();
         let mut report = |find: &Find| finds.push(find.clone());
@@ -50,12 +51,21 @@ fn takes_misuse(entry: &Entry) -> bool {
 
 #[test]
 fn every_mutant_is_killed() {
+    let mutants = HEAP_MUTANTS.iter().chain(&PAGE_MUTANTS);
+    assert_killed("mutants", mutants.chain(&SIDE_MUTANTS), false);
+}
+
+#[test]
+fn every_mutant_of_growth_is_killed() {
+    assert_killed("mutants-of-growth", &GROWTH_MUTANTS, true);
+}
+
+fn assert_killed<'a>(snapshot: &str, mutants: impl IntoIterator<Item = &'a Entry>, grow: bool) {
     let mut host = Host::new().unwrap();
     let mut text = String::new();
     let mut survivors = Vec::new();
-    let mutants = HEAP_MUTANTS.iter().chain(&PAGE_MUTANTS);
-    for entry in mutants.chain(&SIDE_MUTANTS) {
-        let Some(find) = first_find(entry, takes_misuse(entry), &mut host) else {
+    for entry in mutants {
+        let Some(find) = first_find(entry, grow, &mut host) else {
             survivors.push(entry.name());
             continue;
         };
@@ -70,5 +80,5 @@ fn every_mutant_is_killed() {
         }
     }
     assert!(survivors.is_empty(), "{survivors:?} were not found");
-    assert_snapshot("mutants", &text);
+    assert_snapshot(snapshot, &text);
 }

@@ -120,6 +120,7 @@ pub fn guests(entry: &'static Entry, guests: usize, execs: u64, rounds: usize) -
         until: None,
         ops_max: OPS,
         misuse: false,
+        grow: false,
     };
     let name = format!("hunt --on qemu, {guests} guests : one");
     measure(name, "cases/s", rounds, || {

@@ -58,6 +58,9 @@ pub(super) struct Arguments {
     /// Only for a subject that promises something about misuse
     #[arg(long)]
     misuse: bool,
+    /// Over heaps that grow, of which other owners have some pages. Only for a subject whose heap can
+    #[arg(long)]
+    grow: bool,
     /// Guests to hunt in at the same time, with `--on qemu`; the finds do not depend on it
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     guests: u8,
@@ -86,11 +89,16 @@ impl Arguments {
             until: self.until,
             ops_max: self.ops_max as usize,
             misuse: self.misuse,
+            grow: self.grow,
         };
         let subject = settings.entry.name();
         ensure!(
             !self.misuse || settings.entry.declaration.misuse != Misuse::Undefined,
             "{subject} promises nothing about misuse, so there is nothing to judge"
+        );
+        ensure!(
+            !self.grow || settings.entry.declaration.grows,
+            "{subject} cannot be given a heap that grows"
         );
         let found = self.command(subject);
         // Before the hunt: what cannot be read there should not cost one.
@@ -180,6 +188,9 @@ impl Arguments {
         }
         if self.misuse {
             command += " --misuse";
+        }
+        if self.grow {
+            command += " --grow";
         }
         if self.on == On::Qemu {
             command += &format!(" --on qemu{}", self.guest.arguments());

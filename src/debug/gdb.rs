@@ -34,7 +34,9 @@ impl Gdb {
             batch,
         } = session;
         let places = places.map_or("None".to_owned(), |places| format!("{places:?}"));
-        let headers = if entry.declaration.family == "kernel-heap" {
+        // Between the regions of a heap that grows, there are no headers.
+        let is_one_region = trace.geometry.growth().is_none();
+        let headers = if entry.declaration.family == "kernel-heap" && is_one_region {
             "True"
         } else {
             "False"

@@ -75,7 +75,7 @@ class Chunks(gdb.Command):
 
     def invoke(self, argument, from_tty):
         if not HEADERS:
-            raise gdb.GdbError("this subject's headers are unknown: see `kmem table`")
+            raise gdb.GdbError("where headers are is unknown of this subject or heap: see `kmem table`")
         heap, at = places()[3], 0
         while at < HEAP_BYTES:
             word = struct.unpack("<Q", read(heap + at, 8))[0]

@@ -44,6 +44,7 @@ impl HostRegion {
             start,
             bytes: heap_bytes,
             slack: open_bytes - heap_bytes,
+            growth: geometry.growth(),
             side: start.wrapping_add(open_bytes + align),
         };
         let host_region = Self {

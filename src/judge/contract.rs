@@ -52,9 +52,13 @@ impl Judge<'_> {
             });
         }
         if !self.contract.holds(at, size) {
+            let others = match self.geometry.growth().taken_every() {
+                Some(_) => ", outside other owners' pages",
+                None => "",
+            };
             return Some(Broken {
                 rule: Rule::OutOfBounds,
-                expected: format!("a block inside the heap's {bytes} bytes"),
+                expected: format!("a block inside the heap's {bytes} bytes{others}"),
                 observed: observed(),
             });
         }

@@ -4,6 +4,7 @@
 //! does not fit its ops, is a `fault` too.
 
 use harness::declaration::Misuse;
+use harness::geometry::Geometry;
 use harness::observation::{Observation, Outcome};
 use harness::op::{Op, OpKind};
 
@@ -17,10 +18,11 @@ impl Judge<'_> {
         let at = observation.contents.stray_store?;
         let at = evidence::offset(self.declaration.unit, at.cast_signed());
         let bytes = self.geometry.bytes();
+        let place = stray_place(self.geometry, observation.contents.stray_store?);
         Some(Broken {
             rule: Rule::Fault,
             expected: format!("stores inside the heap's {bytes} bytes"),
-            observed: format!("a store at {at}, behind the heap's end"),
+            observed: format!("a store at {at}, {place}"),
         })
     }
 
@@ -75,6 +77,14 @@ impl Judge<'_> {
     pub(super) fn is_undefined(&self, op: &Op) -> bool {
         self.declaration.misuse == Misuse::Undefined
             && (self.contract.is_misuse(op) || self.contract.writes_beyond(op))
+    }
+}
+
+/// Where a store went that no trap caught.
+pub(crate) fn stray_place(geometry: Geometry, at: u64) -> &'static str {
+    match at < geometry.bytes() {
+        true => "in another owner's page",
+        false => "behind the heap's end",
     }
 }
 

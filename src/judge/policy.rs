@@ -34,8 +34,11 @@ impl Judge<'_> {
                 }
                 return None;
             }
-            // What was not called changes nothing, and neither do the blocks that `capacity` tries.
-            Outcome::Capacity(_) | Outcome::NotExpressible | Outcome::NoBlock => return None,
+            Outcome::Capacity(bytes) => {
+                exact.try_block(bytes);
+                return None;
+            }
+            Outcome::NotExpressible | Outcome::NoBlock => return None,
         };
         let Request {
             handle,

@@ -19,6 +19,7 @@ use harness::geometry::Geometry;
 use harness::observation::{Observation, Outcome};
 use harness::op::{Align, Handle, Op};
 use harness::subject::Chunk;
+use harness::trace::Trace;
 
 use crate::model::contract;
 use crate::model::cycles::Cycles;
@@ -74,6 +75,7 @@ pub struct Screen {
 /// What is known of the subject and its heap: little, since it is copied at each op.
 #[derive(Clone, Copy, Debug)]
 struct Facts {
+    geometry: Geometry,
     heap: u64,
     policy: bool,
     reuse: Reuse,
@@ -81,9 +83,10 @@ struct Facts {
 }
 
 impl Screen {
-    /// Whether runs of these ops can be screened: by all rules, and without the rarer misuse.
+    /// Whether runs of a trace can be screened: by all rules, without the rarer misuse, and over a heap that
+    /// does not grow.
     #[must_use]
-    pub fn takes(declaration: &Declaration, rules: Rules, ops: &[Op]) -> bool {
+    pub fn takes(declaration: &Declaration, rules: Rules, trace: &Trace) -> bool {
         let rare = |op: &Op| {
             matches!(
                 op,
@@ -96,7 +99,8 @@ impl Screen {
             Misuse::Tolerates => false,
         };
         let policy = declaration.policy.is_none() || declaration.overhead.is_some();
-        rules == Rules::ALL && misuse && policy && !ops.iter().any(rare)
+        let grows = !trace.geometry.growth().is_none();
+        rules == Rules::ALL && misuse && policy && !grows && !trace.ops.iter().any(rare)
     }
 
     /// Starts with a fresh heap.
@@ -107,6 +111,7 @@ impl Screen {
         }
         self.overhead = declaration.overhead;
         self.facts = Some(Facts {
+            geometry,
             heap,
             policy: declaration.policy.is_some(),
             reuse: declaration.reuse,
@@ -258,7 +263,7 @@ impl Screen {
         }
         if let Some(overhead) = self.overhead {
             // Null is rare, so it may cost more.
-            let gaps = Gaps::new(overhead, facts.heap);
+            let gaps = Gaps::new(overhead, facts.geometry);
             return gaps.fit(&self.live_blocks(), size, align).is_some();
         }
         facts.reuse == Reuse::Whole && self.live == 0 && self.grants.hold(op)

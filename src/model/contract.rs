@@ -4,6 +4,7 @@
 //! chunks, headers or overhead. A block is live from the op that placed it inside the heap to the
 //! op that freed it; every alloc uses up a handle, whether or not it got a block.
 
+use harness::geometry::Geometry;
 use harness::observation::Outcome;
 use harness::op::{Align, Handle, Op};
 use std::ops::Range;
@@ -37,7 +38,7 @@ pub struct Request {
 /// The live blocks of one heap.
 #[derive(Clone, Debug)]
 pub struct Contract {
-    bytes: u64,
+    geometry: Geometry,
     /// Lowest handle first.
     live: Vec<Block>,
     issued: u32,
@@ -47,11 +48,11 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// An empty heap of `bytes` bytes.
+    /// An empty heap.
     #[must_use]
-    pub const fn new(bytes: u64) -> Self {
+    pub const fn new(geometry: Geometry) -> Self {
         Self {
-            bytes,
+            geometry,
             live: Vec::new(),
             issued: 0,
             writes: Vec::new(),
@@ -93,10 +94,7 @@ impl Contract {
     /// Whether a block lies inside the heap.
     #[must_use]
     pub fn holds(&self, offset: i64, size: u64) -> bool {
-        u64::try_from(offset)
-            .ok()
-            .and_then(|offset| offset.checked_add(size))
-            .is_some_and(|end| end <= self.bytes)
+        u64::try_from(offset).is_ok_and(|offset| self.geometry.holds(offset, size))
     }
 
     /// The lowest handle among the other live blocks with which this one would share a byte.
@@ -223,7 +221,7 @@ mod tests {
     const A1: Handle = Handle(1);
 
     fn contract(steps: &[(Op, Outcome)]) -> Contract {
-        let mut contract = Contract::new(192);
+        let mut contract = Contract::new(Geometry::from_bytes(192).unwrap());
         steps
             .iter()
             .for_each(|(op, outcome)| contract.apply(op, *outcome));

@@ -1,6 +1,7 @@
 //! The exact model of whatever policy a subject declares.
 
 use harness::declaration::Policy;
+use harness::geometry::Geometry;
 
 use crate::model::chunk_list::ChunkList;
 use crate::model::first_fit::FirstFit;
@@ -16,12 +17,12 @@ pub enum Exact {
 }
 
 impl Exact {
-    /// A fresh heap in a region of `bytes` bytes.
+    /// A fresh heap.
     #[must_use]
-    pub fn new(policy: Policy, bytes: u64) -> Self {
+    pub fn new(policy: Policy, geometry: Geometry) -> Self {
         match policy {
-            Policy::FirstFit => Self::FirstFit(FirstFit::new(bytes)),
-            Policy::LowestRun => Self::LowestRun(LowestRun::new(bytes)),
+            Policy::FirstFit => Self::FirstFit(FirstFit::new(geometry)),
+            Policy::LowestRun => Self::LowestRun(LowestRun::new(geometry.bytes())),
         }
     }
 
@@ -50,6 +51,14 @@ impl Exact {
         match self {
             Self::FirstFit(heap) => heap.free(block),
             Self::LowestRun(heap) => heap.free(block),
+        }
+    }
+
+    /// Allocates what `capacity` found that an empty heap grants, and frees it. The pages that a heap has
+    /// grown by may stay its own.
+    pub fn try_block(&mut self, size: u64) {
+        if let Some(block) = self.alloc(size, 1) {
+            self.free(block);
         }
     }
 

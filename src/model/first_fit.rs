@@ -7,9 +7,15 @@
 //! - a freed chunk merges with both neighbours at once;
 //! - `realloc` shrinks in place, grows in place into a free successor, else moves.
 //!
+//! A heap that grows does so where all of that would come to null, and then it is done again. For a
+//! `realloc`, pages that lie right behind the block, or behind its free successor, come first.
+//!
 //! Blocks are named by their payload's offset.
 
-use crate::model::chunk_list::ChunkList;
+use harness::geometry::Geometry;
+
+use crate::model::chunk_list::{ChunkList, FreeChunk};
+use crate::model::pages;
 
 const HEADER_BYTES: u64 = 8;
 const PAYLOAD_BYTES_MIN: u64 = 8;
@@ -19,25 +25,28 @@ const CHUNK_BYTES_MIN: u64 = HEADER_BYTES + PAYLOAD_BYTES_MIN;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FirstFit {
     chunks: ChunkList,
+    geometry: Geometry,
 }
 
 impl FirstFit {
-    /// A fresh heap of `bytes` bytes.
+    /// A fresh heap.
     #[must_use]
-    pub fn new(bytes: u64) -> Self {
+    pub fn new(geometry: Geometry) -> Self {
         Self {
-            chunks: ChunkList::new(0..bytes),
+            chunks: pages::fresh(geometry),
+            geometry,
         }
     }
 
     /// Where `size` bytes are placed; `None` is null.
     pub fn alloc(&mut self, size: u64, align: u64) -> Option<u64> {
         let need = chunk_for(size)?;
-        let (chunk, front) = self.chunks.free_chunks().find_map(|chunk| {
-            let front = front_gap(chunk.offset, align);
-            let fits = front <= chunk.size && need <= chunk.size - front;
-            fits.then_some((chunk, front))
-        })?;
+        let found = find(&self.chunks, need, align);
+        let (chunk, front) = match found {
+            Some(found) => found,
+            None if self.grow(need, align) => find(&self.chunks, need, align)?,
+            None => return None,
+        };
         self.chunks
             .carve(chunk.index, front, taken_of(need, chunk.size - front));
         Some(chunk.offset + front + HEADER_BYTES)
@@ -46,6 +55,22 @@ impl FirstFit {
     /// Where the block lies once it has `size` bytes; `None` is null, and the block as it was.
     pub fn realloc(&mut self, block: u64, size: u64, align: u64) -> Option<u64> {
         let need = chunk_for(size)?;
+        let mut stays = self.resize(block, need);
+        if !stays && find(&self.chunks, need, align).is_none() {
+            let grown = self.grow_behind(block, need) || self.grow(need, align);
+            // In new pages, it may have a place where it is.
+            stays = grown && self.resize(block, need);
+        }
+        if stays {
+            return Some(block);
+        }
+        let moved = self.alloc(size, align)?;
+        self.free(block);
+        Some(moved)
+    }
+
+    /// Whether the block could be made a chunk of `need` bytes where it is.
+    fn resize(&mut self, block: u64, need: u64) -> bool {
         let (index, old) = self.chunks.taken_at(block - HEADER_BYTES);
         let behind = self.chunks.free_behind(index);
         if need <= old {
@@ -55,17 +80,34 @@ impl FirstFit {
         } else if need <= old + behind {
             self.chunks.resize(index, taken_of(need, old + behind));
         } else {
-            let moved = self.alloc(size, align)?;
-            self.free(block);
-            return Some(moved);
+            return false;
         }
-        Some(block)
+        true
+    }
+
+    /// Takes the pages behind a block that it needs to stay where it is, if they are nobody's.
+    fn grow_behind(&mut self, block: u64, need: u64) -> bool {
+        let chunk = block - HEADER_BYTES;
+        let room = |chunks: &ChunkList| {
+            let (index, size) = chunks.taken_at(chunk);
+            size + chunks.free_behind(index)
+        };
+        let end = chunk + room(&self.chunks);
+        let fits = |chunks: &ChunkList| room(chunks) >= need;
+        pages::grow_at(self.geometry, &mut self.chunks, end, fits)
+    }
+
+    /// Takes the pages that a request needs, if there are enough.
+    fn grow(&mut self, need: u64, align: u64) -> bool {
+        let fits = |chunks: &ChunkList| find(chunks, need, align).is_some();
+        pages::grow(self.geometry, &mut self.chunks, fits)
     }
 
     /// Frees a block.
     pub fn free(&mut self, block: u64) {
         let (index, _) = self.chunks.taken_at(block - HEADER_BYTES);
         self.chunks.free(index);
+        self.chunks.remove_islands();
     }
 
     /// The chunks.
@@ -73,6 +115,15 @@ impl FirstFit {
     pub const fn chunks(&self) -> &ChunkList {
         &self.chunks
     }
+}
+
+/// The lowest free chunk in which a chunk of `need` bytes fits, and its front gap there.
+fn find(chunks: &ChunkList, need: u64, align: u64) -> Option<(FreeChunk, u64)> {
+    chunks.free_chunks().find_map(|chunk| {
+        let front = front_gap(chunk.offset, align);
+        let fits = front <= chunk.size && need <= chunk.size - front;
+        fits.then_some((chunk, front))
+    })
 }
 
 fn chunk_for(size: u64) -> Option<u64> {
@@ -107,7 +158,7 @@ mod tests {
 
     /// A heap of 160 bytes after so many allocs with alignment 8.
     fn heap(sizes: &[u64]) -> FirstFit {
-        let mut heap = FirstFit::new(160);
+        let mut heap = FirstFit::new(Geometry::from_bytes(160).unwrap());
         for &size in sizes {
             heap.alloc(size, 8).expect("it fits");
         }

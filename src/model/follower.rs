@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use harness::declaration::Policy;
+use harness::geometry::Geometry;
 use harness::observation::Outcome;
 use harness::op::{Handle, Op};
 
@@ -19,12 +20,12 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Over a fresh heap of `bytes` bytes.
+    /// Over a fresh heap.
     #[must_use]
-    pub fn new(policy: Policy, bytes: u64) -> Self {
+    pub fn new(policy: Policy, geometry: Geometry) -> Self {
         Self {
-            exact: Exact::new(policy, bytes),
-            contract: Contract::new(bytes),
+            exact: Exact::new(policy, geometry),
+            contract: Contract::new(geometry),
             placed: BTreeMap::new(),
         }
     }
@@ -46,6 +47,11 @@ impl Follower {
             Op::FreeAll => {
                 let all = std::mem::take(&mut self.placed).into_values();
                 all.for_each(|at| self.exact.free(at));
+            }
+            Op::Capacity => {
+                if let Some(Outcome::Capacity(bytes)) = outcome {
+                    self.exact.try_block(bytes);
+                }
             }
             _ => {}
         }

@@ -5,6 +5,9 @@
 //! |        gap         | header | payload | rounding | absorbed? |   gap   |
 //! ```
 //!
+//! Of a heap that grows, all pages that it may take are part of the area; those of other owners are not, and
+//! end a gap.
+//!
 //! The bytes between two live blocks' chunks must be free, but for what the block before them may
 //! have absorbed. How much that is cannot be seen from outside, so a request *must* fit only if it
 //! fits for every amount allowed. This errs on the subject's side alone: that it says nothing
@@ -14,6 +17,7 @@ use std::iter::once;
 use std::ops::Range;
 
 use harness::declaration::Overhead;
+use harness::geometry::{Geometry, PAGE_BYTES};
 
 use crate::model::area::area;
 use crate::model::contract::Block;
@@ -23,15 +27,18 @@ use crate::model::contract::Block;
 pub struct Gaps {
     overhead: Overhead,
     area: Range<u64>,
+    /// Pages of other owners: their first bytes.
+    others: Vec<u64>,
 }
 
 impl Gaps {
-    /// For a region of `bytes` bytes.
+    /// For a heap.
     #[must_use]
-    pub fn new(overhead: Overhead, bytes: u64) -> Self {
+    pub fn new(overhead: Overhead, geometry: Geometry) -> Self {
         Self {
             overhead,
-            area: area(overhead.reserved, bytes),
+            area: area(overhead.reserved, geometry.bytes()),
+            others: geometry.growth().others(geometry.bytes()).collect(),
         }
     }
 
@@ -41,19 +48,23 @@ impl Gaps {
         let need = self
             .chunk(size)
             .filter(|&need| need <= self.area.end - self.area.start)?;
-        let mut chunks: Vec<_> = live.iter().map(|block| self.extent(block)).collect();
-        chunks.sort_unstable();
+        let absorb = self.overhead.absorb_max;
+        let blocks = live.iter().map(|block| self.extent(block));
+        let blocks = blocks.map(|(start, end)| (start, end, absorb));
+        let others = self.others.iter().map(|&page| (page, page + PAGE_BYTES, 0));
+        let mut taken: Vec<_> = blocks.chain(others).collect();
+        taken.sort_unstable();
         let (mut gap_start, mut absorb_max) = (self.area.start, 0);
-        for (start, end) in chunks
+        for (start, end, absorb) in taken
             .into_iter()
-            .chain(once((self.area.end, self.area.end)))
+            .chain(once((self.area.end, self.area.end, 0)))
         {
             let fit = self.fit_between(gap_start, start, absorb_max, need, align);
             if fit.is_some() {
                 return fit;
             }
             gap_start = gap_start.max(end);
-            absorb_max = self.overhead.absorb_max;
+            absorb_max = absorb;
         }
         None
     }
@@ -124,7 +135,7 @@ impl Gaps {
 mod tests {
     use super::*;
     use harness::declaration::Reserved;
-    use harness::geometry::PAGE_BYTES;
+    use harness::geometry::Growth;
     use harness::op::Handle;
 
     /// As `kmem` declares it, in a heap of 160 bytes.
@@ -136,7 +147,7 @@ mod tests {
             absorb_max: 8,
             reserved: Reserved::Nothing,
         };
-        Gaps::new(overhead, 160)
+        Gaps::new(overhead, Geometry::from_bytes(160).unwrap())
     }
 
     fn blocks(placed: &[(u64, u64)]) -> Vec<Block> {
@@ -201,6 +212,20 @@ mod tests {
     }
 
     #[test]
+    fn pages_to_be_had_are_room_and_pages_of_others_are_not() {
+        let growth = Growth::new(4, Some(3)).unwrap();
+        let geometry = Geometry::from_pages(1).unwrap().growing(growth).unwrap();
+        let heap = Gaps::new(heap().overhead, geometry);
+        // Three pages up to the other owner's, and one behind it.
+        assert_eq!(heap.fit(&[], 3 * PAGE_BYTES - 8, 8), Some(8));
+        assert_eq!(heap.fit(&[], 3 * PAGE_BYTES - 7, 8), None);
+        let low = blocks(&[(8, 3 * PAGE_BYTES - 8)]);
+        let behind = 4 * PAGE_BYTES + 8;
+        assert_eq!(heap.fit(&low, PAGE_BYTES - 8, 8), Some(behind));
+        assert_eq!(heap.fit(&low, PAGE_BYTES - 7, 8), None);
+    }
+
+    #[test]
     fn pages_have_no_header_and_absorb_nothing() {
         let overhead = Overhead {
             header: 0,
@@ -209,7 +234,7 @@ mod tests {
             absorb_max: 0,
             reserved: Reserved::PageDescriptors,
         };
-        let heap = Gaps::new(overhead, 4 * PAGE_BYTES);
+        let heap = Gaps::new(overhead, Geometry::from_pages(4).unwrap());
         assert_eq!(heap.fit(&[], 3 * PAGE_BYTES, 8), Some(PAGE_BYTES));
         assert_eq!(heap.fit(&[], 3 * PAGE_BYTES + 1, 8), None);
         let first = blocks(&[(PAGE_BYTES, 1)]);

@@ -39,7 +39,7 @@ impl Span {
 
 /// The blocks as a side was observed to place them, also those outside the heap.
 pub(super) fn observed(trace: &Trace, observations: &[Observation]) -> Vec<Span> {
-    let mut contract = Contract::new(trace.geometry.bytes());
+    let mut contract = Contract::new(trace.geometry);
     let mut spans = Spans::default();
     for (index, (op, observation)) in trace.ops.iter().zip(observations).enumerate() {
         match (op, observation.outcome) {
@@ -65,7 +65,7 @@ pub(super) fn by_policy(
     observations: &[Observation],
     last: usize,
 ) -> Vec<Span> {
-    let mut follower = Follower::new(policy, trace.geometry.bytes());
+    let mut follower = Follower::new(policy, trace.geometry);
     let mut spans = Spans::default();
     for (index, op) in trace.ops.iter().enumerate().take(last + 1) {
         // The op that a run ended in was called, and has no outcome.

@@ -118,7 +118,7 @@ fn live(unit: u64, trace: &Trace, judged: &Judged, ops: usize) -> String {
     if judged.run.observations.len() < ops {
         return text;
     }
-    let mut contract = Contract::new(trace.geometry.bytes());
+    let mut contract = Contract::new(trace.geometry);
     for (op, observation) in trace.ops.iter().zip(&judged.run.observations).take(ops) {
         contract.apply(op, observation.outcome);
     }

@@ -24,23 +24,25 @@ const CONTROLS: &[Entry] = &controls::CONTROLS;
 const CONTROLS: &[Entry] = &[];
 
 #[cfg(feature = "mutants")]
-const MUTANTS: [&[Entry]; 5] = [
+const MUTANTS: [&[Entry]; 6] = [
     &mutants::CANARIES,
     &mutants::HEAP_MUTANTS,
     &mutants::PAGE_MUTANTS,
     &mutants::SIDE_MUTANTS,
     &mutants::SLOW_MUTANTS,
+    &mutants::GROWTH_MUTANTS,
 ];
 #[cfg(not(feature = "mutants"))]
-const MUTANTS: [&[Entry]; 5] = [&[]; 5];
+const MUTANTS: [&[Entry]; 6] = [&[]; 6];
 
-const LISTS: [&[Entry]; 7] = [
+const LISTS: [&[Entry]; 8] = [
     &ours::ALL,
     MUTANTS[0],
     MUTANTS[1],
     MUTANTS[2],
     MUTANTS[3],
     MUTANTS[4],
+    MUTANTS[5],
     CONTROLS,
 ];
 const COUNT: usize = {

@@ -3,7 +3,7 @@
 use harness::entry::Entry;
 use kmem::defect;
 
-use crate::ours::{CompletePages, FirstFitHeap};
+use crate::ours::{CompletePages, FirstFitHeap, GrowingHeap};
 
 /// One defect for each thing an oracle must see.
 pub const CANARIES: [Entry; 10] = [
@@ -68,6 +68,23 @@ pub const SLOW_MUTANTS: [Entry; defect::SLOW_MUTANTS.len()] = mutants! { FirstFi
     LARGEST_NOT_LOWERED
 };
 
+/// The entries of the heap that grows, with one of these defects each.
+macro_rules! growth_mutants {
+    ($($defect:ident)+) => {
+        [$(Entry::of::<FirstFitHeap<{ defect::$defect }>>()
+            .growing::<GrowingHeap<{ defect::$defect }>>()),+]
+    };
+}
+
+/// Mutants of how `kmem` grows, a planted defect each. On a heap that does not, they have none.
+pub const GROWTH_MUTANTS: [Entry; defect::GROWTH_MUTANTS.len()] = growth_mutants! {
+    GROWTH_REFUSED GROWS_A_PAGE_LESS GROWS_A_PAGE_MORE TAIL_NOT_COUNTED
+    GROWTH_IGNORES_ALIGNMENT GROWTH_NOT_MERGED HIGHEST_REGION_GROWS NO_NEW_REGION
+    TAKES_OTHERS_PAGES OLD_TOP_FORGOTTEN REGION_END_UNKNOWN EMPTY_REGION_KEPT
+    MOVED_FROM_REGION_KEPT GIVEN_BACK_IN_USE PAGES_NOT_RETURNED LATER_PAGES_NOT_RETURNED
+    REALLOC_DOES_NOT_GROW REALLOC_NOT_EXTENDED
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +98,7 @@ mod tests {
             defect::PAGE_MUTANTS,
             defect::SIDE_MUTANTS,
             defect::SLOW_MUTANTS,
+            defect::GROWTH_MUTANTS,
         ];
         let planted = ALL.iter().filter(|entry| entry.declaration.planted);
         let names = defects.iter().copied().flatten().map(|(_, name)| *name);

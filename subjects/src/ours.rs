@@ -3,7 +3,7 @@
 mod kernel_heap;
 mod page_allocator;
 
-pub use kernel_heap::{FirstFitHeap, PublishedHeap};
+pub use kernel_heap::{FirstFitHeap, GrowingHeap, PublishedHeap};
 pub use page_allocator::{CompletePages, PublishedPages};
 
 use harness::entry::Entry;
@@ -12,7 +12,7 @@ use kmem::defect;
 /// Both generations of both allocators, and the heaps that notice what clients overwrite.
 pub const ALL: [Entry; 7] = [
     Entry::of::<PublishedHeap>(),
-    Entry::of::<FirstFitHeap>(),
+    Entry::of::<FirstFitHeap>().growing::<GrowingHeap>(),
     Entry::of::<FirstFitHeap<{ defect::SEALED }>>(),
     Entry::of::<FirstFitHeap<{ defect::POISONED }>>(),
     Entry::of::<FirstFitHeap<{ defect::HARDENED }>>(),

@@ -1,6 +1,6 @@
 //! The client's side of memory: blocks are filled with their pattern and verified against it.
 
-use super::{END_BYTES, END_WORDS, Heap, Slot, Strength, WATCHED_BYTES};
+use super::{DIRT, END_BYTES, END_WORDS, Heap, Slot, Strength, WATCHED_BYTES};
 use crate::op::Handle;
 use crate::pattern::Pattern;
 
@@ -44,11 +44,20 @@ impl Heap<'_> {
         }
     }
 
-    /// The first byte behind the heap that was written; unless `thorough`, of the nearest few.
+    /// The first byte behind the heap, or in another owner's page, that was written; unless `thorough`, of
+    /// the nearest few behind the heap.
     #[inline]
     pub fn stray_store(&mut self, thorough: bool) -> Option<u64> {
         let watched = if thorough { usize::MAX } else { WATCHED_BYTES };
-        let stray = self.region.stray_store(watched);
+        let mut stray = self.region.stray_store(watched);
+        if thorough && !self.region.growth.is_none() && stray.is_none() {
+            let fill = if self.declaration.region.zeroed {
+                0
+            } else {
+                DIRT
+            };
+            stray = self.region.stray_store_to_others(fill);
+        }
         self.strayed |= stray.is_some();
         stray
     }
@@ -141,6 +150,7 @@ mod tests {
 
     use crate::declaration::Declaration;
     use crate::entry::Entry;
+    use crate::geometry::Growth;
     use crate::ground::Ground;
     use crate::heap::{Heap, Strength, Workspace};
     use crate::observation::Contents;
@@ -184,6 +194,7 @@ mod tests {
             start: memory.as_mut_ptr().cast(),
             bytes: 512,
             slack: 0,
+            growth: Growth::NONE,
             side: core::ptr::null_mut(),
         };
         // SAFETY: the memory outlives the ground, which alone uses it.

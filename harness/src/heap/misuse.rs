@@ -1,6 +1,7 @@
 //! The client's errors: pointers that are no live block's, and writes of its own.
 
 use core::alloc::Layout;
+use core::ops::Range;
 
 use super::{Heap, WRITES_MAX, answer, layout};
 use crate::observation::Outcome;
@@ -34,7 +35,8 @@ impl Heap<'_> {
         })
     }
 
-    /// The client writes `length` bytes of 0xff from byte `offset` of its block, inside the heap.
+    /// The client writes `length` bytes of 0xff from byte `offset` of its block, inside the heap and
+    /// outside other owners' pages.
     pub fn write(&mut self, handle: Handle, offset: u64, length: u16) -> Outcome {
         let Some(slot) = self.live_slot(handle) else {
             return Outcome::NoBlock;
@@ -43,7 +45,11 @@ impl Heap<'_> {
         let range = from
             .checked_add(offset)
             .and_then(|at| Some(at..at.checked_add(length.into())?));
-        let Some(range) = range.filter(|range| range.end <= self.region.bytes as u64) else {
+        let (bytes, growth) = (self.region.bytes as u64, self.region.growth);
+        let is_inside = |range: &Range<u64>| {
+            range.end <= bytes && growth.spares(bytes, range.start, length.into())
+        };
+        let Some(range) = range.filter(is_inside) else {
             return Outcome::NotExpressible;
         };
         if self.writes_len == WRITES_MAX {

@@ -39,6 +39,7 @@ impl Heap<'_> {
             bytes,
             slack,
             side,
+            ..
         } = self.region;
         [(start, bytes + slack), (side, self.side_bytes)]
     }

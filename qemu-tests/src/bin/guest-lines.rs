@@ -64,7 +64,11 @@ fn run_all(counted: &mut Counted) -> Result<()> {
             misuse: true,
             ..Limits::of(&entry.declaration, OPS_MAX)
         };
-        for limits in [&Limits::of(&entry.declaration, OPS_MAX), &misuse] {
+        let mut kinds = vec![Limits::of(&entry.declaration, OPS_MAX), misuse];
+        if entry.declaration.grows {
+            kinds.push(Limits::growing(&entry.declaration, OPS_MAX));
+        }
+        for limits in &kinds {
             for case in 0..CASES {
                 let trace = judged_part(entry, hunt::draw(1, case, limits));
                 let options = match case % 2 {

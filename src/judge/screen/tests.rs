@@ -48,7 +48,7 @@ fn compare(entry: &Entry, limits: &Limits, board: &Board) {
         let case = board.case.fetch_add(1, Relaxed);
         board.progress.fetch_add(1, Relaxed);
         let trace = hunt::draw(1, case, limits);
-        assert!(Screen::takes(&entry.declaration, Rules::ALL, &trace.ops));
+        assert!(Screen::takes(&entry.declaration, Rules::ALL, &trace));
         let options = if case.is_multiple_of(2) {
             RunOptions::FAST
         } else {

@@ -1,4 +1,5 @@
-//! `kmem-2019` and `kmem` (with or without a planted defect, or hardened): heaps of chunks with 8-byte headers.
+//! `kmem-2019` and `kmem` (with or without a planted defect, or hardened): heaps of chunks with 8-byte
+//! headers. `kmem` is two subjects: one for heaps that do not grow, and one for those that do.
 
 use core::alloc::Layout;
 use core::fmt;
@@ -7,7 +8,7 @@ use core::ops::{ControlFlow, Range};
 use harness::declaration::{Declaration, Misuse, Overhead, Policy, Reserved, TableForm};
 use harness::heap::DIRT;
 use harness::subject::{Chunk, Freed, Region, Subject};
-use kmem::{Chunks, FirstFit, Kmem2019, POISON, defect};
+use kmem::{FirstFit, Growing, Kmem2019, PAGE_SIZE, POISON, PageSource, Pages, defect};
 
 const OVERHEAD: Overhead = Overhead {
     header: 8,
@@ -45,7 +46,7 @@ const fn hardened(name: &'static str) -> Declaration {
 
 /// Shows the chunks of a heap that starts at `region`.
 fn show(
-    chunks: Chunks<'_>,
+    chunks: impl Iterator<Item = kmem::Chunk>,
     region: Region,
     tail: *mut u8,
     visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>,
@@ -150,6 +151,89 @@ impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
         // SAFETY: the caller vouches for the region and for as much side memory as is used; the geometry
         // is a multiple of 8 and >= 16.
         let heap = unsafe { FirstFit::new(region.start, region.bytes, region.side) };
+        Self { heap, region }
+    }
+
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.alloc_zeroed(layout) }
+    }
+
+    fn alloc_native(&mut self, size: usize, zeroed: bool) -> *mut u8 {
+        match zeroed {
+            true => self.heap.kzmalloc(size),
+            false => self.heap.kmalloc(size),
+        }
+    }
+
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.realloc(block, layout, new_size) }
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
+        // SAFETY: exactly the caller's promise; what is no live block is refused.
+        match unsafe { self.heap.try_kfree(block) } {
+            Ok(()) => Freed::Done,
+            Err(_) => Freed::Refused,
+        }
+    }
+
+    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
+        Some(show(
+            self.heap.chunks(),
+            self.region,
+            self.heap.tail(),
+            visit,
+        ))
+    }
+
+    fn audit(&self) -> bool {
+        self.heap.audit()
+    }
+
+    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.heap.print_table(out)
+    }
+}
+
+/// `kmem`, or with a `DEFECT` one of its mutants, over a heap that grows. The page allocator's descriptors lie
+/// behind the heap's own side memory.
+pub struct GrowingHeap<const DEFECT: u8 = { defect::GROWING }> {
+    heap: Growing<Pages, DEFECT>,
+    region: Region,
+}
+
+impl<const DEFECT: u8> Subject for GrowingHeap<DEFECT> {
+    const DECLARATION: Declaration = FirstFitHeap::<DEFECT>::DECLARATION;
+    const GROWS: bool = true;
+
+    fn side_bytes(heap_bytes: usize) -> usize {
+        let reach = heap_bytes / PAGE_SIZE;
+        (Growing::<Pages, DEFECT>::side_bytes(reach) + reach).next_multiple_of(8)
+    }
+
+    unsafe fn new(region: Region) -> Self {
+        let reach = region.bytes / PAGE_SIZE;
+        let pages = reach - region.growth.pages() as usize;
+        let side_bytes = Growing::<Pages, DEFECT>::side_bytes(reach);
+        let descriptors = region.side.wrapping_add(side_bytes);
+        // SAFETY: the caller vouches for the region, a geometry of whole pages, and for as much side memory as
+        // is used.
+        let mut source = unsafe { Pages::beside(descriptors, region.start, reach) };
+        let address = |offset: usize| region.start.addr() + offset;
+        source.take(address(0)..address(pages * PAGE_SIZE));
+        for page in region.growth.others(region.bytes as u64) {
+            let page = page as usize;
+            source.take(address(page)..address(page + PAGE_SIZE));
+        }
+        // SAFETY: as above; the region's start may be used to access all of it.
+        let heap = unsafe { Growing::new(region.start, pages, reach, region.side, source) };
         Self { heap, region }
     }
 
