@@ -353,22 +353,25 @@ fn tell_key(subject: &str, rule: Rule) {
 /// Makes a libFuzzer target of a subject: what is judged, mutated and crossed over.
 ///
 /// The finds of the regressions in `../regressions`, seen from the target's package, are known
-/// already; another folder may be named. The package depends on `libfuzzer-sys`.
+/// already; another folder may be named. In the place of the type, `entry` and an `Entry` name a subject
+/// with a second adapter, for heaps that grow. The package depends on `libfuzzer-sys`.
 #[macro_export]
 macro_rules! fuzz_subject {
-    ($subject:ty) => {
-        $crate::fuzz_subject!($subject, "../regressions");
-    };
-    ($subject:ty, $regressions:literal) => {
+    (entry $entry:expr, $regressions:literal) => {
         static TARGET: $crate::fuzz::Target = {
-            static ENTRY: $crate::harness::entry::Entry =
-                $crate::harness::entry::Entry::of::<$subject>();
+            static ENTRY: $crate::harness::entry::Entry = $entry;
             $crate::fuzz::Target::new(
                 &ENTRY,
                 concat!(env!("CARGO_MANIFEST_DIR"), "/", $regressions),
             )
         };
         $crate::fuzz_target!(TARGET, check);
+    };
+    ($subject:ty) => {
+        $crate::fuzz_subject!($subject, "../regressions");
+    };
+    ($subject:ty, $regressions:literal) => {
+        $crate::fuzz_subject!(entry $crate::harness::entry::Entry::of::<$subject>(), $regressions);
     };
 }
 

@@ -4,4 +4,4 @@
 #[cfg(feature = "libafl")]
 use libafl_libfuzzer as _;
 
-kmem_rig::fuzz_subject!(subjects::ours::FirstFitHeap, "../qemu-tests/regressions");
+kmem_rig::fuzz_subject!(entry subjects::ours::KMEM, "../qemu-tests/regressions");
