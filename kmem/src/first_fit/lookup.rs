@@ -87,10 +87,12 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     /// top.
     #[inline]
     pub(super) fn hole(&self, at: usize) -> Option<Extent> {
-        // A header that says taken is too large.
+        // A header that says taken is too large. None is large enough for the sum to overflow.
         let words = self.header(at).bits() / WORD_BYTES;
-        let is_whole = (1..=self.side.top() - at).contains(&words);
-        is_whole.then_some(Extent { at, words })
+        let hole = Extent { at, words };
+        // It may begin behind the top, if a block was freed whose header claimed more than the block.
+        let is_whole = words > 0 && hole.end() <= self.side.top();
+        is_whole.then_some(hole)
     }
 
     /// Words of the free chunk behind a block that ends before `end`; 0 if there is none.
