@@ -189,9 +189,6 @@ impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
         Ok(())
     }
 
-    /// Merges neighbouring free chunks. There are none between calls: it is kept for its name.
-    pub fn coalesce(&mut self) {}
-
     /// Writes one line a chunk, of all regions in address order.
     pub fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         for chunk in self.chunks() {
@@ -232,11 +229,6 @@ impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
             next = map.region(region.end);
         }
         self.heap.follows_from(self.chunks())
-    }
-
-    /// The page allocator.
-    pub fn source(&self) -> &S {
-        &self.source
     }
 
     /// The page allocator, for others that take pages from it and give them back.

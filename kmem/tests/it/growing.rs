@@ -3,6 +3,7 @@
 use std::alloc::Layout;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kmem::{FreeError, Growing, PAGE_SIZE, PageSource, Pages, defect};
 
@@ -248,6 +249,59 @@ fn a_resized_block_is_extended_up_to_the_region_behind() {
     heap.free(last);
     assert_eq!(heap.list(), "T16008@0 F4472@16008");
     assert!(heap.heap.audit());
+}
+
+/// A page between two regions, of which the first ends with a free chunk, and a request for both.
+fn fills_a_gap<const DEFECT: u8>() -> (Option<usize>, String) {
+    let mut heap = Fixture::<DEFECT>::new(1, 3);
+    heap.others(1..2, true);
+    assert_eq!(heap.kmalloc(100), Some(8));
+    assert_eq!(heap.kmalloc(4088), Some(2 * PAGE_SIZE + 8));
+    heap.others(1..2, false);
+    let placed = heap.kmalloc(5000);
+    (placed, heap.list())
+}
+
+#[test]
+fn pages_between_regions_are_merged_with_what_is_free_before_them() {
+    let (placed, list) = fills_a_gap::<{ defect::GROWING }>();
+    assert_eq!(placed, Some(120));
+    assert_eq!(list, "T112@0 T5008@112 F3072@5120 T4096@8192");
+    let (placed, list) = fills_a_gap::<{ defect::GROWTH_NOT_MERGED }>();
+    assert_eq!(placed, None);
+    assert_eq!(list, "T112@0 F3984@112 F4096@4096 T4096@8192");
+}
+
+#[test]
+fn its_kinds_may_grow_and_no_others() {
+    assert!(defect::may_grow(defect::GROWING));
+    assert!(defect::may_grow(defect::GROWTH_NOT_MERGED));
+    assert!(!defect::may_grow(defect::NONE) && !defect::may_grow(defect::HARDENED));
+}
+
+#[test]
+fn what_kfree_does_not_know_it_refuses_aloud() {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 2);
+    let block = heap.kmalloc(24).unwrap();
+    let pointer = heap.pointer(block);
+    // SAFETY: the block is live, and not used any more.
+    unsafe { heap.heap.dealloc(pointer, layout(24, 8)) };
+    assert_eq!(heap.list(), "F4096@0");
+    // SAFETY: no block starts there.
+    let freed = catch_unwind(AssertUnwindSafe(|| unsafe { heap.heap.kfree(pointer) }));
+    let told = freed.unwrap_err();
+    let told = told.downcast_ref::<String>().unwrap();
+    assert!(told.starts_with("kfree: free "), "{told}");
+}
+
+#[test]
+fn the_audit_sees_an_overwritten_header() {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 2);
+    heap.kmalloc(24);
+    assert!(heap.heap.audit());
+    // SAFETY: it lies in the arena, and nobody else uses that.
+    unsafe { heap.pointer(0).cast::<u64>().write(8) };
+    assert!(!heap.heap.audit());
 }
 
 #[test]
