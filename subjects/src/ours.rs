@@ -9,13 +9,10 @@ pub use page_allocator::{CompletePages, PublishedPages};
 use harness::entry::Entry;
 use kmem::defect;
 
-/// `kmem`, over heaps that grow and such as do not.
-pub const KMEM: Entry = Entry::of::<FirstFitHeap>().growing::<GrowingHeap>();
-
 /// Both generations of both allocators, and the heaps that notice what clients overwrite.
 pub const ALL: [Entry; 7] = [
     Entry::of::<PublishedHeap>(),
-    KMEM,
+    Entry::of::<FirstFitHeap>().growing::<GrowingHeap>(),
     Entry::of::<FirstFitHeap<{ defect::SEALED }>>(),
     Entry::of::<FirstFitHeap<{ defect::POISONED }>>(),
     Entry::of::<FirstFitHeap<{ defect::HARDENED }>>(),
