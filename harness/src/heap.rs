@@ -3,7 +3,7 @@
 //! This is the one place of the harness that touches heap memory: it calls the subject, fills
 //! blocks and verifies them (`contents`), asks for what an empty heap has (`capacity`), errs as a client
 //! may (`misuse`), puts states back (`rewind`), names blocks anew (`renew`), counts what calls cost
-//! (`meter`), and answers in offsets.
+//! (`meter`), sees stores where no block is (`stray`), and answers in offsets.
 //! It never lets the harness do damage of its own: only blocks that lie wholly inside the heap are
 //! filled.
 //!
@@ -17,6 +17,7 @@ mod misuse;
 #[cfg(feature = "alloc")]
 mod renew;
 mod rewind;
+mod stray;
 mod workspace;
 
 use core::alloc::Layout;
@@ -27,7 +28,6 @@ use crate::geometry::{Geometry, PAGE_BYTES};
 use crate::ground::Ground;
 use crate::observation::{Contents, Outcome, WalkDigest};
 use crate::op::{Align, Handle};
-use crate::pattern::Pattern;
 use crate::subject::{Freed, Region};
 use crate::table;
 
@@ -58,41 +58,6 @@ pub enum Strength {
     /// Both ends of a block when it is freed or resized; the walk at every sixteenth op, or both ends
     /// of all live blocks where there is no walk; everything at the end.
     Fast,
-}
-
-impl Region {
-    /// The first byte of other owners' pages that was written to, from the region's start.
-    fn stray_store_to_others(self, fill: u8) -> Option<u64> {
-        self.growth.others(self.bytes as u64).find_map(|offset| {
-            // SAFETY: other owners' pages lie in the region, which is readable while it is in use.
-            let page = unsafe { self.start.add(offset as usize) };
-            // SAFETY: as above, to the page's end.
-            if unsafe { Pattern::repeating(fill).holds(page, 0, PAGE_BYTES) } {
-                return None;
-            }
-            // SAFETY: as above.
-            let first = (0..PAGE_BYTES).find(|&at| unsafe { *page.add(at as usize) } != fill)?;
-            Some(offset + first)
-        })
-    }
-
-    /// The first of the slack's first `watched` bytes that was written to, from the region's start.
-    #[inline]
-    fn stray_store(self, watched: usize) -> Option<u64> {
-        let length = self.slack.min(watched);
-        if length == 0 {
-            return None;
-        }
-        // SAFETY: the slack is readable while the region is in use, and `Heap` exists only then.
-        let slack = unsafe { self.start.add(self.bytes) };
-        // SAFETY: as above, and no more than all of it.
-        if unsafe { Pattern::repeating(DIRT).holds(slack, 0, length as u64) } {
-            return None;
-        }
-        // SAFETY: as above.
-        let first = (0..length).find(|&at| unsafe { *slack.add(at) } != DIRT)?;
-        Some((self.bytes + first) as u64)
-    }
 }
 
 /// A subject at work.

@@ -1,7 +1,7 @@
 //! What the allocators promise, through their public interface.
 //!
-//! `arena` gives memory with guards, `fixture` a heap over it in terms of offsets; the others each
-//! show one side: `policy` and `random` the correct generation, `published` the defects of 2019,
+//! `arena` gives memory with guards, `fixture` a heap over it in terms of offsets, `xorshift` random
+//! numbers; the others each show one side: `policy` and `random` the correct generation, `published` the defects of 2019,
 //! `defects` the planted ones, `side` what is kept beside the heap, `growing` heaps that grow, `endless`
 //! those of either kind that never return, `words` what is said of refusals and tables, `shared` one heap
 //! of several threads, `refusals`, `pages` and `global` what their names say.
@@ -22,3 +22,4 @@ mod refusals;
 mod shared;
 mod side;
 mod words;
+mod xorshift;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kmem::Kmem;
 
 use crate::fixture::Fixture;
+use crate::xorshift::Random;
 
 /// Ops a run.
 const OPS: usize = if cfg!(miri) { 30 } else { 40_000 };
@@ -84,18 +85,6 @@ impl Model {
         let moved = self.alloc(size, align)?;
         self.live.remove(&at);
         Some(moved)
-    }
-}
-
-/// Marsaglia's xorshift, 64 bits.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
     }
 }
 

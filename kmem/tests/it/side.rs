@@ -3,18 +3,7 @@
 use kmem::{FirstFit, Kmem, PAGE_SIZE, defect};
 
 use crate::fixture::Fixture;
-
-/// Marsaglia's xorshift, 64 bits.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound as u64) as usize
-    }
-}
+use crate::xorshift::Random;
 
 /// Whether so many random allocs and frees all leave headers and side memory that agree.
 fn agrees<const DEFECT: u8>(ops: usize) -> bool {

@@ -127,6 +127,58 @@ impl Subject for PublishedHeap {
 // What is free looks as at the start of a run: the harness fills again what blocks have touched, no more.
 const _: () = assert!(POISON == DIRT);
 
+/// What a heap is asked, of either kind: they have the same functions.
+macro_rules! calls {
+    () => {
+        unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+            // SAFETY: exactly the caller's promise.
+            unsafe { self.heap.alloc(layout) }
+        }
+
+        unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
+            // SAFETY: exactly the caller's promise.
+            unsafe { self.heap.alloc_zeroed(layout) }
+        }
+
+        fn alloc_native(&mut self, size: usize, zeroed: bool) -> *mut u8 {
+            match zeroed {
+                true => self.heap.kzmalloc(size),
+                false => self.heap.kmalloc(size),
+            }
+        }
+
+        unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+            // SAFETY: exactly the caller's promise.
+            unsafe { self.heap.realloc(block, layout, new_size) }
+        }
+
+        unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
+            // SAFETY: exactly the caller's promise; what is no live block is refused.
+            match unsafe { self.heap.try_kfree(block) } {
+                Ok(()) => Freed::Done,
+                Err(_) => Freed::Refused,
+            }
+        }
+
+        fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
+            Some(show(
+                self.heap.chunks(),
+                self.region,
+                self.heap.tail(),
+                visit,
+            ))
+        }
+
+        fn audit(&self) -> bool {
+            self.heap.audit()
+        }
+
+        fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+            self.heap.print_table(out)
+        }
+    };
+}
+
 /// `kmem`, or with a `DEFECT` one of its mutants or hardened variants.
 pub struct FirstFitHeap<const DEFECT: u8 = { defect::NONE }> {
     heap: FirstFit<DEFECT>,
@@ -154,52 +206,7 @@ impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
         Self { heap, region }
     }
 
-    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: exactly the caller's promise.
-        unsafe { self.heap.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: exactly the caller's promise.
-        unsafe { self.heap.alloc_zeroed(layout) }
-    }
-
-    fn alloc_native(&mut self, size: usize, zeroed: bool) -> *mut u8 {
-        match zeroed {
-            true => self.heap.kzmalloc(size),
-            false => self.heap.kmalloc(size),
-        }
-    }
-
-    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: exactly the caller's promise.
-        unsafe { self.heap.realloc(block, layout, new_size) }
-    }
-
-    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
-        // SAFETY: exactly the caller's promise; what is no live block is refused.
-        match unsafe { self.heap.try_kfree(block) } {
-            Ok(()) => Freed::Done,
-            Err(_) => Freed::Refused,
-        }
-    }
-
-    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
-        Some(show(
-            self.heap.chunks(),
-            self.region,
-            self.heap.tail(),
-            visit,
-        ))
-    }
-
-    fn audit(&self) -> bool {
-        self.heap.audit()
-    }
-
-    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        self.heap.print_table(out)
-    }
+    calls!();
 }
 
 /// `kmem`, or with a `DEFECT` one of its mutants, over a heap that grows. The page allocator's descriptors lie
@@ -237,50 +244,5 @@ impl<const DEFECT: u8> Subject for GrowingHeap<DEFECT> {
         Self { heap, region }
     }
 
-    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: exactly the caller's promise.
-        unsafe { self.heap.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: exactly the caller's promise.
-        unsafe { self.heap.alloc_zeroed(layout) }
-    }
-
-    fn alloc_native(&mut self, size: usize, zeroed: bool) -> *mut u8 {
-        match zeroed {
-            true => self.heap.kzmalloc(size),
-            false => self.heap.kmalloc(size),
-        }
-    }
-
-    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: exactly the caller's promise.
-        unsafe { self.heap.realloc(block, layout, new_size) }
-    }
-
-    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
-        // SAFETY: exactly the caller's promise; what is no live block is refused.
-        match unsafe { self.heap.try_kfree(block) } {
-            Ok(()) => Freed::Done,
-            Err(_) => Freed::Refused,
-        }
-    }
-
-    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
-        Some(show(
-            self.heap.chunks(),
-            self.region,
-            self.heap.tail(),
-            visit,
-        ))
-    }
-
-    fn audit(&self) -> bool {
-        self.heap.audit()
-    }
-
-    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        self.heap.print_table(out)
-    }
+    calls!();
 }

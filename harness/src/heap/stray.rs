@@ -1,0 +1,45 @@
+//! Stores where no block is: behind the heap, and in other owners' pages.
+
+use super::DIRT;
+use crate::geometry::PAGE_BYTES;
+use crate::pattern::Pattern;
+use crate::subject::Region;
+
+impl Region {
+    /// The first of the slack's first `watched` bytes that was written to, from the region's start.
+    #[inline]
+    pub(super) fn stray_store(self, watched: usize) -> Option<u64> {
+        let length = self.slack.min(watched);
+        if length == 0 {
+            return None;
+        }
+        // SAFETY: the slack lies behind the region's bytes, and it is no more than all of it.
+        unsafe { self.first_other(self.bytes, length, DIRT) }
+    }
+
+    /// The first byte of other owners' pages, which held `fill`, that was written to, from the region's start.
+    pub(super) fn stray_store_to_others(self, fill: u8) -> Option<u64> {
+        let mut pages = self.growth.others(self.bytes as u64);
+        // SAFETY: other owners' pages lie in the region.
+        pages.find_map(|page| unsafe { self.first_other(page as usize, PAGE_BYTES as usize, fill) })
+    }
+
+    /// The first of so many bytes from `at` on that is not `fill`, from the region's start.
+    ///
+    /// # Safety
+    ///
+    /// The bytes lie in the region or in its slack, which are readable while it is in use; that is as long as
+    /// there is a `Heap`.
+    #[inline]
+    unsafe fn first_other(self, at: usize, length: usize, fill: u8) -> Option<u64> {
+        // SAFETY: the caller vouches for the bytes.
+        let bytes = unsafe { self.start.add(at) };
+        // SAFETY: as above.
+        if unsafe { Pattern::repeating(fill).holds(bytes, 0, length as u64) } {
+            return None;
+        }
+        // SAFETY: as above.
+        let first = (0..length).find(|&byte| unsafe { *bytes.add(byte) } != fill)?;
+        Some((at + first) as u64)
+    }
+}
