@@ -55,6 +55,8 @@ impl Heap<'_> {
         if self.writes_len == WRITES_MAX {
             return Outcome::NotExpressible;
         }
+        // A header may lie behind the block: with another, the subject may write where no block is.
+        self.strayed |= range.end > from + slot.size;
         self.workspace.writes[self.writes_len] = (range.start, range.end);
         self.writes_len += 1;
         self.ground.mark(range.start as usize, range.end as usize);
@@ -79,5 +81,89 @@ impl Heap<'_> {
         self.strayed = true;
         // SAFETY: the misuse lane wants to see what the subject makes of it.
         answer(unsafe { self.called().free(address, layout) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::alloc::Layout;
+    use std::boxed::Box;
+    use std::vec;
+
+    use crate::declaration::{Declaration, Overhead, Reserved};
+    use crate::entry::Entry;
+    use crate::geometry::Growth;
+    use crate::ground::Ground;
+    use crate::heap::{DIRT, Heap, Strength, Workspace};
+    use crate::observation::{Contents, Outcome};
+    use crate::op::Handle;
+    use crate::subject::{Freed, Region, Subject};
+
+    const BLOCK_BYTES: usize = 32;
+    const FAR: usize = 2048;
+
+    /// Trusts the byte behind its only block: where that was overwritten, it stores far away.
+    struct Misled(*mut u8);
+
+    impl Subject for Misled {
+        const DECLARATION: Declaration = Declaration::new("misled").overhead(Overhead {
+            header: 8,
+            granularity: 8,
+            chunk_min: 16,
+            absorb_max: 8,
+            reserved: Reserved::Nothing,
+        });
+
+        unsafe fn new(region: Region) -> Self {
+            Self(region.start)
+        }
+
+        unsafe fn alloc(&mut self, _: Layout) -> *mut u8 {
+            self.0
+        }
+
+        unsafe fn free(&mut self, _: *mut u8, _: Layout) -> Freed {
+            // SAFETY: both bytes lie in the region.
+            unsafe {
+                if *self.0.add(BLOCK_BYTES) == 0xff {
+                    *self.0.add(FAR) = 1;
+                }
+            }
+            Freed::Done
+        }
+    }
+
+    #[test]
+    fn what_a_client_has_misled_a_subject_to_store_is_gone_in_the_next_run() {
+        let mut memory = vec![0_u64; 512];
+        let region = Region {
+            start: memory.as_mut_ptr().cast(),
+            bytes: 4096,
+            slack: 0,
+            growth: Growth::NONE,
+            side: core::ptr::null_mut(),
+        };
+        // SAFETY: the memory outlives the ground, which alone uses it.
+        let mut ground = unsafe { Ground::new(region) };
+        let mut workspace = Box::new(Workspace::new());
+        let mut run = |work: &mut dyn FnMut(Heap<'_>)| {
+            let (entry, strength) = (Entry::of::<Misled>(), Strength::Fast);
+            // SAFETY: it takes any geometry.
+            unsafe {
+                Heap::with_fresh(&entry, &mut ground, &mut workspace, strength, None, work);
+            }
+        };
+        // SAFETY: the byte lies in the region, which a run's heap alone uses while there is one.
+        let far = || unsafe { *region.start.add(FAR) };
+        run(&mut |mut heap| {
+            let mut contents = Contents::HELD;
+            let size = BLOCK_BYTES as u64;
+            heap.alloc(size, None, false, &mut contents);
+            assert_eq!(heap.write(Handle(0), size, 1), Outcome::Done);
+            heap.free(Handle(0), &mut contents);
+            assert_eq!(far(), 1);
+            heap.settle();
+        });
+        run(&mut |_| assert_eq!(far(), DIRT));
     }
 }
