@@ -87,9 +87,9 @@ pub type PoisonedKmem = FirstFit<{ defect::POISONED }>;
 
 /// The correct generation, sealed and poisoned.
 ///
-/// [`try_kfree`](FirstFit::try_kfree) refuses what would use an overwritten header
-/// ([`FreeError::SealBroken`]); an alloc or a `realloc` that meets one, or free bytes that were written to,
-/// panics. Blocks lie where [`Kmem`] has them. It is for accidents, not for attacks: a seal
+/// [`try_kfree`](FirstFit::try_kfree) and [`try_realloc`](FirstFit::try_realloc) refuse what would use an
+/// overwritten header of the block or beside it ([`FreeError::SealBroken`]); looking for room panics where it
+/// meets one, or free bytes that were written to. Blocks lie where [`Kmem`] has them. It is for accidents, not for attacks: a seal
 /// is 15 bits that anybody can compute.
 pub type HardenedKmem = FirstFit<{ defect::HARDENED }>;
 
@@ -170,22 +170,55 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
 
     /// Resizes a block: in place if it shrinks or a free successor suffices, else by moving it.
     ///
-    /// Null if nothing fits or no live block starts at `ptr`; the table and the block are then
-    /// untouched.
+    /// Null if nothing fits; the table and the block are then untouched.
+    ///
+    /// # Panics
+    ///
+    /// Where [`try_realloc`](Self::try_realloc) refuses.
     ///
     /// # Safety
     ///
-    /// As for `GlobalAlloc::realloc`: `ptr` is a live block that was last given `layout`.
+    /// As for [`try_realloc`](Self::try_realloc).
     pub unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let (Some(need), Some(block)) = (Self::chunk_words(new_size), self.locate(ptr)) else {
-            return null_mut();
+        // SAFETY: the same contract.
+        match unsafe { self.try_realloc(ptr, layout, new_size) } {
+            Ok(block) => block,
+            Err(error) => panic!("realloc: {error}"),
+        }
+    }
+
+    /// Resizes like [`realloc`](Self::realloc); any pointer value may be passed.
+    ///
+    /// # Errors
+    ///
+    /// [`FreeError`] if no live payload starts at `ptr`; the table is then unchanged. Also if none does any more
+    /// once the block has its new place: that happens only where a client has overwritten a header, so that
+    /// the old place was taken for free. What the block held is then lost.
+    ///
+    /// # Safety
+    ///
+    /// As for `GlobalAlloc::realloc`, if a block does start at `ptr`: it was last given `layout`.
+    pub unsafe fn try_realloc(
+        &mut self,
+        ptr: *mut u8,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<*mut u8, FreeError> {
+        let Some(block) = self.locate(ptr) else {
+            return Err(self.why_none(ptr));
+        };
+        let Some(need) = Self::chunk_words(new_size) else {
+            return Ok(null_mut());
         };
         if let Some(header) = self.broken_seal(block, block.at) {
-            Self::end_at(header);
+            return Err(FreeError::SealBroken {
+                address: ptr.addr(),
+                header: header.addr(),
+            });
         }
         let after = self.free_behind(block.end());
         if self.resize_in_place(block, after, need) {
-            return self.pointer(block.at).wrapping_add(HEADER_BYTES);
+            return Ok(self.pointer(block.at).wrapping_add(HEADER_BYTES));
         }
         self.relocate(block, layout, new_size)
     }

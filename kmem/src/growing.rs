@@ -113,29 +113,51 @@ impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
     /// there is no place for it, the heap grows, and it is tried again: by the pages behind the block's
     /// region, if enough are free and only a free chunk lies between, else as for a new block.
     ///
-    /// Null if the heap cannot grow enough or no live block starts at `ptr`; the table and the block are
-    /// then untouched.
+    /// Null if the heap cannot grow enough; the table and the block are then untouched.
+    ///
+    /// # Panics
+    ///
+    /// Where [`try_realloc`](Self::try_realloc) refuses.
     ///
     /// # Safety
     ///
-    /// As for `GlobalAlloc::realloc`: `ptr` is a live block that was last given `layout`.
+    /// As for [`try_realloc`](Self::try_realloc).
     pub unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if !self.heap.is_block(ptr) {
-            return core::ptr::null_mut();
+        // SAFETY: the same contract.
+        match unsafe { self.try_realloc(ptr, layout, new_size) } {
+            Ok(block) => block,
+            Err(error) => panic!("realloc: {error}"),
         }
+    }
+
+    /// Resizes like [`realloc`](Self::realloc); any pointer value may be passed.
+    ///
+    /// # Errors
+    ///
+    /// As of [`FirstFit::try_realloc`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`FirstFit::try_realloc`].
+    pub unsafe fn try_realloc(
+        &mut self,
+        ptr: *mut u8,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<*mut u8, FreeError> {
         // SAFETY: exactly the caller's promise.
-        let mut block = unsafe { self.heap.realloc(ptr, layout, new_size) };
+        let mut block = unsafe { self.heap.try_realloc(ptr, layout, new_size) }?;
         if block.is_null()
             && DEFECT != defect::REALLOC_DOES_NOT_GROW
             && (self.grow_behind(ptr, new_size) || self.grow(new_size, layout.align()))
         {
             // SAFETY: as above, and the block is as it was.
-            block = unsafe { self.heap.realloc(ptr, layout, new_size) };
+            block = unsafe { self.heap.try_realloc(ptr, layout, new_size) }?;
         }
         if !block.is_null() && block != ptr && DEFECT != defect::MOVED_FROM_REGION_KEPT {
             self.give_back_region_of(ptr);
         }
-        block
+        Ok(block)
     }
 
     /// Frees a block.

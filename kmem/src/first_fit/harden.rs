@@ -6,9 +6,9 @@
 //! ```
 //!
 //! A client that overruns its block breaks the next header's seal. What would use that header is then
-//! refused: freeing the block that it is of, or one beside it. One that writes into what it gave back breaks
-//! the poison, which is looked at when those bytes are handed out again. An alloc or a `realloc` that meets
-//! either has nobody to tell but the kernel, and panics.
+//! refused: freeing or resizing the block that it is of, or one beside it. One that writes into what it gave
+//! back breaks the poison, which is looked at when those bytes are handed out again. Who meets either while it
+//! looks for room has nobody to tell but the kernel, and panics.
 //!
 //! Not noticed are a write that stays inside live blocks, one that puts back what was there, one into what was
 //! freed and handed out again, reads of any kind, and one header in 32,768 that is overwritten at random. A
@@ -84,13 +84,9 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     #[inline]
     pub(super) fn assert_sealed(&self, at: usize) {
         if Self::SEALS && !self.is_sealed(at) {
-            Self::end_at(self.pointer(at));
+            let header = self.pointer(at);
+            panic!("kmem: the header at {header:p} was overwritten (its seal is broken)");
         }
-    }
-
-    #[cold]
-    pub(super) fn end_at(header: *mut u8) -> ! {
-        panic!("kmem: the header at {header:p} was overwritten (its seal is broken)");
     }
 }
 

@@ -199,11 +199,6 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     pub(crate) fn word_of(&self, payload: *mut u8) -> usize {
         (payload.addr().wrapping_sub(self.head.addr()) / WORD_BYTES).wrapping_sub(1)
     }
-
-    /// Whether a live block starts there.
-    pub(crate) fn is_block(&self, payload: *mut u8) -> bool {
-        self.locate(payload).is_some()
-    }
 }
 
 fn extent_of(pages: &Range<usize>) -> Extent {

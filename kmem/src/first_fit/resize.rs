@@ -8,6 +8,7 @@ use super::side::WORD_BYTES;
 use super::{FirstFit, PAYLOAD_BYTES_MIN};
 use crate::chunk::HEADER_BYTES;
 use crate::defect;
+use crate::free_error::FreeError;
 
 impl<const DEFECT: u8> FirstFit<DEFECT> {
     /// Whether the block could be made a chunk of `need` words where it is. `after` is the number
@@ -73,7 +74,13 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         }
     }
 
-    pub(super) fn relocate(&mut self, old: Extent, layout: Layout, new_size: usize) -> *mut u8 {
+    /// Moves a block to where its new size fits; null if it fits nowhere.
+    pub(super) fn relocate(
+        &mut self,
+        old: Extent,
+        layout: Layout,
+        new_size: usize,
+    ) -> Result<*mut u8, FreeError> {
         let payload = self.pointer(old.at).wrapping_add(HEADER_BYTES);
         if Self::has(defect::MOVE_FREES_FIRST) {
             // SAFETY: none; that the block is still used is the defect that is planted here.
@@ -89,7 +96,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
                 // SAFETY: none, as above.
                 unsafe { self.kfree(payload) };
             }
-            return block;
+            return Ok(block);
         }
         let held = old.words * WORD_BYTES - HEADER_BYTES;
         let contents = layout.size().min(new_size).min(held);
@@ -105,8 +112,8 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         unsafe { ptr::copy(payload, block, bytes) };
         if !Self::has(defect::MOVE_LEAKS) && !Self::has(defect::MOVE_FREES_FIRST) {
             // SAFETY: `old` was located as a live block, and its contents have moved.
-            unsafe { self.kfree(payload) };
+            unsafe { self.try_kfree(payload) }?;
         }
-        block
+        Ok(block)
     }
 }

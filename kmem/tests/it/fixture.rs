@@ -2,6 +2,7 @@
 
 use std::alloc::Layout;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kmem::{Chunk, FirstFit, FreeError, Kmem2019};
 
@@ -184,6 +185,25 @@ impl<const DEFECT: u8> Fixture<FirstFit<DEFECT>> {
         // SAFETY: the tests use no block after this; what is no block is refused.
         unsafe { self.heap.try_kfree(ptr) }
     }
+
+    /// Resizes the block at an offset, of `old` = (size, align), or says why not.
+    pub fn try_realloc(
+        &mut self,
+        at: usize,
+        old: (usize, usize),
+        size: usize,
+    ) -> Result<Option<usize>, FreeError> {
+        let ptr = self.ptr(at);
+        // SAFETY: the tests pass live blocks; what is no block is refused.
+        let block = unsafe { self.heap.try_realloc(ptr, layout(old.0, old.1), size) };
+        block.map(|block| self.offset(block))
+    }
+}
+
+/// What a call panics with.
+pub fn panic_of(call: impl FnOnce()) -> String {
+    let panic = catch_unwind(AssertUnwindSafe(call)).expect_err("a panic");
+    *panic.downcast::<String>().unwrap()
 }
 
 pub fn layout(size: usize, align: usize) -> Layout {

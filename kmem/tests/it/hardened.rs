@@ -1,12 +1,10 @@
 //! The hardened heaps: they place as the plain one does, and each notices of what a client writes where it
 //! must not what it is there for, and no more.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use kmem::defect::{HARDENED, NONE, POISONED, SEALED};
 use kmem::{FirstFit, FreeError, Kmem};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, panic_of};
 
 type Heap<const VARIANT: u8> = Fixture<FirstFit<VARIANT>>;
 
@@ -19,12 +17,6 @@ fn three<const VARIANT: u8>() -> Heap<VARIANT> {
         assert_eq!(heap.kmalloc(24), Some(at));
     }
     heap
-}
-
-/// What a call panics with.
-fn panic_of(call: impl FnOnce()) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(call)).expect_err("a panic");
-    *panic.downcast::<String>().unwrap()
 }
 
 fn places_as_the_plain_one<const VARIANT: u8>() {

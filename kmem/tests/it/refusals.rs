@@ -1,12 +1,11 @@
 //! What the correct generation refuses to free, and that it changes nothing then.
 
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null_mut, without_provenance_mut};
 
 use kmem::{FreeError, Kmem};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, panic_of};
 
 /// A heap with a free chunk, two blocks, and a free rest.
 fn heap() -> Fixture<Kmem> {
@@ -99,20 +98,33 @@ fn null_is_no_refusal() {
 }
 
 #[test]
-fn kfree_panics_with_the_error() {
+fn kfree_and_realloc_panic_with_the_error() {
     let mut heap = heap();
     let error = heap.try_kfree(48).unwrap_err();
-    let panic = catch_unwind(AssertUnwindSafe(|| heap.kfree(48))).unwrap_err();
-    assert_eq!(
-        panic.downcast_ref::<String>(),
-        Some(&format!("kfree: {error}"))
-    );
+    assert_eq!(panic_of(|| heap.kfree(48)), format!("kfree: {error}"));
+    assert_eq!(heap.try_realloc(48, (8, 8), 8), Err(error));
+    let panic = panic_of(|| _ = heap.realloc(48, (8, 8), 8));
+    assert_eq!(panic, format!("realloc: {error}"));
     assert_eq!(heap.list(), "F32 T32 T32 F96");
 }
 
+/// A free chunk that claims a live block gives its place away while the block moves.
 #[test]
-fn the_message_names_operation_and_address() {
+fn a_block_whose_place_was_taken_for_free_is_no_block_any_more() {
+    let mut heap = Fixture::<Kmem>::new(192);
+    for (size, at) in [(24, 8), (8, 40), (24, 56)] {
+        assert_eq!(heap.kmalloc(size), Some(at));
+    }
+    heap.kfree(8);
+    heap.arena.set_word(0, 48);
+    let error = heap.try_realloc(40, (8, 8), 24).unwrap_err();
+    assert!(matches!(error, FreeError::AlreadyFree { size: 16, .. }));
+    assert_eq!(heap.list(), "T32 F16 T32 F112");
+}
+
+#[test]
+fn the_message_names_the_address_and_what_is_there() {
     let error: Box<dyn Error> = Box::new(FreeError::NoBlock { address: 0x1010 });
-    let text = "free 0x1010: no block starts there (interior, or freed before)";
+    let text = "0x1010: no block starts there (interior, or freed before)";
     assert_eq!(error.to_string(), text);
 }

@@ -18,23 +18,23 @@ fn a_refused_kfree_says_why() {
                 head,
                 tail,
             },
-            "free 0x1008: outside the heap 0x2000..0x3000",
+            "0x1008: outside the heap 0x2000..0x3000",
         ),
         (
             FreeError::Misaligned { address },
-            "free 0x1008: not a multiple of 8, so no block starts there",
+            "0x1008: not a multiple of 8, so no block starts there",
         ),
         (
             FreeError::NoBlock { address },
-            "free 0x1008: no block starts there (interior, or freed before)",
+            "0x1008: no block starts there (interior, or freed before)",
         ),
         (
             FreeError::AlreadyFree { address, size },
-            "free 0x1008: already free (a chunk of 32 bytes)",
+            "0x1008: already free (a chunk of 32 bytes)",
         ),
         (
             FreeError::Broken { address, size },
-            "free 0x1008: header overwritten (claims 32 bytes)",
+            "0x1008: header overwritten (claims 32 bytes)",
         ),
     ];
     for (error, words) in cases {
