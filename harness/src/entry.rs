@@ -145,8 +145,9 @@ pub trait AnySubject {
     /// [`Subject::audit`].
     fn audit(&self) -> bool;
 
-    /// [`table::digest`]: apart from `walk`, so that a chunk does not cost a call.
-    fn digest(&self) -> Option<WalkDigest>;
+    /// [`table::digest`]: apart from `walk`, so that a chunk does not cost a call; and written to where it is
+    /// kept, since to copy what was just written takes as long as some chunks.
+    fn digest(&self, digest: &mut Option<WalkDigest>);
 
     /// [`Subject::print_table`].
     ///
@@ -189,8 +190,8 @@ impl<S: Subject> AnySubject for S {
         Subject::audit(self)
     }
 
-    fn digest(&self) -> Option<WalkDigest> {
-        table::digest(|visit| Subject::walk(self, visit), |_| {}, S::GROWS)
+    fn digest(&self, digest: &mut Option<WalkDigest>) {
+        *digest = table::digest(|visit| Subject::walk(self, visit), |_| {}, S::GROWS);
     }
 
     fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {

@@ -110,7 +110,7 @@ pub(crate) fn run<K: Sink>(heap: &mut Heap<'_>, plan: Plan<'_>, sink: &mut K) ->
         let checked = thorough || due;
         if !heap.is_lost() {
             if checked {
-                observation.walk = heap.digest();
+                heap.digest(&mut observation.walk);
                 let contents = &mut observation.contents;
                 if contents.corrupted.is_none() && (thorough || observation.walk.is_none()) {
                     contents.corrupted = heap.verify();

@@ -19,7 +19,7 @@ use crate::pattern::Pattern;
 use crate::subject::Region;
 
 /// Bytes of a granule: filling one costs about as much as looking for the next.
-const GRANULE_BYTES: usize = 512;
+pub(crate) const GRANULE_BYTES: usize = 512;
 /// Marks of the largest heap.
 const WORDS: usize = crate::geometry::Geometry::BYTES_MAX as usize / GRANULE_BYTES / 64;
 /// How far before and behind a block its subject may write: a header, what is absorbed, and the
@@ -127,7 +127,7 @@ impl Ground {
         let first = from.saturating_sub(MARGIN_BYTES) / GRANULE_BYTES;
         let end = to.saturating_add(MARGIN_BYTES).min(self.region.bytes);
         let last = (end.max(1) - 1) / GRANULE_BYTES;
-        for granule in first..=last {
+        for granule in first..last + 1 {
             self.marks[granule / 64] |= 1 << (granule % 64);
         }
         self.marked_words = self.marked_words.max(last / 64 + 1);

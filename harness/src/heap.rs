@@ -193,7 +193,7 @@ impl Heap<'_> {
         ) else {
             return Outcome::NotExpressible;
         };
-        contents.corrupted = self.damage_since(handle);
+        contents.corrupted = self.damage_since(handle, slot);
         // SAFETY: the slot is live, so the subject granted it for this layout; the new layout is
         // valid by the check above.
         let address = unsafe { self.called().realloc(slot.address, old, size as usize) };
@@ -217,7 +217,9 @@ impl Heap<'_> {
         let Some(slot) = self.live_slot(handle) else {
             return Outcome::NoBlock;
         };
-        contents.corrupted = contents.corrupted.or_else(|| self.damage_since(handle));
+        contents.corrupted = contents
+            .corrupted
+            .or_else(|| self.damage_since(handle, slot));
         self.kill(handle);
         // A live block's layout was valid when it was granted; native sizes beyond any layout
         // never fit the heap. The fallback keeps this total.
@@ -273,10 +275,10 @@ impl Heap<'_> {
         self.ground.settle(known);
     }
 
-    /// The digest of the subject's chunks.
+    /// Writes the digest of the subject's chunks.
     #[inline]
-    pub fn digest(&self) -> Option<WalkDigest> {
-        self.subject.digest()
+    pub fn digest(&self, digest: &mut Option<WalkDigest>) {
+        self.subject.digest(digest);
     }
 
     /// The subject, for a call that may write.
@@ -314,6 +316,7 @@ impl Heap<'_> {
     }
 
     /// Takes note of the subject's answer to a request.
+    #[inline]
     fn grant(&mut self, handle: Handle, address: *mut u8, size: u64) -> Outcome {
         if address.is_null() {
             return Outcome::Null;

@@ -61,6 +61,7 @@ pub type Visit<'a> = &'a mut dyn FnMut(Chunk) -> ControlFlow<()>;
 
 /// Digests a subject's walk, and shows each of its chunks to `visit`; `None` if it lists none. The chunks
 /// of one that `grows` may leave out whole pages, which are not the heap's.
+#[inline]
 pub fn digest(
     walk: impl FnOnce(Visit<'_>) -> Option<Range<u64>>,
     mut visit: impl FnMut(Chunk),

@@ -152,20 +152,17 @@ impl Screen {
         match (*op, outcome) {
             (Op::Alloc { size, align, .. }, _) => {
                 let align = align.unwrap_or(Align::DEFAULT).bytes();
-                let mut block = Block { align, ..NO_BLOCK };
-                let objects = match outcome {
-                    Outcome::Placed(at) => self.misplaced(facts, op, &mut block, size, at),
+                self.blocks.push(Block { align, ..NO_BLOCK });
+                match outcome {
+                    Outcome::Placed(at) => {
+                        self.misplaced(facts, op, self.blocks.len() - 1, size, at)
+                    }
                     Outcome::Null => self.wrong_null(facts, op, size, align, None),
                     _ => !inert,
-                };
-                self.blocks.push(block);
-                objects
+                }
             }
             (Op::Realloc { handle, size }, Outcome::Placed(at)) => {
-                let mut block = self.blocks[handle.0 as usize];
-                let objects = self.misplaced(facts, op, &mut block, size, at);
-                self.blocks[handle.0 as usize] = block;
-                objects
+                self.misplaced(facts, op, handle.0 as usize, size, at)
             }
             (Op::Realloc { handle, size }, Outcome::Null) => {
                 let block = self.blocks[handle.0 as usize];
@@ -207,20 +204,23 @@ impl Screen {
         }
     }
 
-    /// Whether a block may not lie where it was placed; takes note of it.
-    fn misplaced(&mut self, facts: Facts, op: &Op, block: &mut Block, size: u64, at: i64) -> bool {
-        let old = *block;
+    /// Whether a block may not lie where it was placed; takes note of it. The block is changed where it is:
+    /// copying it took longer than anything else here.
+    fn misplaced(&mut self, facts: Facts, op: &Op, index: usize, size: u64, at: i64) -> bool {
         let Ok(offset) = u64::try_from(at) else {
             return true;
         };
+        let block = &mut self.blocks[index];
+        let (was_live, align) = (block.live, block.align);
         if facts.policy {
-            let expected = match old.live {
-                true => self.gap_list.realloc(old.chunk, size, old.align),
-                false => self.gap_list.alloc(size, old.align),
+            let expected = match was_live {
+                true => self.gap_list.realloc(block.chunk, size, align),
+                false => self.gap_list.alloc(size, align),
             };
             match expected {
                 Some(expected) if self.gap_list.payload(expected) == offset => {
-                    block.chunk = expected
+                    // Its last field is true of both.
+                    (block.chunk.offset, block.chunk.size) = (expected.offset, expected.size);
                 }
                 _ => return true,
             }
@@ -228,19 +228,21 @@ impl Screen {
             if self.live == 0 {
                 self.grants.note(op);
             }
-            if old.live {
+            if was_live {
+                let old = *block;
                 self.forget_span(old);
             }
             let end = offset.checked_add(size);
             if size > facts.heap
                 || end.is_none_or(|end| end > facts.heap)
-                || offset & (old.align - 1) != 0
+                || offset & (align - 1) != 0
                 || !self.note_span(offset, size)
             {
                 return true;
             }
         }
-        self.live += usize::from(!old.live);
+        self.live += usize::from(!was_live);
+        let block = &mut self.blocks[index];
         (block.offset, block.size, block.live) = (offset, size, true);
         false
     }

@@ -27,8 +27,25 @@ pub struct GapList {
     chunk_min: u64,
     /// Whether `realloc` tries to stay in place.
     resizes: bool,
-    gaps: Vec<Chunk>,
+    gaps: Vec<Gap>,
     hash: ChunkHash,
+}
+
+/// A free chunk, in two words: a third that is only partly written takes as long to copy as to find.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    offset: u64,
+    size: u64,
+}
+
+impl Gap {
+    const fn chunk(self) -> Chunk {
+        Chunk {
+            offset: self.offset,
+            size: self.size,
+            taken: false,
+        }
+    }
 }
 
 impl GapList {
@@ -87,7 +104,7 @@ impl GapList {
         let chunk = self.taken(gap.offset + front, need, gap.size - front);
         let rest = gap.size - front - chunk.size;
         match (front > 0, rest > 0) {
-            (false, false) => drop(self.remove(index)),
+            (false, false) => self.remove(index),
             (false, true) => self.replace(index, chunk.offset + chunk.size, rest),
             (true, false) => self.replace(index, gap.offset, front),
             (true, true) => {
@@ -114,7 +131,7 @@ impl GapList {
                 let (at, rest) = (chunk.offset + chunk.size, room - chunk.size);
                 match (free > 0, rest > 0) {
                     (true, true) => self.replace(behind, at, rest),
-                    (true, false) => drop(self.remove(behind)),
+                    (true, false) => self.remove(behind),
                     (false, true) => self.insert(behind, at, rest),
                     (false, false) => {}
                 }
@@ -156,29 +173,20 @@ impl GapList {
     }
 
     fn insert(&mut self, index: usize, offset: u64, size: u64) {
-        let gap = Chunk {
-            offset,
-            size,
-            taken: false,
-        };
+        let gap = Gap { offset, size };
         self.gaps.insert(index, gap);
-        self.hash = self.hash.with(gap);
+        self.hash = self.hash.with(gap.chunk());
     }
 
     fn replace(&mut self, index: usize, offset: u64, size: u64) {
-        let gap = Chunk {
-            offset,
-            size,
-            taken: false,
-        };
+        let gap = Gap { offset, size };
         let old = std::mem::replace(&mut self.gaps[index], gap);
-        self.hash = self.hash.without(old).with(gap);
+        self.hash = self.hash.without(old.chunk()).with(gap.chunk());
     }
 
-    fn remove(&mut self, index: usize) -> Chunk {
+    fn remove(&mut self, index: usize) {
         let gap = self.gaps.remove(index);
-        self.hash = self.hash.without(gap);
-        gap
+        self.hash = self.hash.without(gap.chunk());
     }
 
     /// A taken chunk for `need` bytes where there is room for `room`: a rest too small to be a

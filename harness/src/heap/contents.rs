@@ -1,6 +1,7 @@
 //! The client's side of memory: blocks are filled with their pattern and verified against it.
 
 use super::{DIRT, END_BYTES, END_WORDS, Heap, Slot, Strength, WATCHED_BYTES};
+use crate::ground::GRANULE_BYTES;
 use crate::op::Handle;
 use crate::pattern::Pattern;
 
@@ -19,10 +20,7 @@ impl Heap<'_> {
                 let index = word * 64 + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
                 let slot = self.workspace.slots[index];
-                let handle = Handle(index as u32);
-                if !self.holds(slot, Pattern::of(handle), slot.size, slot.size)
-                    && let Some(damage) = self.damage(handle)
-                {
+                if let Some(damage) = self.damage(Handle(index as u32), slot) {
                     return Some(damage);
                 }
             }
@@ -32,6 +30,7 @@ impl Heap<'_> {
 
     /// Whether the first `size` bytes of a live block hold a pattern that was filled in when the
     /// block had `filled`, as far as they were.
+    #[inline]
     fn holds(&self, slot: Slot, pattern: Pattern, size: u64, filled: u64) -> bool {
         let (head, tail) = self.windows(filled);
         // SAFETY: the block is live, so all its bytes lie inside the region.
@@ -48,6 +47,13 @@ impl Heap<'_> {
     /// the nearest few behind the heap.
     #[inline]
     pub fn stray_store(&mut self, thorough: bool) -> Option<u64> {
+        match self.region.slack == 0 && self.region.growth.is_none() {
+            true => None,
+            false => self.stray_store_where_some_are_seen(thorough),
+        }
+    }
+
+    fn stray_store_where_some_are_seen(&mut self, thorough: bool) -> Option<u64> {
         let watched = if thorough { usize::MAX } else { WATCHED_BYTES };
         let mut stray = self.region.stray_store(watched);
         if thorough && !self.region.growth.is_none() && stray.is_none() {
@@ -75,11 +81,14 @@ impl Heap<'_> {
         let slot = self.workspace.slots[handle.0 as usize];
         let pattern = Pattern::of(handle);
         let (head, tail) = self.windows(slot.size);
-        self.note_store(handle, 0, head);
+        let is_far = tail - head > GRANULE_BYTES as u64;
+        self.note_store(handle, 0, if is_far { head } else { slot.size });
         if tail < slot.size {
             // SAFETY: the block is live, so all its bytes lie inside the region.
             unsafe { pattern.fill_ends::<END_WORDS>(slot.address, tail, slot.size) };
-            self.note_store(handle, tail, slot.size);
+            if is_far {
+                self.note_store(handle, tail, slot.size);
+            }
         } else {
             // SAFETY: as above.
             unsafe { pattern.fill(slot.address, 0, head) };
@@ -94,17 +103,22 @@ impl Heap<'_> {
     }
 
     /// As [`Self::damage`]; where nothing can have happened since all blocks were verified, that is known.
-    pub(super) fn damage_since(&self, handle: Handle) -> Option<(Handle, u64)> {
+    #[inline]
+    pub(super) fn damage_since(&self, handle: Handle, slot: Slot) -> Option<(Handle, u64)> {
         match self.whole {
             true => None,
-            false => self.damage(handle),
+            false => self.damage(handle, slot),
         }
     }
 
-    fn damage(&self, handle: Handle) -> Option<(Handle, u64)> {
-        let size = self.live_slot(handle)?.size;
-        self.first_wrong(handle, size, Some(size))
-            .map(|at| (handle, at))
+    /// The first byte of a live block, in this slot, that someone else has written.
+    #[inline]
+    fn damage(&self, handle: Handle, slot: Slot) -> Option<(Handle, u64)> {
+        if self.holds(slot, Pattern::of(handle), slot.size, slot.size) {
+            return None;
+        }
+        let wrong = self.first_wrong(handle, slot.size, Some(slot.size));
+        wrong.map(|at| (handle, at))
     }
 
     /// The first byte among the first `size` of a live block that is not as expected: zero, or the

@@ -135,8 +135,8 @@ impl AnySubject for Metered<'_> {
         self.subject.audit()
     }
 
-    fn digest(&self) -> Option<WalkDigest> {
-        self.subject.digest()
+    fn digest(&self, digest: &mut Option<WalkDigest>) {
+        self.subject.digest(digest);
     }
 
     fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -168,8 +168,8 @@ impl AnySubject for Idle {
         true
     }
 
-    fn digest(&self) -> Option<WalkDigest> {
-        None
+    fn digest(&self, digest: &mut Option<WalkDigest>) {
+        *digest = None;
     }
 
     fn print_table(&self, _: &mut dyn fmt::Write) -> fmt::Result {
@@ -217,8 +217,8 @@ mod tests {
             true
         }
 
-        fn digest(&self) -> Option<WalkDigest> {
-            None
+        fn digest(&self, digest: &mut Option<WalkDigest>) {
+            *digest = None;
         }
 
         fn print_table(&self, _: &mut dyn fmt::Write) -> fmt::Result {
