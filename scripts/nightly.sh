@@ -24,7 +24,7 @@ echo "the corpus has $(find "$corpus" -type f | wc -l) inputs"
 
 [ -n "$(ls -A "$work/artifacts")" ] || { echo "no find"; exit 0; }
 case $target in
-    guest) subject=kmem ;;
+    guest | kmem_growing) subject=kmem ;;
     trace_text) echo "error: text that does not print as it parses, in $work/artifacts" >&2; exit 1 ;;
     *) subject=${target//_/-} ;;
 esac

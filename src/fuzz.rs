@@ -114,6 +114,7 @@ thread_local! {
 pub struct Target {
     entry: &'static Entry,
     regressions: &'static str,
+    grows: bool,
     known: OnceLock<Known>,
 }
 
@@ -126,15 +127,27 @@ struct Known {
 }
 
 impl Target {
-    /// The target of a subject. `regressions` is the folder of the traces whose finds are known,
+    /// The target of a subject, over heaps that do not grow. `regressions` is the folder of the traces whose finds are known,
     /// unless there is a folder of that name, `regressions`, beside the program.
     #[must_use]
     pub const fn new(entry: &'static Entry, regressions: &'static str) -> Self {
         Self {
             entry,
             regressions,
+            grows: false,
             known: OnceLock::new(),
         }
+    }
+
+    /// The same over heaps that grow, and no others.
+    #[must_use]
+    pub const fn growing(mut self) -> Self {
+        assert!(
+            self.entry.declaration.grows,
+            "an entry with a subject that grows"
+        );
+        self.grows = true;
+        self
     }
 
     /// Runs an input on the subject and judges it.
@@ -156,17 +169,19 @@ impl Target {
     }
 
     fn limits(&self) -> Limits {
-        let declaration = &self.entry.declaration;
-        let mut limits = Limits::of(declaration, OPS_MAX);
-        let growing = Limits::growing(declaration, OPS_MAX).geometries;
-        limits.geometries.extend(growing);
-        limits
+        let limits = match self.grows {
+            true => Limits::growing,
+            false => Limits::of,
+        };
+        limits(&self.entry.declaration, OPS_MAX)
     }
 
     fn check_by(&self, input: Input, judge: Judging) {
         let entry = self.entry;
         let trace = judged_part(entry, input.0);
-        if !entry.declaration.accepts(trace.geometry) || self.crashes_as_known(&trace) {
+        let heap = trace.geometry;
+        let is_ours = entry.declaration.accepts(heap) && self.grows != heap.growth().is_none();
+        if !is_ours || self.crashes_as_known(&trace) {
             return;
         }
         watch_this_process();
@@ -353,25 +368,26 @@ fn tell_key(subject: &str, rule: Rule) {
 /// Makes a libFuzzer target of a subject: what is judged, mutated and crossed over.
 ///
 /// The finds of the regressions in `../regressions`, seen from the target's package, are known
-/// already; another folder may be named. In the place of the type, `entry` and an `Entry` name a subject
-/// with a second adapter, for heaps that grow. The package depends on `libfuzzer-sys`.
+/// already; another folder may be named. In the place of the type, `growing` and an `Entry` with a second
+/// adapter make a target over heaps that grow. The package depends on `libfuzzer-sys`.
 #[macro_export]
 macro_rules! fuzz_subject {
-    (entry $entry:expr, $regressions:literal) => {
-        static TARGET: $crate::fuzz::Target = {
-            static ENTRY: $crate::harness::entry::Entry = $entry;
-            $crate::fuzz::Target::new(
-                &ENTRY,
-                concat!(env!("CARGO_MANIFEST_DIR"), "/", $regressions),
-            )
-        };
-        $crate::fuzz_target!(TARGET, check);
+    (growing $entry:expr, $regressions:literal) => {
+        $crate::fuzz_subject!(@ $entry, $regressions, growing);
     };
     ($subject:ty) => {
         $crate::fuzz_subject!($subject, "../regressions");
     };
     ($subject:ty, $regressions:literal) => {
-        $crate::fuzz_subject!(entry $crate::harness::entry::Entry::of::<$subject>(), $regressions);
+        $crate::fuzz_subject!(@ $crate::harness::entry::Entry::of::<$subject>(), $regressions);
+    };
+    (@ $entry:expr, $regressions:literal $(, $over:ident)?) => {
+        static TARGET: $crate::fuzz::Target = {
+            static ENTRY: $crate::harness::entry::Entry = $entry;
+            const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/", $regressions);
+            $crate::fuzz::Target::new(&ENTRY, REGRESSIONS)$(.$over())?
+        };
+        $crate::fuzz_target!(TARGET, check);
     };
 }
 

@@ -58,7 +58,11 @@ fn seeds_are_the_regressions_in_the_newest_form() {
     for target in targets() {
         let mut expected = BTreeMap::new();
         for regression in regressions() {
-            let of_target = |subject: &str| subject.replace('-', "_") == target;
+            let grows = !regression.trace.geometry.growth().is_none();
+            let of_target = |subject: &str| {
+                let growing = if grows { "_growing" } else { "" };
+                format!("{}{growing}", subject.replace('-', "_")) == target
+            };
             let mut expectations = regression.expectations.iter();
             if target == "trace_text" {
                 let path = folder.join(&regression.name).with_extension("trace");

@@ -1,5 +1,4 @@
-//! Fuzzes `kmem` against its reference model, over heaps that do not grow: of those, twice as many ops are
-//! judged in a second. The target `guest` has both kinds.
+//! Fuzzes `kmem` against its reference model, over heaps that do not grow: `kmem_growing` has those that do.
 #![no_main]
 
 #[cfg(feature = "libafl")]

@@ -31,7 +31,7 @@ datatest_stable::harness! {
     { test = guest, root = &REGRESSIONS, pattern = r"\.trace$" },
     { test = guest_in_supervisor_mode, root = &REGRESSIONS, pattern = r"\.trace$" },
     // The other targets' inputs are these again, or no traces.
-    { test = corpus, root = &CORPORA, pattern = "^(kmem|kmem_2019|page)/" },
+    { test = corpus, root = &CORPORA, pattern = "^(kmem|kmem_2019|kmem_growing|page)/" },
 }
 
 fn host(path: &Path, text: String) -> Result<()> {

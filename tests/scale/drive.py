@@ -17,7 +17,7 @@ from pathlib import Path
 from clusterfuzz import environment, fuzz, stacktraces
 from clusterfuzz._internal.system import environment as bot
 
-TARGETS = ["kmem", "kmem_2019", "page", "trace_text"]
+TARGETS = ["kmem", "kmem_2019", "kmem_growing", "page", "trace_text"]
 # What it tells kmem-2019's finds by, before the rule: it writes NUMBER for one.
 KEY = "FuzzerHash=kmem-NUMBER"
 # Of kmem-2019: what a fuzzer meets within a second or two, from nothing.
