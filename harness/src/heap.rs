@@ -44,8 +44,8 @@ pub const DIRT: u8 = 0xa5;
 const END_WORDS: usize = 2;
 const END_BYTES: u64 = 8 * END_WORDS as u64;
 
-/// In fast strength, how much behind the heap is watched before the end, in bytes.
-const WATCHED_BYTES: usize = 64;
+/// In fast strength, how much behind the heap is watched before the end.
+const WATCHED_WORDS: usize = 8;
 
 /// The most client writes of one trace that verification can tell from corruption.
 const WRITES_MAX: usize = 64;

@@ -62,13 +62,29 @@ pub fn decode_op(record: &[u8; OP_BYTES]) -> Op {
     let align = align
         .checked_sub(1)
         .and_then(|e| Align::from_exponent(e % (Align::EXPONENT_MAX + 1)));
-    match kind % KINDS {
-        zeroed @ (0 | 1) => Op::Alloc {
+    // One after the other, for the guest's sake (see `tag`).
+    let kind = kind % KINDS;
+    if kind <= 1 {
+        let zeroed = kind == 1;
+        return Op::Alloc {
             size,
             align,
-            zeroed: zeroed == 1,
-        },
-        2 => Op::Realloc { handle, size },
+            zeroed,
+        };
+    }
+    if kind == 3 {
+        return Op::Free { handle };
+    }
+    if kind == 2 {
+        return Op::Realloc { handle, size };
+    }
+    decode_seldom(kind, handle, size, u16::from_le_bytes([l0, l1]))
+}
+
+/// [`decode_op`] for the kinds of which there are few.
+#[inline(never)]
+fn decode_seldom(kind: u8, handle: Handle, size: u64, length: u16) -> Op {
+    match kind {
         4 => Op::FreeAll,
         5 => Op::Table,
         6 => Op::Capacity,
@@ -81,7 +97,7 @@ pub fn decode_op(record: &[u8; OP_BYTES]) -> Op {
         10 => Op::Write {
             handle,
             offset: size,
-            length: u16::from_le_bytes([l0, l1]),
+            length,
         },
         _ => Op::Free { handle },
     }
@@ -90,21 +106,17 @@ pub fn decode_op(record: &[u8; OP_BYTES]) -> Op {
 /// Words of an observation's record.
 pub const OBSERVATION_WORDS: usize = 12;
 
-const PLACED: u64 = 1;
-const DONE: u64 = 3;
-
-/// An outcome's first two words. Apart, so that the guest gets to the usual ones without a jump table,
-/// which costs QEMU more than some branches.
-#[inline(never)]
-fn encode_outcome(outcome: Outcome) -> (u64, u64) {
+/// An outcome's first word. Numbers alone, so that the guest needs no jump table, which costs QEMU more than
+/// some branches.
+const fn tag(outcome: &Outcome) -> u64 {
     match outcome {
-        Outcome::Placed(offset) => (PLACED, offset as u64),
-        Outcome::Null => (2, 0),
-        Outcome::Done => (DONE, 0),
-        Outcome::Refused => (4, 0),
-        Outcome::Capacity(bytes) => (5, bytes),
-        Outcome::NotExpressible => (6, 0),
-        Outcome::NoBlock => (7, 0),
+        Outcome::Placed(_) => 1,
+        Outcome::Null => 2,
+        Outcome::Done => 3,
+        Outcome::Refused => 4,
+        Outcome::Capacity(_) => 5,
+        Outcome::NotExpressible => 6,
+        Outcome::NoBlock => 7,
     }
 }
 
@@ -118,10 +130,10 @@ pub fn encode_observation(observation: &Observation) -> [u64; OBSERVATION_WORDS]
         walk,
         table_line_wrong,
     } = *observation;
-    let (tag, value) = match outcome {
-        Outcome::Placed(offset) => (PLACED, offset as u64),
-        Outcome::Done => (DONE, 0),
-        seldom => encode_outcome(seldom),
+    let value = match outcome {
+        Outcome::Placed(offset) => offset as u64,
+        Outcome::Capacity(bytes) => bytes,
+        _ => 0,
     };
     let (handle, byte) = contents
         .corrupted
@@ -129,7 +141,7 @@ pub fn encode_observation(observation: &Observation) -> [u64; OBSERVATION_WORDS]
     let some = |number: Option<u64>| number.map_or(0, |number| number + 1);
     let walked = walk.map_or(0, |walk| u64::from(walk.chunks) + 1);
     [
-        tag,
+        tag(&outcome),
         value,
         handle,
         byte,
@@ -163,9 +175,9 @@ pub fn decode_observation(words: &[u64; OBSERVATION_WORDS]) -> Option<Observatio
         line,
     ] = *words;
     let outcome = match tag {
-        PLACED => Outcome::Placed(value as i64),
+        1 => Outcome::Placed(value as i64),
         2 => Outcome::Null,
-        DONE => Outcome::Done,
+        3 => Outcome::Done,
         4 => Outcome::Refused,
         5 => Outcome::Capacity(value),
         6 => Outcome::NotExpressible,

@@ -1,6 +1,6 @@
 //! The client's side of memory: blocks are filled with their pattern and verified against it.
 
-use super::{DIRT, END_BYTES, END_WORDS, Heap, Slot, Strength, WATCHED_BYTES};
+use super::{DIRT, END_BYTES, END_WORDS, Heap, Slot, Strength, WATCHED_WORDS};
 use crate::ground::GRANULE_BYTES;
 use crate::op::Handle;
 use crate::pattern::Pattern;
@@ -47,14 +47,23 @@ impl Heap<'_> {
     /// the nearest few behind the heap.
     #[inline]
     pub fn stray_store(&mut self, thorough: bool) -> Option<u64> {
-        match self.region.slack == 0 && self.region.growth.is_none() {
+        let region = self.region;
+        let is_whole = match thorough {
+            true => region.slack == 0 && region.growth.is_none(),
+            false => region.is_untouched_behind::<WATCHED_WORDS>(),
+        };
+        match is_whole {
             true => None,
-            false => self.stray_store_where_some_are_seen(thorough),
+            false => self.find_stray_store(thorough),
         }
     }
 
-    fn stray_store_where_some_are_seen(&mut self, thorough: bool) -> Option<u64> {
-        let watched = if thorough { usize::MAX } else { WATCHED_BYTES };
+    fn find_stray_store(&mut self, thorough: bool) -> Option<u64> {
+        let watched = if thorough {
+            usize::MAX
+        } else {
+            8 * WATCHED_WORDS
+        };
         let mut stray = self.region.stray_store(watched);
         if thorough && !self.region.growth.is_none() && stray.is_none() {
             let fill = if self.declaration.region.zeroed {

@@ -6,8 +6,22 @@ use crate::pattern::Pattern;
 use crate::subject::Region;
 
 impl Region {
-    /// The first of the slack's first `watched` bytes that was written to, from the region's start.
+    /// Whether nothing was stored to the slack's first `8 * N` bytes, as far as can be seen at a glance: it has
+    /// none, or so many. This is asked at each op, and a call would take the guest longer than the answer.
     #[inline]
+    pub(super) fn is_untouched_behind<const N: usize>(self) -> bool {
+        if self.slack < 8 * N {
+            return self.slack == 0;
+        }
+        let words = self.start.wrapping_add(self.bytes).cast::<u64>();
+        // SAFETY: the slack has so many words and is readable; it lies behind a heap of whole words, which
+        // starts at one.
+        let word = |index| unsafe { words.add(index).read() };
+        let differences = |all, index| all | word(index) ^ u64::from_ne_bytes([DIRT; 8]);
+        (0..N).fold(0, differences) == 0
+    }
+
+    /// The first of the slack's first `watched` bytes that was written to, from the region's start.
     pub(super) fn stray_store(self, watched: usize) -> Option<u64> {
         let length = self.slack.min(watched);
         if length == 0 {
@@ -30,7 +44,6 @@ impl Region {
     ///
     /// The bytes lie in the region or in its slack, which are readable while it is in use; that is as long as
     /// there is a `Heap`.
-    #[inline]
     unsafe fn first_other(self, at: usize, length: usize, fill: u8) -> Option<u64> {
         // SAFETY: the caller vouches for the bytes.
         let bytes = unsafe { self.start.add(at) };
