@@ -181,19 +181,20 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     /// As for [`try_realloc`](Self::try_realloc).
     pub unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the same contract.
-        match unsafe { self.try_realloc(ptr, layout, new_size) } {
-            Ok(block) => block,
-            Err(error) => panic!("realloc: {error}"),
-        }
+        let block = unsafe { self.try_realloc(ptr, layout, new_size) };
+        block.unwrap_or_else(|error| error.panic("realloc"))
     }
 
-    /// Resizes like [`realloc`](Self::realloc); any pointer value may be passed.
+    /// Resizes like [`realloc`](Self::realloc). Any pointer value may be passed: it is looked up, not
+    /// followed.
     ///
     /// # Errors
     ///
-    /// [`FreeError`] if no live payload starts at `ptr`; the table is then unchanged. Also if none does any more
-    /// once the block has its new place: that happens only where a client has overwritten a header, so that
-    /// the old place was taken for free. What the block held is then lost.
+    /// [`FreeError`] if no live payload starts at `ptr` (null is none), or if a seal beside it is broken; the
+    /// table is then unchanged.
+    ///
+    /// Also if none does any more once the block has its new place: a client has overwritten the header of a
+    /// free chunk, which then gave the old place away. The new place stays taken, and belongs to nobody.
     ///
     /// # Safety
     ///
@@ -210,7 +211,11 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         let Some(need) = Self::chunk_words(new_size) else {
             return Ok(null_mut());
         };
-        if let Some(header) = self.broken_seal(block, block.at) {
+        let first = match Self::SEALS {
+            true => self.hole_before(block.at),
+            false => block.at,
+        };
+        if let Some(header) = self.broken_seal(block, first) {
             return Err(FreeError::SealBroken {
                 address: ptr.addr(),
                 header: header.addr(),
@@ -248,9 +253,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     /// As for [`try_kfree`](Self::try_kfree).
     pub unsafe fn kfree(&mut self, ptr: *mut u8) {
         // SAFETY: the same contract.
-        if let Err(error) = unsafe { self.try_kfree(ptr) } {
-            panic!("kfree: {error}");
-        }
+        unsafe { self.try_kfree(ptr) }.unwrap_or_else(|error| error.panic("kfree"));
     }
 
     /// Frees a block and merges it with free neighbours; null does nothing.

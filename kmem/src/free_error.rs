@@ -3,7 +3,8 @@
 use core::error::Error;
 use core::fmt;
 
-/// A pointer at which no live payload starts, and what is there instead. Addresses are in bytes.
+/// What is wrong with a pointer: no live payload starts there, or a header that lies there or beside it was
+/// overwritten. Addresses are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FreeError {
     /// The pointer is outside the heap, which is `[head, tail)`.
@@ -84,6 +85,15 @@ impl fmt::Display for FreeError {
                 )
             }
         }
+    }
+}
+
+impl FreeError {
+    /// What a call ends in that has no other way to refuse.
+    #[cold]
+    #[track_caller]
+    pub(crate) fn panic(self, call: &str) -> ! {
+        panic!("{call}: {self}")
     }
 }
 

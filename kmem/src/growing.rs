@@ -124,17 +124,17 @@ impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
     /// As for [`try_realloc`](Self::try_realloc).
     pub unsafe fn realloc(&mut self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the same contract.
-        match unsafe { self.try_realloc(ptr, layout, new_size) } {
-            Ok(block) => block,
-            Err(error) => panic!("realloc: {error}"),
-        }
+        let block = unsafe { self.try_realloc(ptr, layout, new_size) };
+        block.unwrap_or_else(|error| error.panic("realloc"))
     }
 
-    /// Resizes like [`realloc`](Self::realloc); any pointer value may be passed.
+    /// Resizes like [`realloc`](Self::realloc). Any pointer value may be passed: it is looked up, not
+    /// followed.
     ///
     /// # Errors
     ///
-    /// As of [`FirstFit::try_realloc`].
+    /// As of [`FirstFit::try_realloc`]. Pages that were taken for a block whose old place was given away
+    /// stay the heap's.
     ///
     /// # Safety
     ///
@@ -185,9 +185,7 @@ impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
     /// As for [`try_kfree`](Self::try_kfree).
     pub unsafe fn kfree(&mut self, ptr: *mut u8) {
         // SAFETY: the same contract.
-        if let Err(error) = unsafe { self.try_kfree(ptr) } {
-            panic!("kfree: {error}");
-        }
+        unsafe { self.try_kfree(ptr) }.unwrap_or_else(|error| error.panic("kfree"));
     }
 
     /// Frees a block, merges it with free neighbours, and gives its region back if that is empty now;

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Nothing is zeroed or copied while the lock is held, so that it is held for a time that does not
-//! depend on any block's size. A refused `free` panics after the lock was given back: the panic's
+//! depend on any block's size. What is refused panics after the lock was given back: the panic's
 //! handler may allocate.
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -34,7 +34,11 @@ pub unsafe trait Heap {
 
     /// Makes the block at `ptr` hold `new_size` bytes where it is, if it can be done; whatever pointer
     /// it is.
-    fn resize(&mut self, ptr: *mut u8, new_size: usize) -> bool;
+    ///
+    /// # Errors
+    ///
+    /// If no block starts at `ptr`; nothing has changed then.
+    fn resize(&mut self, ptr: *mut u8, new_size: usize) -> Result<bool, FreeError>;
 
     /// Frees a block; null does nothing.
     ///
@@ -124,9 +128,7 @@ impl<T: Heap, H: Hart, L: RawMutex> SharedHeap<T, H, L> {
     /// As for [`try_kfree`](Self::try_kfree).
     pub unsafe fn kfree(&self, ptr: *mut u8) {
         // SAFETY: the same contract.
-        if let Err(error) = unsafe { self.try_kfree(ptr) } {
-            panic!("kfree: {error}");
-        }
+        unsafe { self.try_kfree(ptr) }.unwrap_or_else(|error| error.panic("kfree"));
     }
 
     /// Frees a block; null does nothing, and nothing is freed before `init`.
@@ -177,16 +179,19 @@ unsafe impl<T: Heap, H: Hart, L: RawMutex> GlobalAlloc for SharedHeap<T, H, L> {
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let block = self.with(|heap| match heap.resize(ptr, new_size) {
-            true => ptr,
-            false => heap.place(new_size, layout.align()),
+        let block = self.with(|heap| {
+            Ok(match heap.resize(ptr, new_size)? {
+                true => ptr,
+                false => heap.place(new_size, layout.align()),
+            })
         });
-        let block = block.unwrap_or(null_mut());
+        let block = block.unwrap_or(Ok(null_mut()));
+        let block = block.unwrap_or_else(|error: FreeError| error.panic("realloc"));
         if !block.is_null() && block != ptr {
-            // SAFETY: both blocks are live, hence apart, and hold the smaller size; nobody else uses
-            // either.
+            // SAFETY: both blocks hold the smaller size, and nobody else uses either. (They overlap where a
+            // client has overwritten a header.)
             unsafe {
-                block.copy_from_nonoverlapping(ptr, layout.size().min(new_size));
+                block.copy_from(ptr, layout.size().min(new_size));
                 self.kfree(ptr);
             }
         }

@@ -99,10 +99,10 @@ unsafe impl Heap for Tracked {
         block
     }
 
-    fn resize(&mut self, ptr: *mut u8, new_size: usize) -> bool {
-        let done = self.step(|heap| Heap::resize(heap, ptr, new_size));
+    fn resize(&mut self, ptr: *mut u8, new_size: usize) -> Result<bool, FreeError> {
+        let done = self.step(|heap| Heap::resize(heap, ptr, new_size))?;
         self.in_place += u32::from(done);
-        done
+        Ok(done)
     }
 
     unsafe fn free(&mut self, ptr: *mut u8) -> Result<(), FreeError> {

@@ -14,12 +14,11 @@ unsafe impl Heap for Kmem {
         Self::place(self, size, align.max(PAYLOAD_BYTES_MIN))
     }
 
-    fn resize(&mut self, ptr: *mut u8, new_size: usize) -> bool {
-        let (Some(need), Some(block)) = (Self::chunk_words(new_size), self.locate(ptr)) else {
-            return false;
-        };
+    fn resize(&mut self, ptr: *mut u8, new_size: usize) -> Result<bool, FreeError> {
+        let block = self.locate(ptr).ok_or_else(|| self.why_none(ptr))?;
         let after = self.free_behind(block.end());
-        self.resize_in_place(block, after, need)
+        let need = Self::chunk_words(new_size);
+        Ok(need.is_some_and(|need| self.resize_in_place(block, after, need)))
     }
 
     unsafe fn free(&mut self, ptr: *mut u8) -> Result<(), FreeError> {

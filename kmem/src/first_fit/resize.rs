@@ -107,8 +107,8 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
             defect::MOVE_COPIES_NEW_SIZE => new_size,
             _ => contents,
         };
-        // SAFETY: `bytes` is at most either's payload. (Not `copy_nonoverlapping`, since with some
-        // planted defects the two overlap.)
+        // SAFETY: `bytes` is at most either's payload. (Not `copy_nonoverlapping`: where a client has
+        // overwritten a header, and with some planted defects, the two overlap.)
         unsafe { ptr::copy(payload, block, bytes) };
         if !Self::has(defect::MOVE_LEAKS) && !Self::has(defect::MOVE_FREES_FIRST) {
             // SAFETY: `old` was located as a live block, and its contents have moved.

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use kmem::{FreeError, Growing, PAGE_SIZE, PageSource, Pages, defect};
 
 use crate::arena::Arena;
+use crate::fixture::panic_of;
 
 /// A heap over an arena of which it reaches all pages; the descriptors lie beside it.
 struct Fixture<const DEFECT: u8 = { defect::GROWING }> {
@@ -293,6 +294,23 @@ fn what_kfree_does_not_know_it_refuses_aloud() {
     let told = freed.unwrap_err();
     let told = told.downcast_ref::<String>().unwrap();
     assert!(told.starts_with("kfree: 0x"), "{told}");
+}
+
+#[test]
+fn a_realloc_of_no_block_is_refused_and_takes_no_page() {
+    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 4);
+    let block = heap.kmalloc(24).unwrap();
+    for at in [block + 8, 3 * PAGE_SIZE] {
+        let pointer = heap.pointer(at);
+        // SAFETY: what is no block is refused.
+        let resized = unsafe { heap.heap.try_realloc(pointer, layout(8, 8), 2 * PAGE_SIZE) };
+        let error = resized.unwrap_err();
+        // SAFETY: as above.
+        let realloc = || _ = unsafe { heap.heap.realloc(pointer, layout(8, 8), 2 * PAGE_SIZE) };
+        assert_eq!(panic_of(realloc), format!("realloc: {error}"));
+        assert_eq!(heap.list(), "T32@0 F4064@32");
+        assert_eq!(heap.heap.get_num_allocations(), 1);
+    }
 }
 
 #[test]

@@ -87,6 +87,10 @@ fn trusts_no_free_chunk_without_seal<const VARIANT: u8>() {
             let error = heap.try_kfree(block).unwrap_err();
             assert!(matches!(error, FreeError::SealBroken { .. }), "{error}");
             assert!(error.to_string().contains("its seal is broken"), "{error}");
+            // Nor is it moved, to where the header would not be looked at.
+            let before = heap.list();
+            assert_eq!(heap.try_realloc(block, (24, 8), 100), Err(error));
+            assert_eq!(heap.list(), before);
         }
         let broken = format!(
             "the header at {:p} was overwritten (its seal is broken)",

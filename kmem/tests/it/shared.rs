@@ -113,8 +113,14 @@ fn a_block_that_cannot_be_resized_stays_as_it_is() {
         }
     }
     assert_eq!(heap.with(|heap| heap.chunks().count()), Some(2));
-    let of_nobody = heap.with(|heap| Heap::resize(heap, null_mut(), 8));
-    assert_eq!(of_nobody, Some(false));
+    for nobodys in [null_mut(), block.wrapping_add(8)] {
+        let of_nobody = heap.with(|heap| Heap::resize(heap, nobodys, 8).is_err());
+        assert_eq!(of_nobody, Some(true));
+        // SAFETY: what is no block is refused.
+        let realloc = || _ = unsafe { heap.realloc(nobodys, layout(8, 8), PAGE_SIZE) };
+        assert!(catch_unwind(AssertUnwindSafe(realloc)).is_err());
+    }
+    assert_eq!(heap.with(|heap| heap.chunks().count()), Some(2));
 }
 
 #[test]

@@ -53,13 +53,13 @@ unsafe impl Heap for Recorded {
         })
     }
 
-    fn resize(&mut self, ptr: *mut u8, new_size: usize) -> bool {
+    fn resize(&mut self, ptr: *mut u8, new_size: usize) -> Result<bool, FreeError> {
         self.record(|heap| {
             let done = Heap::resize(heap, ptr, new_size);
             let event = Event::Resize {
                 at: Self::offset(heap, ptr),
                 size: new_size as u64,
-                done,
+                done: done == Ok(true),
             };
             (done, event)
         })
