@@ -127,8 +127,9 @@ struct Known {
 }
 
 impl Target {
-    /// The target of a subject, over heaps that do not grow. `regressions` is the folder of the traces whose finds are known,
-    /// unless there is a folder of that name, `regressions`, beside the program.
+    /// The target of a subject over heaps that do not grow; inputs over others are passed over.
+    /// `regressions` is the folder of the traces whose finds are known, unless there is a folder of that
+    /// name, `regressions`, beside the program.
     #[must_use]
     pub const fn new(entry: &'static Entry, regressions: &'static str) -> Self {
         Self {
@@ -139,7 +140,10 @@ impl Target {
         }
     }
 
-    /// The same over heaps that grow, and no others.
+    /// The same over heaps that grow; inputs over others are passed over.
+    ///
+    /// # Panics
+    /// If the entry has no subject for such heaps ([`Entry::growing`]).
     #[must_use]
     pub const fn growing(mut self) -> Self {
         assert!(
@@ -372,14 +376,17 @@ fn tell_key(subject: &str, rule: Rule) {
 /// adapter make a target over heaps that grow. The package depends on `libfuzzer-sys`.
 #[macro_export]
 macro_rules! fuzz_subject {
-    (growing $entry:expr, $regressions:literal) => {
-        $crate::fuzz_subject!(@ $entry, $regressions, growing);
-    };
     ($subject:ty) => {
         $crate::fuzz_subject!($subject, "../regressions");
     };
     ($subject:ty, $regressions:literal) => {
         $crate::fuzz_subject!(@ $crate::harness::entry::Entry::of::<$subject>(), $regressions);
+    };
+    (growing $entry:expr) => {
+        $crate::fuzz_subject!(growing $entry, "../regressions");
+    };
+    (growing $entry:expr, $regressions:literal) => {
+        $crate::fuzz_subject!(@ $entry, $regressions, growing);
     };
     (@ $entry:expr, $regressions:literal $(, $over:ident)?) => {
         static TARGET: $crate::fuzz::Target = {

@@ -13,7 +13,10 @@ fn target(subject: &str) -> Target {
 
 /// Mutants of mutants, as an engine without feedback would make them.
 fn fuzz(subject: &str, runs: u32) {
-    let target = target(subject);
+    fuzz_target(&target(subject), runs);
+}
+
+fn fuzz_target(target: &Target, runs: u32) {
     let mut data = vec![0; 2048];
     let mut size = 0;
     for seed in 0..runs {
@@ -28,6 +31,25 @@ fn fuzz(subject: &str, runs: u32) {
 #[test]
 fn kmem() {
     fuzz("kmem", 20_000);
+}
+
+#[test]
+fn kmem_growing() {
+    fuzz_target(&target("kmem").growing(), 10_000);
+}
+
+/// A defect of growth is met over heaps that grow, which the other target passes over.
+#[test]
+fn each_target_passes_over_the_heaps_of_the_other() {
+    let mutant = || target("growth-not-merged");
+    fuzz_target(&mutant(), 2_000);
+    catch_unwind(|| fuzz_target(&mutant().growing(), 2_000)).unwrap_err();
+    for regression in regressions()
+        .iter()
+        .filter(|one| one.name.starts_with("grow-"))
+    {
+        mutant().check(Input::of(&harness::bytes::encode(&regression.trace)));
+    }
 }
 
 #[test]

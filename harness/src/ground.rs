@@ -9,9 +9,10 @@
 //! 0                       clean              from here on nothing was filled yet
 //! ```
 //!
-//! That is sound for a subject whose overhead is declared, as long as its run ends well. After any
-//! other run, and once in `RUNS_MAX` in any case, the whole heap is filled: a stray store that
-//! nothing noticed does not live long. Whatever is found is run again on a fresh heap besides.
+//! That is sound for a subject whose overhead is declared, as long as its run ends well and its client has
+//! not led it astray, by a write beyond a block or a misused free that was not refused. After any other
+//! run, and once in `RUNS_MAX` in any case, the whole heap is filled: a stray store that nothing noticed
+//! does not live long. Whatever is found is run again on a fresh heap besides.
 
 use crate::geometry::Growth;
 use crate::heap::DIRT;
@@ -127,6 +128,7 @@ impl Ground {
         let first = from.saturating_sub(MARGIN_BYTES) / GRANULE_BYTES;
         let end = to.saturating_add(MARGIN_BYTES).min(self.region.bytes);
         let last = (end.max(1) - 1) / GRANULE_BYTES;
+        // Mostly one or two; a range that includes its end takes longer.
         for granule in first..last + 1 {
             self.marks[granule / 64] |= 1 << (granule % 64);
         }

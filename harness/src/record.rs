@@ -251,9 +251,19 @@ mod tests {
     #[test]
     fn every_record_decodes() {
         for first in 0..=u8::MAX {
-            let op = decode_op(&[first; OP_BYTES]);
+            let record = [first; OP_BYTES];
+            let op = decode_op(&record);
             assert_eq!(decode_op(&encode_op(&op)), op);
+            // What is left over is a `free`, and beyond that all comes again.
+            let like = |kind| {
+                let mut record = record;
+                record[0] = kind;
+                decode_op(&record)
+            };
+            assert_eq!(like(first % KINDS), op);
+            assert_eq!(like(11), like(3));
         }
+        assert!(matches!(decode_op(&[3; OP_BYTES]), Op::Free { .. }));
     }
 
     #[test]
@@ -276,7 +286,16 @@ mod tests {
             walk: Some(walk),
             table_line_wrong: Some(0),
         };
-        for observation in [full, Observation::of(Outcome::Capacity(0))] {
+        let outcomes = [
+            Outcome::Placed(-8),
+            Outcome::Null,
+            Outcome::Done,
+            Outcome::Refused,
+            Outcome::Capacity(7),
+            Outcome::NotExpressible,
+            Outcome::NoBlock,
+        ];
+        for observation in outcomes.map(Observation::of).into_iter().chain([full]) {
             assert_eq!(
                 decode_observation(&encode_observation(&observation)),
                 Some(observation)

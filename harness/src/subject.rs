@@ -33,7 +33,7 @@ pub struct Region {
 pub enum Freed {
     /// It took the pointer.
     Done,
-    /// It said that the pointer is not one of its live blocks.
+    /// It said that the pointer is not one of its live blocks, and wrote nothing.
     Refused,
 }
 

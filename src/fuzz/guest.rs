@@ -79,7 +79,7 @@ fn judge(heaps: &mut InProcess, entry: &'static Entry, trace: &Trace) -> Option<
         let judged = booted(guest).and_then(|guest| {
             let suspicious = differs(heaps, guest, entry, trace)?;
             if suspicious {
-                explain(heaps, guest, entry, trace)
+                explain(entry, trace)
             } else {
                 Ok(None)
             }
@@ -114,14 +114,11 @@ fn differs(heaps: &mut InProcess, guest: &mut Guest, entry: &Entry, trace: &Trac
                 .is_some())
 }
 
-/// Runs strictly, one side after the other: the host's finding, else the guest's, else how the two
-/// differ.
-fn explain(
-    heaps: &mut InProcess,
-    guest: &mut Guest,
-    entry: &Entry,
-    trace: &Trace,
-) -> Result<Option<Finding>> {
+/// Runs strictly, one side after the other, on heaps that nothing has run on before: the host's finding,
+/// else the guest's, else how the two differ.
+fn explain(entry: &Entry, trace: &Trace) -> Result<Option<Finding>> {
+    let (mut heaps, mut guest) = (InProcess::default(), Guest::start(&find_coverage_image()?)?);
+    prepare(&mut heaps, trace);
     let on_host = heaps.run_and_tell(entry, trace, RunOptions::STRICT, &PROGRESS)?;
     let verdict = heaps.judge(entry, trace, &on_host, Rules::ALL)?;
     if let Some(finding) = verdict.finding() {

@@ -48,11 +48,11 @@ impl Heap<'_> {
     #[inline]
     pub fn stray_store(&mut self, thorough: bool) -> Option<u64> {
         let region = self.region;
-        let is_whole = match thorough {
+        let is_untouched = match thorough {
             true => region.slack == 0 && region.growth.is_none(),
             false => region.is_untouched_behind::<WATCHED_WORDS>(),
         };
-        match is_whole {
+        match is_untouched {
             true => None,
             false => self.find_stray_store(thorough),
         }
@@ -90,6 +90,7 @@ impl Heap<'_> {
         let slot = self.workspace.slots[handle.0 as usize];
         let pattern = Pattern::of(handle);
         let (head, tail) = self.windows(slot.size);
+        // Ends that share a granule or two are marked at once.
         let is_far = tail - head > GRANULE_BYTES as u64;
         self.note_store(handle, 0, if is_far { head } else { slot.size });
         if tail < slot.size {

@@ -4,6 +4,7 @@ use core::alloc::Layout;
 use core::ops::Range;
 
 use super::{Heap, WRITES_MAX, answer, layout};
+use crate::declaration::Misuse;
 use crate::observation::Outcome;
 use crate::op::Handle;
 
@@ -56,7 +57,7 @@ impl Heap<'_> {
             return Outcome::NotExpressible;
         }
         // A header may lie behind the block: with another, the subject may write where no block is.
-        self.strayed |= range.end > from + slot.size;
+        self.strayed |= length > 0 && range.end > from + slot.size;
         self.workspace.writes[self.writes_len] = (range.start, range.end);
         self.writes_len += 1;
         self.ground.mark(range.start as usize, range.end as usize);
@@ -80,8 +81,9 @@ impl Heap<'_> {
         let layout = layout.unwrap_or(Layout::new::<u64>());
         // SAFETY: the misuse lane wants to see what the subject makes of it.
         let outcome = answer(unsafe { self.called().free(address, layout) });
-        // Who refuses is trusted not to have written where no block is, as one is that does what it is asked.
-        self.strayed |= outcome != Outcome::Refused;
+        // Who promises to refuse, and does, has written nothing.
+        let is_kept = self.declaration.misuse == Misuse::Refuses && outcome == Outcome::Refused;
+        self.strayed |= !is_kept;
         outcome
     }
 }
@@ -92,7 +94,7 @@ mod tests {
     use std::boxed::Box;
     use std::vec;
 
-    use crate::declaration::{Declaration, Overhead, Reserved};
+    use crate::declaration::{Declaration, Misuse, Overhead, Reserved};
     use crate::entry::Entry;
     use crate::geometry::Growth;
     use crate::ground::Ground;
@@ -104,17 +106,23 @@ mod tests {
     const BLOCK_BYTES: usize = 32;
     const FAR: usize = 2048;
 
-    /// Trusts the byte behind its only block: where that was overwritten, it stores far away.
-    struct Misled(*mut u8);
+    const DECLARATION: Declaration = Declaration::new("misled").overhead(Overhead {
+        header: 8,
+        granularity: 8,
+        chunk_min: 16,
+        absorb_max: 8,
+        reserved: Reserved::Nothing,
+    });
 
-    impl Subject for Misled {
-        const DECLARATION: Declaration = Declaration::new("misled").overhead(Overhead {
-            header: 8,
-            granularity: 8,
-            chunk_min: 16,
-            absorb_max: 8,
-            reserved: Reserved::Nothing,
-        });
+    /// Has one block, at the region's start. At a free it stores far away: of the block, if the byte behind it was
+    /// overwritten; of anything else, which it refuses, always.
+    struct Misled<const PROMISES: bool>(*mut u8);
+
+    impl<const PROMISES: bool> Subject for Misled<PROMISES> {
+        const DECLARATION: Declaration = match PROMISES {
+            true => DECLARATION.misuse(Misuse::Refuses),
+            false => DECLARATION,
+        };
 
         unsafe fn new(region: Region) -> Self {
             Self(region.start)
@@ -124,19 +132,23 @@ mod tests {
             self.0
         }
 
-        unsafe fn free(&mut self, _: *mut u8, _: Layout) -> Freed {
+        unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
+            let is_ours = block == self.0;
             // SAFETY: both bytes lie in the region.
             unsafe {
-                if *self.0.add(BLOCK_BYTES) == 0xff {
+                if !is_ours || *self.0.add(BLOCK_BYTES) == 0xff {
                     *self.0.add(FAR) = 1;
                 }
             }
-            Freed::Done
+            match is_ours {
+                true => Freed::Done,
+                false => Freed::Refused,
+            }
         }
     }
 
-    #[test]
-    fn what_a_client_has_misled_a_subject_to_store_is_gone_in_the_next_run() {
+    /// What lies far away when a run begins, behind one of an alloc and of what `misuse` does.
+    fn left_behind<const PROMISES: bool>(misuse: fn(&mut Heap<'_>)) -> u8 {
         let mut memory = vec![0_u64; 512];
         let region = Region {
             start: memory.as_mut_ptr().cast(),
@@ -149,7 +161,7 @@ mod tests {
         let mut ground = unsafe { Ground::new(region) };
         let mut workspace = Box::new(Workspace::new());
         let mut run = |work: &mut dyn FnMut(Heap<'_>)| {
-            let (entry, strength) = (Entry::of::<Misled>(), Strength::Fast);
+            let (entry, strength) = (Entry::of::<Misled<PROMISES>>(), Strength::Fast);
             // SAFETY: it takes any geometry.
             unsafe {
                 Heap::with_fresh(&entry, &mut ground, &mut workspace, strength, None, work);
@@ -158,14 +170,29 @@ mod tests {
         // SAFETY: the byte lies in the region, which a run's heap alone uses while there is one.
         let far = || unsafe { *region.start.add(FAR) };
         run(&mut |mut heap| {
-            let mut contents = Contents::HELD;
-            let size = BLOCK_BYTES as u64;
-            heap.alloc(size, None, false, &mut contents);
-            assert_eq!(heap.write(Handle(0), size, 1), Outcome::Done);
-            heap.free(Handle(0), &mut contents);
+            heap.alloc(BLOCK_BYTES as u64, None, false, &mut { Contents::HELD });
+            misuse(&mut heap);
             assert_eq!(far(), 1);
             heap.settle();
         });
-        run(&mut |_| assert_eq!(far(), DIRT));
+        let mut left = 0;
+        run(&mut |_| left = far());
+        left
+    }
+
+    #[test]
+    fn what_a_client_has_misled_a_subject_to_store_is_gone_in_the_next_run() {
+        let overrun = |heap: &mut Heap<'_>| {
+            assert_eq!(heap.write(Handle(0), BLOCK_BYTES as u64, 1), Outcome::Done);
+            heap.free(Handle(0), &mut { Contents::HELD });
+        };
+        assert_eq!(left_behind::<true>(overrun), DIRT);
+    }
+
+    #[test]
+    fn who_promises_to_refuse_is_trusted_to_store_nothing_and_nobody_else() {
+        let wild = |heap: &mut Heap<'_>| assert_eq!(heap.free_wild(64), Outcome::Refused);
+        assert_eq!(left_behind::<true>(wild), 1, "the heap was not filled anew");
+        assert_eq!(left_behind::<false>(wild), DIRT);
     }
 }
