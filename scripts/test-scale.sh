@@ -31,8 +31,7 @@ env "${built[@]}" bash "$scale/src/kmem-rig/.clusterfuzzlite/build.sh"
 rm -rf "$scale/src" "$scale/work"
 
 # The package warns of what its own dependencies will no longer have one day.
-"$python" -W ignore tests/scale/drive.py "$scale/out" "$scale" target/release/kmem-rig \
-    qemu-tests/regressions
+"$python" -W ignore tests/scale/drive.py "$scale/out" "$scale" target/release/kmem-rig
 
 # Corpora: one that was lost, one of junk and of other versions, and one as fuzzing leaves it.
 corpora=$scale/corpora

@@ -1,6 +1,6 @@
 """Drives the built fuzz targets as ClusterFuzz does, and hands what they find to `kmem-rig triage`.
 
-Usage: drive.py OUT SCRATCH RIG REGRESSIONS
+Usage: drive.py OUT SCRATCH RIG
 
 OUT is what `.clusterfuzzlite/build.sh` has made. ClusterFuzz's package is what its bots and
 ClusterFuzzLite run: it is told what a bot's job tells it, and nothing of it is replaced.
@@ -27,7 +27,7 @@ SECONDS = 8
 # whether the engine is found to drive the target. The time is a bound only.
 RUNS = 50_000
 REPEATABLE = ["-seed=1", f"-runs={RUNS}"]
-REPEATABLE_SECONDS = 100
+REPEATABLE_SECONDS = 300
 # It goes on until half of its time is over, since a smaller input may always follow.
 MINIMIZE_SECONDS = 40
 DEADLINE_SECONDS = 120
@@ -211,8 +211,8 @@ def triage(rig, artifacts, finds, known):
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def check_triage(rig, scratch, artifacts, regressions):
-    """What ClusterFuzz and libFuzzer kept becomes regressions, all of which we know."""
+def check_triage(rig, scratch, artifacts):
+    """What ClusterFuzz and libFuzzer kept becomes regressions, by which it is known from then on."""
     finds = scratch / "finds"
     code, found = triage(rig, artifacts, finds, fresh(scratch / "nothing-known"))
     rules = {find["rule"] for find in found}
@@ -223,13 +223,13 @@ def check_triage(rig, scratch, artifacts, regressions):
         check(find["guest"] == find["host"], f"{name} is told otherwise in the guest")
     replayed = subprocess.run([rig, "replay", finds], stdout=subprocess.PIPE, check=False)
     check(replayed.returncode == 0, "the finds do not replay", replayed.stdout.decode())
-    code, found = triage(rig, artifacts, scratch / "known-finds", regressions)
-    check(code == 0, f"something new among {[find['rule'] for find in found]}")
+    code, found = triage(rig, artifacts, scratch / "known-finds", finds)
+    check(code == 0, f"still new: {[find['rule'] for find in found]}")
     print(f"triage: {len(found)} finds, each reproduced in the guest and replayed as a regression")
 
 
 def main():
-    out, scratch, rig, regressions = (Path(path).resolve() for path in sys.argv[1:])
+    out, scratch, rig = (Path(path).resolve() for path in sys.argv[1:])
     artifacts = fresh(scratch / "artifacts")
     check_build(out, scratch)
     for name in TARGETS:
@@ -237,7 +237,7 @@ def main():
     check_crash(out, scratch, artifacts)
     check_fault(out, scratch)
     check_fork_and_merge(out, scratch, artifacts)
-    check_triage(rig, scratch, artifacts, regressions)
+    check_triage(rig, scratch, artifacts)
 
 
 main()
