@@ -1,11 +1,13 @@
-//! What the kernels in `bin` have in common: memory for the page allocator, a console, a way out.
+//! What the kernels in `bin` have in common: memory for the page allocator, and how a panic ends.
+
+pub mod virt;
 
 use core::cell::UnsafeCell;
-use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 
 use harness::geometry::PAGE_BYTES;
 use kmem::global;
+use virt::{leave, say};
 
 /// The heap's 64 pages, the page table's one, and one for the page allocator's descriptors.
 const MEMORY_BYTES: usize = 66 * PAGE_BYTES as usize;
@@ -30,46 +32,8 @@ pub unsafe fn init() {
     }
 }
 
-/// The UART of `virt`.
-pub struct Console;
-
-impl Write for Console {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        const TRANSMIT: *mut u8 = 0x1000_0000 as *mut u8;
-        const STATUS: *const u8 = 0x1000_0005 as *const u8;
-        const CAN_TRANSMIT: u8 = 1 << 5;
-        for byte in text.bytes() {
-            // SAFETY: the registers are the machine's, and there is one hart and no interrupt handler.
-            unsafe {
-                while STATUS.read_volatile() & CAN_TRANSMIT == 0 {}
-                TRANSMIT.write_volatile(byte);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A message of the kernel's own. Formatting it allocates nothing.
-macro_rules! say {
-    ($($message:tt)+) => {
-        // The console never fails.
-        let _ = writeln!($crate::kernel::Console, $($message)+);
-    };
-}
-pub(crate) use say;
-
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    say!("kernel: {info}");
+    say(format_args!("kernel: {info}"));
     leave(0x3333)
-}
-
-/// Ends the machine through `virt`'s test device.
-pub fn leave(code: u32) -> ! {
-    const TEST_DEVICE: *mut u32 = 0x0010_0000 as *mut u32;
-    // SAFETY: the register is the machine's.
-    unsafe { TEST_DEVICE.write_volatile(code) };
-    loop {
-        riscv::asm::wfi();
-    }
 }

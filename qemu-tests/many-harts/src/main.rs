@@ -12,12 +12,14 @@
 #![no_main]
 
 mod client;
-mod devices;
 mod heap;
+mod ipi;
 mod masks;
 mod record;
 mod recorded;
 mod timer;
+#[path = "../../guest/src/virt.rs"]
+mod virt;
 
 use core::alloc::GlobalAlloc;
 use core::hint::spin_loop;
@@ -26,8 +28,8 @@ use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use client::{Client, PATIENT};
-use devices::{Console, leave, say, wake};
 use record::{HARTS, HEAP_BYTES, MAILBOX, Mailbox};
+use virt::{leave, say};
 
 /// Harts that are through with their calls.
 static DONE: AtomicUsize = AtomicUsize::new(0);
@@ -48,7 +50,7 @@ pub fn hart() -> usize {
 #[unsafe(export_name = "_mp_hook")]
 fn wait_for_memory(hart: usize) -> bool {
     if hart > 0 {
-        devices::sleep_until_woken(hart);
+        ipi::sleep_until_woken(hart);
     }
     hart == 0
 }
@@ -61,7 +63,7 @@ fn main(hart: usize) -> ! {
         }
         masks::check();
         heap::init();
-        (1..HARTS).for_each(wake);
+        (1..HARTS).for_each(ipi::wake);
     }
     let heap = heap::chosen();
     timer::start(hart);
@@ -81,13 +83,13 @@ fn finish(heap: &'static dyn GlobalAlloc) -> ! {
     }
     client::take_all(heap, HEAP_BYTES - 8);
     mailbox().complete.store(1, Release);
-    say!("kernel: done");
+    say(format_args!("kernel: done"));
     leave(0x5555)
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    say!("kernel: hart {}: {info}", hart());
+    say(format_args!("kernel: hart {}: {info}", hart()));
     leave(0x3333)
 }
 

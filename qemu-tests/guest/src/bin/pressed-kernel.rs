@@ -21,7 +21,7 @@ use core::fmt::{self, Write};
 
 use harness::geometry::Geometry;
 use harness::recorder::{Lines, Recorder};
-use kernel::{Console, say};
+use kernel::virt::{Console, say};
 use kmem::global::{self, OsGlobalAlloc};
 
 /// The kernel's allocator: of 64 pages, and recorded. At most 1,792 blocks are live at a time.
@@ -36,15 +36,15 @@ const FILE_BYTES_MAX: usize = 1500;
 
 #[riscv_rt::entry]
 fn main() -> ! {
-    say!("kernel: booting");
+    say(format_args!("kernel: booting"));
     // SAFETY: the first call of this hart's, which is the only one; there are no interrupt handlers.
     unsafe { kernel::init() };
     ALLOCATOR.start();
     let (fresh, table) = (capacity(), Line::of_table());
-    say!(
+    say(format_args!(
         "kernel: {fresh} bytes can be had, and the table is {}",
         table.text()
-    );
+    ));
     for round in 0..3 {
         press(round);
         assert_eq!(
@@ -54,10 +54,12 @@ fn main() -> ! {
         );
         let again = capacity();
         assert_eq!(again, fresh, "the capacity of an empty heap");
-        say!("kernel: round {round}: recovered, {again} bytes can be had");
+        say(format_args!(
+            "kernel: round {round}: recovered, {again} bytes can be had"
+        ));
     }
     ALLOCATOR.stop();
-    say!("kernel: recovered from all rounds");
+    say(format_args!("kernel: recovered from all rounds"));
     global::alloc_error(refused(fresh + 1))
 }
 
@@ -134,7 +136,9 @@ fn press(round: usize) {
     let mut work = Work::default();
     let first = work.fill(round * 1000);
     let bytes = work.verify();
-    say!("kernel: round {round}: refused at {first} files of {bytes} bytes");
+    say(format_args!(
+        "kernel: round {round}: refused at {first} files of {bytes} bytes"
+    ));
     assert!(bytes > 180_000, "most of the heap is files");
     let mut stays = false;
     work.files.retain(|_, _| {
@@ -145,9 +149,9 @@ fn press(round: usize) {
     let left = work.verify();
     let second = work.fill(round * 1000 + 500);
     let bytes = work.verify();
-    say!(
+    say(format_args!(
         "kernel: round {round}: {left} bytes were left, refused again at {second} more, of {bytes} bytes"
-    );
+    ));
     assert!(second > 50, "what was shed is used again");
 }
 

@@ -19,11 +19,10 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write;
 
 use harness::geometry::Geometry;
 use harness::recorder::{Lines, Recorder};
-use kernel::{Console, leave, say};
+use kernel::virt::{Console, leave, say};
 use kmem::global::OsGlobalAlloc;
 
 /// The kernel's allocator: of 64 pages, and recorded. At most 896 blocks are live at a time.
@@ -33,16 +32,18 @@ static ALLOCATOR: Recorder<OsGlobalAlloc, Lines<Console>, 1024> =
 
 #[riscv_rt::entry]
 fn main() -> ! {
-    say!("kernel: booting");
+    say(format_args!("kernel: booting"));
     // SAFETY: the first call of this hart's, which is the only one; there are no interrupt handlers.
     unsafe { kernel::init() };
     ALLOCATOR.start();
     for round in 0..40 {
         let (names, queue) = work(round);
-        say!("kernel: round {round}: {names} names, {queue} messages");
+        say(format_args!(
+            "kernel: round {round}: {names} names, {queue} messages"
+        ));
     }
     ALLOCATOR.stop();
-    say!("kernel: done");
+    say(format_args!("kernel: done"));
     leave(0x5555)
 }
 
