@@ -18,7 +18,7 @@ use kmem_rig::host::Host;
 use kmem_rig::judge::Verdict;
 use kmem_rig::registry;
 use kmem_rig::rules::Rules;
-use qemu_exec::{Ended, Machine};
+use qemu_exec::{Ended, Exit, Machine};
 use qemu_tests::root;
 
 /// Runs `kmem-rig`; its exit code, and its output and errors in one.
@@ -248,7 +248,7 @@ fn boot_recorded_kernel() -> String {
         .unwrap();
     let ended = guest.wait(Duration::from_secs(60)).unwrap();
     let console = guest.serial().to_string();
-    assert!(matches!(ended, Ended::Exited(_)), "{ended:?}: {console}");
+    assert_eq!(ended, Ended::Exited(Exit::Code(0)), "{console}");
     console
 }
 

@@ -75,34 +75,47 @@ impl fmt::Display for Reached {
 /// If the kernel cannot be booted; the message says what to do.
 #[must_use]
 pub fn run(build: Build, steps: u64, seed: u64) -> Verdict {
-    let image = root().join("target/riscv64gc-unknown-none-elf/release/many-harts");
-    assert!(image.exists(), "{}: build it: make guest", image.display());
-    let machine = Machine::new(image).harts(HARTS as u32).shared(true);
-    let mut guest = machine.start().unwrap_or_else(|error| panic!("{error}"));
-    let memory = guest.memory().expect("the memory is shared");
-    let place = memory
-        .at(MAILBOX, size_of::<Mailbox>())
-        .expect("RAM is larger");
-    // SAFETY: `at` vouches for the bytes, which start at a page and outlive the reference, as `guest`
-    // does; everything in them is atomic, for both sides.
-    let mailbox = unsafe { place.cast::<Mailbox>().as_ref() };
-    mailbox.steps.store(steps, Relaxed);
-    mailbox.seed.store(seed, Relaxed);
-    mailbox.go.store(build as u64, Release);
-    let exit = wait(&mut guest, mailbox);
+    let mut guest = boot();
+    let asked = mailbox(&guest);
+    asked.steps.store(steps, Relaxed);
+    asked.seed.store(seed, Relaxed);
+    asked.go.store(build as u64, Release);
+    let exit = wait(&mut guest);
+    let mailbox = mailbox(&guest);
     let calls = logs(mailbox).and_then(in_order);
     let judged = calls.and_then(|calls| judge(&calls));
     match (judged, exit) {
         // What was recorded before the end says more than the end.
         (Err(verdict), _) => verdict,
         (Ok(reached), None) => Verdict::Hang(reached),
-        (Ok(reached), Some(_)) if mailbox.complete.load(Acquire) == 1 => Verdict::Agree(reached),
+        (Ok(reached), Some(exit)) if exit.success() && mailbox.complete.load(Acquire) == 1 => {
+            Verdict::Agree(reached)
+        }
         (Ok(_), Some(_)) => Verdict::Crash(guest.serial().to_string()),
     }
 }
 
+/// The kernel, which waits for the host's word.
+fn boot() -> Guest {
+    let image = root().join("target/riscv64gc-unknown-none-elf/release/many-harts");
+    assert!(image.exists(), "{}: build it: make guest", image.display());
+    let machine = Machine::new(image).harts(HARTS as u32).shared(true);
+    machine.start().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What is shared with it.
+fn mailbox(guest: &Guest) -> &Mailbox {
+    let memory = guest.memory().expect("the memory is shared");
+    let place = memory
+        .at(MAILBOX, size_of::<Mailbox>())
+        .expect("RAM is larger");
+    // SAFETY: `at` vouches for the bytes, which start at a page and stay as long as `guest` does;
+    // everything in them is atomic, for both sides.
+    unsafe { place.cast::<Mailbox>().as_ref() }
+}
+
 /// Waits for the end; `None` if there was none, and the guest was killed.
-fn wait(guest: &mut Guest, mailbox: &Mailbox) -> Option<Exit> {
+fn wait(guest: &mut Guest) -> Option<Exit> {
     let started = Instant::now();
     let (mut calls, mut since) = (0, Duration::ZERO);
     while started.elapsed() < DEADLINE {
@@ -110,7 +123,7 @@ fn wait(guest: &mut Guest, mailbox: &Mailbox) -> Option<Exit> {
         if exit.is_some() {
             return exit;
         }
-        let now = mailbox.logs.iter().map(record::Log::length).sum();
+        let now = mailbox(guest).logs.iter().map(record::Log::length).sum();
         let spent = guest.cpu_time().unwrap_or_else(|error| panic!("{error}"));
         if now != calls {
             (calls, since) = (now, spent);
@@ -308,6 +321,17 @@ mod tests {
         assert_eq!(broken_rule(&[changed]), Rule::Corrupted);
         let not_zeroed = place(0, 8, vec![Event::NotZeroed { at: 8, byte: 3 }]);
         assert_eq!(broken_rule(&[not_zeroed]), Rule::NotZeroed);
+    }
+
+    #[test]
+    fn a_kernel_that_panics_does_not_exit_with_success() {
+        let mut guest = boot();
+        // No kernel has this number.
+        mailbox(&guest).go.store(u64::MAX, Release);
+        let exit = wait(&mut guest);
+        let console = guest.serial().to_string();
+        assert!(console.starts_with("kernel: hart 0: panicked"), "{console}");
+        assert_eq!(exit, Some(Exit::Code(1)), "{console}");
     }
 
     #[test]

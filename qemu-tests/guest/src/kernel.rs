@@ -35,5 +35,5 @@ pub unsafe fn init() {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     say(format_args!("kernel: {info}"));
-    leave(0x3333)
+    leave(1)
 }

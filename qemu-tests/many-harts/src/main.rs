@@ -84,13 +84,13 @@ fn finish(heap: &'static dyn GlobalAlloc) -> ! {
     client::take_all(heap, HEAP_BYTES - 8);
     mailbox().complete.store(1, Release);
     say(format_args!("kernel: done"));
-    leave(0x5555)
+    leave(0)
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     say(format_args!("kernel: hart {}: {info}", hart()));
-    leave(0x3333)
+    leave(1)
 }
 
 #[unsafe(export_name = "ExceptionHandler")]

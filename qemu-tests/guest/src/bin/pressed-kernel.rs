@@ -4,7 +4,8 @@
 //!
 //! A refusal is a value here (`try_reserve`, null). `BTreeMap` knows no such thing: before each insertion
 //! there is a reserve to give up for it. What cannot be done without ends in `alloc_error`, as the last
-//! act. All of it is recorded, as in `recorded-kernel`, and can be replayed.
+//! act: a panic, after which QEMU exits with 1. All of it is recorded, as in `recorded-kernel`, and can be
+//! replayed.
 #![no_std]
 #![no_main]
 

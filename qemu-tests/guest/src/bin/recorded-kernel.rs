@@ -44,7 +44,7 @@ fn main() -> ! {
     }
     ALLOCATOR.stop();
     say(format_args!("kernel: done"));
-    leave(0x5555)
+    leave(0)
 }
 
 /// What kernels do with a heap: tables by name, growing lists, queues, text. Returns what is left of
