@@ -28,7 +28,8 @@ pub(super) struct Arguments {
     /// Artifacts, or folders of them
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// The subject; may be given more than once [default: by the name of each artifact's folder]
+    /// The subject; may be given more than once [default: by the name of each artifact's folder;
+    /// `guest` and `kmem_growing` name none]
     #[arg(long, value_name = "S")]
     subject: Vec<Named>,
     /// Where to write the minimised traces
