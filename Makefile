@@ -39,7 +39,7 @@ GUEST_CORPUS := $(if $(wildcard fuzz/corpus/guest),guest-coverage)
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
-setup: ## Install what is missing: QEMU, gdb, Rust targets, cargo tools
+setup: ## Install what is missing: QEMU, gdb, what tests need, Rust targets, cargo tools, actionlint
 	@scripts/setup.sh
 
 run: build ## Fuzz kmem-2019, then minimise the finds and replay them in the guest (SECONDS, KEEP=1)
@@ -130,5 +130,5 @@ book: ## Build the book of docs/ into target/book, with mdBook, which is install
 soak: build known-bugs ## The long runs: 10^9 ops for kmem, 10^8 for each other correct allocator
 	@scripts/soak.sh
 
-ci: ## What CI runs
+ci: ## Run what a change must pass: tests, lint, and the fuzz targets as OSS-Fuzz runs them
 	@.ci/run
