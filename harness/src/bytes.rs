@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! byte  0       version (1 or 2; a byte that names no version is read as 1)
-//! byte  1       version 2: each which page is another owner's; below 2: none
+//! byte  1       version 2: K of `grow M every K taken`, the page in so many that is another's; below 2: none
 //! bytes 2..4    version 2: how many pages the heap may take, little-endian
 //! bytes 4..8    heap size in bytes, at first, little-endian
 //! then, an op   16 bytes, see `record`; a short last record is filled up with zeroes
