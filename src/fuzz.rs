@@ -14,15 +14,15 @@
 //! ```
 
 pub mod guest;
+mod known;
 #[cfg(fuzzing)]
 mod sanitizer;
 mod screen;
 pub mod tally;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{OnceLock, PoisonError, RwLock};
@@ -32,22 +32,21 @@ use arbitrary::{Arbitrary, Unstructured};
 use harness::bytes;
 use harness::declaration::Misuse;
 use harness::entry::Entry;
-use harness::op::OpKind;
 use harness::text::Document;
 use harness::trace::Trace;
 use harness::transcript::Transcript;
 
-use crate::finds;
 use crate::generate::Limits;
 use crate::host::shared::Shared;
 use crate::host::watch::{self, Watch};
 use crate::in_process::InProcess;
 use crate::judge::Finding;
 use crate::mutate;
-use crate::regression::Key;
 use crate::report;
 use crate::rules::{Rule, Rules};
 use crate::run::{RunEnd, RunOptions};
+use known::Known;
+pub use known::{FINDS_VARIABLE, KNOWN_VARIABLE, REGRESSIONS_VARIABLE};
 use screen::Screen;
 
 /// The CPU time one op may take: ten times the ordinary limit, since nothing is confirmed here
@@ -55,15 +54,6 @@ use screen::Screen;
 const OP_LIMIT: Duration = Duration::from_secs(1);
 /// The most ops the mutator lets an input grow to.
 const OPS_MAX: usize = 128;
-
-/// With the value `report`, has a target report what is known as well.
-pub const KNOWN_VARIABLE: &str = "KMEM_RIG_KNOWN";
-/// Names the folder of the regressions whose finds are known, in place of the target's own; if empty,
-/// none are.
-pub const REGRESSIONS_VARIABLE: &str = "KMEM_RIG_REGRESSIONS";
-/// Names a folder of finds that are passed over whatever the kind of call, since triage could not tell
-/// another defect that breaks the same rule from them. (A committed regression stands for one kind.)
-pub const FINDS_VARIABLE: &str = "KMEM_RIG_FINDS";
 
 /// A fuzz input. Its `Debug` form, which `cargo fuzz fmt` prints, is the trace's text.
 pub struct Input(Trace);
@@ -116,14 +106,6 @@ pub struct Target {
     regressions: &'static str,
     grows: bool,
     known: OnceLock<Known>,
-}
-
-/// The finds that are passed over.
-#[derive(Default)]
-struct Known {
-    finds: BTreeSet<Key>,
-    /// Rules that the subject is known to break, by whatever call.
-    rules: BTreeSet<Rule>,
 }
 
 impl Target {
@@ -205,7 +187,7 @@ impl Target {
             found
         });
         if let Some(finding) = found
-            && !self.is_known(finding.rule, finding.kind)
+            && !self.known().holds(finding.rule, finding.kind)
         {
             let report = report::finding(entry.name(), trace, &finding);
             tell_key(entry.name(), finding.rule);
@@ -216,10 +198,8 @@ impl Target {
     /// Whether the input runs into a crash that a committed regression shows. Such a crash cannot be
     /// passed over where it happens, so subjects that have one run in a worker first.
     fn crashes_as_known(&self, trace: &Trace) -> bool {
-        let crash = |rule: &Rule| matches!(rule, Rule::Panic | Rule::Fault | Rule::Hang);
         let (name, known) = (self.entry.name(), self.known());
-        let of_ours = known.finds.iter().filter(|find| find.0 == name);
-        if !of_ours.map(|find| &find.1).chain(&known.rules).any(crash) {
+        if !known.has_crash() {
             return false;
         }
         SCREENS.with_borrow_mut(|screens| {
@@ -227,53 +207,14 @@ impl Target {
                 .entry(name)
                 .or_insert_with(|| Screen::new(self.entry).expect("memory can be mapped"));
             let broken = screen.crash(trace).expect("a worker can be forked");
-            broken.is_some_and(|(rule, kind)| self.is_known(rule, kind))
+            broken.is_some_and(|(rule, kind)| known.holds(rule, kind))
         })
     }
 
-    fn is_known(&self, rule: Rule, kind: OpKind) -> bool {
-        let key = (self.entry.name().to_owned(), rule, kind);
-        self.known().rules.contains(&rule) || self.known().finds.contains(&key)
-    }
-
-    /// The finds that are passed over: those of the committed regressions, unless they are to be
-    /// reported too, and those of a campaign.
     fn known(&self) -> &Known {
-        self.known.get_or_init(|| {
-            let variable = |name| std::env::var_os(name).map(PathBuf::from);
-            let mut known = Known::default();
-            if std::env::var_os(KNOWN_VARIABLE).is_none_or(|v| v != "report") {
-                let named = variable(REGRESSIONS_VARIABLE);
-                known.finds = known_in(&named.unwrap_or_else(|| folder(self.regressions)));
-            }
-            if let Some(finds) = variable(FINDS_VARIABLE) {
-                let of_ours = |find: Key| (find.0 == self.entry.name()).then_some(find.1);
-                known.rules = known_in(&finds).into_iter().filter_map(of_ours).collect();
-            }
-            known
-        })
+        let known = || Known::of(self.entry.name(), self.regressions);
+        self.known.get_or_init(known)
     }
-}
-
-/// The folder of regressions: beside the program if there is one, since a program may be run where
-/// it was not built.
-fn folder(named: &str) -> PathBuf {
-    let program = std::env::current_exe().ok();
-    let beside = program.and_then(|program| Some(program.parent()?.join("regressions")));
-    beside
-        .filter(|folder| folder.is_dir())
-        .unwrap_or_else(|| named.into())
-}
-
-/// The finds that the regressions of a folder show.
-fn known_in(folder: &Path) -> BTreeSet<Key> {
-    if !folder.is_dir() {
-        let folder = folder.display();
-        eprintln!("INFO: no regressions in `{folder}`, so no find is known already");
-        return BTreeSet::new();
-    }
-    let known = finds::known_in(folder).unwrap_or_else(|error| panic!("{error:#}"));
-    known.into_keys().collect()
 }
 
 /// How an input is judged: with this process's heaps, on a subject.
