@@ -4,7 +4,7 @@
 mod words;
 
 use crate::op::Handle;
-use words::{is_aligned, lanes, read_word, write_word};
+use words::{is_aligned, is_few, lanes, read_word, write_word};
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const STEP: u64 = 0xd6e8_feb8_6659_fd93;
@@ -128,6 +128,9 @@ impl Pattern {
         unsafe {
             let at = block.add(from as usize);
             match lanes(count) {
+                _ if is_few(count) && self.step == STEP => {
+                    Self::write_few::<STEP>(at, first, count)
+                }
                 0 | 1 => self.write::<1, ALIGNED>(at, first, count),
                 2..4 => self.write::<2, ALIGNED>(at, first, count),
                 4..8 => self.write::<4, ALIGNED>(at, first, count),
@@ -147,6 +150,9 @@ impl Pattern {
         let difference = unsafe {
             let at = block.add(from as usize);
             let words = match lanes(count) {
+                _ if is_few(count) && self.step == STEP => {
+                    Self::compare_few::<STEP>(at, first, count)
+                }
                 0 | 1 => self.compare::<1, ALIGNED>(at, first, count),
                 2..4 => self.compare::<2, ALIGNED>(at, first, count),
                 4..8 => self.compare::<4, ALIGNED>(at, first, count),
@@ -255,23 +261,25 @@ mod tests {
 
     #[test]
     fn what_was_filled_holds_and_a_changed_byte_shows() {
-        let mut block = [0; 64];
-        for (from, to) in (0..64)
+        // More words than a window has, and than are few.
+        const BYTES: u64 = 8 * words::FEW + 24;
+        let mut block = [0; BYTES as usize];
+        for (from, to) in (0..BYTES)
             .step_by(8)
-            .flat_map(|from| (from..=64).map(move |to| (from, to)))
+            .flat_map(|from| (from..=BYTES).map(move |to| (from, to)))
         {
             let pattern = Pattern::of(Handle(from as u32));
             block.fill(0);
             // SAFETY: both positions lie within the block.
             unsafe { pattern.fill(block.as_mut_ptr(), from, to) };
             let filled = |at: &u64| (from..to).contains(at);
-            for at in 0..64 {
+            for at in 0..BYTES {
                 let expected = if filled(&at) { pattern.byte(at) } else { 0 };
                 assert_eq!(block[at as usize], expected, "{from}..{to}: {at}");
             }
             // SAFETY: as above.
             assert!(unsafe { pattern.holds(block.as_ptr(), from, to) });
-            for at in (from..to).step_by(3) {
+            for at in (from..to).step_by(7) {
                 block[at as usize] ^= 1;
                 // SAFETY: as above.
                 assert!(!unsafe { pattern.holds(block.as_ptr(), from, to) });

@@ -73,9 +73,113 @@ impl Pattern {
         differences.into_iter().fold(0, |all, one| all | one)
     }
 
+    /// [`Self::compare`] for fewer than [`FEW`] words, in at most two windows of a fixed length that may overlap:
+    /// of blocks of many sizes, the processor cannot foretell how often a loop goes round.
+    ///
+    /// # Safety
+    /// `at` has so many words that may be read.
+    #[inline]
+    pub(super) unsafe fn compare_few<const STEP: u64>(
+        at: *const u8,
+        first: u64,
+        count: u64,
+    ) -> u64 {
+        // SAFETY: each window lies within the words.
+        unsafe {
+            match count {
+                0 => 0,
+                1 => window::<1, STEP>(at, first),
+                2..4 => windows::<2, STEP>(at, first, count),
+                4..8 => windows::<4, STEP>(at, first, count),
+                8..16 => windows::<8, STEP>(at, first, count),
+                _ => windows::<16, STEP>(at, first, count),
+            }
+        }
+    }
+
+    /// [`Self::write`] for fewer than [`FEW`] words, as [`Self::compare_few`] goes.
+    ///
+    /// # Safety
+    /// `at` has so many words that may be written.
+    #[inline]
+    pub(super) unsafe fn write_few<const STEP: u64>(at: *mut u8, first: u64, count: u64) {
+        // SAFETY: each window lies within the words.
+        unsafe {
+            match count {
+                0 => {}
+                1 => write_window::<1, STEP>(at, first),
+                2..4 => write_windows::<2, STEP>(at, first, count),
+                4..8 => write_windows::<4, STEP>(at, first, count),
+                8..16 => write_windows::<8, STEP>(at, first, count),
+                _ => write_windows::<16, STEP>(at, first, count),
+            }
+        }
+    }
+
     /// N words of which the first is `first`.
     fn words<const N: usize>(self, first: u64) -> [u64; N] {
         core::array::from_fn(|lane| first.wrapping_add(self.step.wrapping_mul(lane as u64)))
+    }
+}
+
+/// Words that [`Pattern::compare_few`] does not take.
+pub(super) const FEW: u64 = 32;
+
+/// Whether so many words are few. Under QEMU none are: it foretells nothing, and windows that overlap are more
+/// work than a loop.
+pub(super) const fn is_few(count: u64) -> bool {
+    !cfg!(target_arch = "riscv64") && count < FEW
+}
+
+/// The differences of the first and of the last N words of `count`.
+///
+/// # Safety
+/// `at` has so many words that may be read, at least N.
+#[inline]
+unsafe fn windows<const N: usize, const STEP: u64>(at: *const u8, first: u64, count: u64) -> u64 {
+    let last = count - N as u64;
+    // SAFETY: both windows lie within the words.
+    unsafe {
+        let tail = at.add(8 * last as usize);
+        window::<N, STEP>(at, first)
+            | window::<N, STEP>(tail, first.wrapping_add(last.wrapping_mul(STEP)))
+    }
+}
+
+/// The differences of N words from those that start with `first`, each `STEP` more than the one before.
+///
+/// # Safety
+/// `at` has N words that may be read.
+#[inline]
+unsafe fn window<const N: usize, const STEP: u64>(at: *const u8, first: u64) -> u64 {
+    (0..N).fold(0, |all, lane| {
+        // SAFETY: one of the N words.
+        let found = unsafe { read_word::<false>(at.add(8 * lane)) };
+        all | found ^ first.wrapping_add(STEP.wrapping_mul(lane as u64))
+    })
+}
+
+/// # Safety
+/// `at` has so many words that may be written, at least N.
+#[inline]
+unsafe fn write_windows<const N: usize, const STEP: u64>(at: *mut u8, first: u64, count: u64) {
+    let last = count - N as u64;
+    // SAFETY: both windows lie within the words.
+    unsafe {
+        let tail = at.add(8 * last as usize);
+        write_window::<N, STEP>(at, first);
+        write_window::<N, STEP>(tail, first.wrapping_add(last.wrapping_mul(STEP)));
+    }
+}
+
+/// # Safety
+/// `at` has N words that may be written.
+#[inline]
+unsafe fn write_window<const N: usize, const STEP: u64>(at: *mut u8, first: u64) {
+    for lane in 0..N {
+        let word = first.wrapping_add(STEP.wrapping_mul(lane as u64));
+        // SAFETY: one of the N words.
+        unsafe { write_word::<false>(at.add(8 * lane), word) };
     }
 }
 
