@@ -128,9 +128,7 @@ impl Pattern {
         unsafe {
             let at = block.add(from as usize);
             match lanes(count) {
-                _ if is_few(count) && self.step == STEP => {
-                    Self::write_few::<STEP>(at, first, count)
-                }
+                _ if is_few(count) && self.step == STEP => Self::write_few(at, first, count),
                 0 | 1 => self.write::<1, ALIGNED>(at, first, count),
                 2..4 => self.write::<2, ALIGNED>(at, first, count),
                 4..8 => self.write::<4, ALIGNED>(at, first, count),
@@ -150,9 +148,7 @@ impl Pattern {
         let difference = unsafe {
             let at = block.add(from as usize);
             let words = match lanes(count) {
-                _ if is_few(count) && self.step == STEP => {
-                    Self::compare_few::<STEP>(at, first, count)
-                }
+                _ if is_few(count) && self.step == STEP => Self::compare_few(at, first, count),
                 0 | 1 => self.compare::<1, ALIGNED>(at, first, count),
                 2..4 => self.compare::<2, ALIGNED>(at, first, count),
                 4..8 => self.compare::<4, ALIGNED>(at, first, count),

@@ -89,8 +89,8 @@ pub type PoisonedKmem = FirstFit<{ defect::POISONED }>;
 ///
 /// [`try_kfree`](FirstFit::try_kfree) and [`try_realloc`](FirstFit::try_realloc) refuse what would use an
 /// overwritten header of the block or beside it ([`FreeError::SealBroken`]); looking for room panics where it
-/// meets one, or free bytes that were written to. Blocks lie where [`Kmem`] has them. It is for accidents, not for attacks: a seal
-/// is 15 bits that anybody can compute.
+/// meets one, or free bytes that were written to. Blocks lie where [`Kmem`] has them. It is for accidents,
+/// not for attacks: a seal is 15 bits that anybody can compute.
 pub type HardenedKmem = FirstFit<{ defect::HARDENED }>;
 
 /// The correct generation, with the planted defect that `DEFECT` names (see [`defect`]).

@@ -2,7 +2,7 @@
 //!
 //! Strict runs spend most of their time here: each word of each live block is compared after each op.
 
-use super::Pattern;
+use super::{Pattern, STEP};
 
 impl Pattern {
     /// Writes `count` words, of which the first is `first`: N at a time, without a branch between them,
@@ -73,26 +73,23 @@ impl Pattern {
         differences.into_iter().fold(0, |all, one| all | one)
     }
 
-    /// [`Self::compare`] for fewer than [`FEW`] words, in at most two windows of a fixed length that may overlap:
-    /// of blocks of many sizes, the processor cannot foretell how often a loop goes round.
+    /// [`Self::compare`] of a handle's pattern for fewer than [`FEW`] words, in at most two windows of a fixed
+    /// length that may overlap: of blocks of many sizes, the processor cannot foretell how often a loop goes
+    /// round.
     ///
     /// # Safety
     /// `at` has so many words that may be read.
     #[inline]
-    pub(super) unsafe fn compare_few<const STEP: u64>(
-        at: *const u8,
-        first: u64,
-        count: u64,
-    ) -> u64 {
+    pub(super) unsafe fn compare_few(at: *const u8, first: u64, count: u64) -> u64 {
         // SAFETY: each window lies within the words.
         unsafe {
             match count {
                 0 => 0,
-                1 => window::<1, STEP>(at, first),
-                2..4 => windows::<2, STEP>(at, first, count),
-                4..8 => windows::<4, STEP>(at, first, count),
-                8..16 => windows::<8, STEP>(at, first, count),
-                _ => windows::<16, STEP>(at, first, count),
+                1 => window::<1>(at, first),
+                2..4 => windows::<2>(at, first, count),
+                4..8 => windows::<4>(at, first, count),
+                8..16 => windows::<8>(at, first, count),
+                _ => windows::<16>(at, first, count),
             }
         }
     }
@@ -102,16 +99,16 @@ impl Pattern {
     /// # Safety
     /// `at` has so many words that may be written.
     #[inline]
-    pub(super) unsafe fn write_few<const STEP: u64>(at: *mut u8, first: u64, count: u64) {
+    pub(super) unsafe fn write_few(at: *mut u8, first: u64, count: u64) {
         // SAFETY: each window lies within the words.
         unsafe {
             match count {
                 0 => {}
-                1 => write_window::<1, STEP>(at, first),
-                2..4 => write_windows::<2, STEP>(at, first, count),
-                4..8 => write_windows::<4, STEP>(at, first, count),
-                8..16 => write_windows::<8, STEP>(at, first, count),
-                _ => write_windows::<16, STEP>(at, first, count),
+                1 => write_window::<1>(at, first),
+                2..4 => write_windows::<2>(at, first, count),
+                4..8 => write_windows::<4>(at, first, count),
+                8..16 => write_windows::<8>(at, first, count),
+                _ => write_windows::<16>(at, first, count),
             }
         }
     }
@@ -136,13 +133,12 @@ pub(super) const fn is_few(count: u64) -> bool {
 /// # Safety
 /// `at` has so many words that may be read, at least N.
 #[inline]
-unsafe fn windows<const N: usize, const STEP: u64>(at: *const u8, first: u64, count: u64) -> u64 {
+unsafe fn windows<const N: usize>(at: *const u8, first: u64, count: u64) -> u64 {
     let last = count - N as u64;
     // SAFETY: both windows lie within the words.
     unsafe {
         let tail = at.add(8 * last as usize);
-        window::<N, STEP>(at, first)
-            | window::<N, STEP>(tail, first.wrapping_add(last.wrapping_mul(STEP)))
+        window::<N>(at, first) | window::<N>(tail, first.wrapping_add(last.wrapping_mul(STEP)))
     }
 }
 
@@ -151,7 +147,7 @@ unsafe fn windows<const N: usize, const STEP: u64>(at: *const u8, first: u64, co
 /// # Safety
 /// `at` has N words that may be read.
 #[inline]
-unsafe fn window<const N: usize, const STEP: u64>(at: *const u8, first: u64) -> u64 {
+unsafe fn window<const N: usize>(at: *const u8, first: u64) -> u64 {
     (0..N).fold(0, |all, lane| {
         // SAFETY: one of the N words.
         let found = unsafe { read_word::<false>(at.add(8 * lane)) };
@@ -162,20 +158,20 @@ unsafe fn window<const N: usize, const STEP: u64>(at: *const u8, first: u64) -> 
 /// # Safety
 /// `at` has so many words that may be written, at least N.
 #[inline]
-unsafe fn write_windows<const N: usize, const STEP: u64>(at: *mut u8, first: u64, count: u64) {
+unsafe fn write_windows<const N: usize>(at: *mut u8, first: u64, count: u64) {
     let last = count - N as u64;
     // SAFETY: both windows lie within the words.
     unsafe {
         let tail = at.add(8 * last as usize);
-        write_window::<N, STEP>(at, first);
-        write_window::<N, STEP>(tail, first.wrapping_add(last.wrapping_mul(STEP)));
+        write_window::<N>(at, first);
+        write_window::<N>(tail, first.wrapping_add(last.wrapping_mul(STEP)));
     }
 }
 
 /// # Safety
 /// `at` has N words that may be written.
 #[inline]
-unsafe fn write_window<const N: usize, const STEP: u64>(at: *mut u8, first: u64) {
+unsafe fn write_window<const N: usize>(at: *mut u8, first: u64) {
     for lane in 0..N {
         let word = first.wrapping_add(STEP.wrapping_mul(lane as u64));
         // SAFETY: one of the N words.

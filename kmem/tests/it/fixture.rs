@@ -200,6 +200,14 @@ impl<const DEFECT: u8> Fixture<FirstFit<DEFECT>> {
     }
 }
 
+/// A list of chunks, each with its place, in the order of these.
+pub fn in_order(chunks: impl Iterator<Item = (usize, String)>) -> String {
+    let mut chunks: Vec<_> = chunks.collect();
+    chunks.sort();
+    let texts: Vec<_> = chunks.into_iter().map(|(_, text)| text).collect();
+    texts.join(" ")
+}
+
 /// What a call panics with.
 pub fn panic_of(call: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(call)).expect_err("a panic");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kmem::Kmem;
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, in_order};
 use crate::xorshift::Random;
 
 /// Ops a run.
@@ -35,13 +35,7 @@ impl Model {
             .gaps()
             .into_iter()
             .map(|(at, end)| (at, format!("F{}", end - at)));
-        let mut chunks: Vec<(usize, String)> = live.chain(free).collect();
-        chunks.sort();
-        chunks
-            .into_iter()
-            .map(|(_, text)| text)
-            .collect::<Vec<_>>()
-            .join(" ")
+        in_order(live.chain(free))
     }
 
     fn chunk(size: usize) -> usize {

@@ -66,69 +66,7 @@ fn show(
     0..offset_of(tail)
 }
 
-/// `kmem-2019`.
-pub struct PublishedHeap {
-    heap: Kmem2019,
-    region: Region,
-}
-
-impl Subject for PublishedHeap {
-    // Its `init` takes the heap from `zalloc`.
-    const DECLARATION: Declaration = declaration("kmem-2019").region_zeroed();
-    const TABLE_IS_STATE: bool = true;
-
-    unsafe fn new(region: Region) -> Self {
-        // SAFETY: the caller vouches for the region; its geometry is a multiple of 8 and >= 16.
-        let heap = unsafe { Kmem2019::new(region.start, region.bytes) };
-        Self { heap, region }
-    }
-
-    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: exactly the caller's promise.
-        unsafe { self.heap.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: exactly the caller's promise.
-        unsafe { self.heap.alloc_zeroed(layout) }
-    }
-
-    fn alloc_native(&mut self, size: usize, zeroed: bool) -> *mut u8 {
-        match zeroed {
-            true => self.heap.kzmalloc(size),
-            false => self.heap.kmalloc(size),
-        }
-    }
-
-    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: exactly the caller's promise.
-        unsafe { self.heap.realloc(block, layout, new_size) }
-    }
-
-    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
-        // SAFETY: exactly the caller's promise.
-        unsafe { self.heap.kfree(block) };
-        Freed::Done
-    }
-
-    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
-        Some(show(
-            self.heap.chunks(),
-            self.region,
-            self.heap.tail(),
-            visit,
-        ))
-    }
-
-    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        self.heap.print_table(out)
-    }
-}
-
-// What is free looks as at the start of a run: the harness fills again what blocks have touched, no more.
-const _: () = assert!(POISON == DIRT);
-
-/// What a heap is asked, of either kind: they have the same functions.
+/// What every heap is asked: they have the same functions.
 macro_rules! calls {
     () => {
         unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
@@ -148,6 +86,58 @@ macro_rules! calls {
             }
         }
 
+        fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
+            Some(show(
+                self.heap.chunks(),
+                self.region,
+                self.heap.tail(),
+                visit,
+            ))
+        }
+
+        fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+            self.heap.print_table(out)
+        }
+    };
+}
+
+/// `kmem-2019`.
+pub struct PublishedHeap {
+    heap: Kmem2019,
+    region: Region,
+}
+
+impl Subject for PublishedHeap {
+    // Its `init` takes the heap from `zalloc`.
+    const DECLARATION: Declaration = declaration("kmem-2019").region_zeroed();
+    const TABLE_IS_STATE: bool = true;
+
+    unsafe fn new(region: Region) -> Self {
+        // SAFETY: the caller vouches for the region; its geometry is a multiple of 8 and >= 16.
+        let heap = unsafe { Kmem2019::new(region.start, region.bytes) };
+        Self { heap, region }
+    }
+
+    unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.realloc(block, layout, new_size) }
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.heap.kfree(block) };
+        Freed::Done
+    }
+
+    calls!();
+}
+
+// What is free looks as at the start of a run: the harness fills again what blocks have touched, no more.
+const _: () = assert!(POISON == DIRT);
+
+/// What `kmem` is asked besides, over a heap of either kind: it refuses.
+macro_rules! refusing_calls {
+    () => {
         unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
             // SAFETY: exactly the caller's promise; what is no live block, since a client wrote over a
             // header, is refused.
@@ -163,21 +153,8 @@ macro_rules! calls {
             }
         }
 
-        fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
-            Some(show(
-                self.heap.chunks(),
-                self.region,
-                self.heap.tail(),
-                visit,
-            ))
-        }
-
         fn audit(&self) -> bool {
             self.heap.audit()
-        }
-
-        fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-            self.heap.print_table(out)
         }
     };
 }
@@ -210,6 +187,7 @@ impl<const DEFECT: u8> Subject for FirstFitHeap<DEFECT> {
     }
 
     calls!();
+    refusing_calls!();
 }
 
 /// `kmem`, or with a `DEFECT` one of its mutants, over a heap that grows. The page allocator's descriptors lie
@@ -248,4 +226,5 @@ impl<const DEFECT: u8> Subject for GrowingHeap<DEFECT> {
     }
 
     calls!();
+    refusing_calls!();
 }

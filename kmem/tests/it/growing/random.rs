@@ -6,6 +6,7 @@ use std::ops::Range;
 use kmem::{PAGE_SIZE, defect};
 
 use super::Fixture;
+use crate::fixture::in_order;
 use crate::xorshift::Random;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,13 +60,7 @@ impl Model {
             .gaps()
             .into_iter()
             .map(|gap| (gap.start, format!("F{}@{}", gap.len(), gap.start)));
-        let mut chunks: Vec<(usize, String)> = live.chain(free).collect();
-        chunks.sort();
-        chunks
-            .into_iter()
-            .map(|(_, text)| text)
-            .collect::<Vec<_>>()
-            .join(" ")
+        in_order(live.chain(free))
     }
 
     fn place(&mut self, size: usize, align: usize) -> Option<usize> {
