@@ -12,6 +12,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command};
 use std::time::Duration;
 
 use crate::Exit;
+use crate::orphan::die_with_parent;
 use crate::spawner;
 
 #[derive(Debug)]
@@ -32,7 +33,8 @@ impl Process {
     pub(crate) fn start(mut command: Command, descriptor: Option<RawFd>) -> io::Result<Process> {
         let owner = std::process::id();
         command.process_group(0);
-        die_with_parent(&mut command, owner);
+        // SAFETY: it may be called between fork and exec.
+        unsafe { command.pre_exec(move || die_with_parent(owner)) };
         if let Some(descriptor) = descriptor {
             inherit(&mut command, descriptor);
         }
@@ -93,27 +95,6 @@ impl Drop for Process {
     }
 }
 
-/// Has the kernel kill the child when the thread that forks it ends (see `spawner`).
-///
-/// The parent may die between the fork and the request, too early for the signal. Then the child
-/// has another parent already, and gives up before it becomes QEMU.
-fn die_with_parent(command: &mut Command, parent: u32) {
-    let arm = move || {
-        // SAFETY: `prctl` with PR_SET_PDEATHSIG takes a signal number and touches no memory.
-        if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: `getppid` takes nothing and cannot fail.
-        if unsafe { libc::getppid() } as u32 != parent {
-            return Err(io::Error::from_raw_os_error(libc::ESRCH));
-        }
-        Ok(())
-    };
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed: `arm` makes two
-    // system calls, allocates nothing (both errors are plain numbers) and takes no lock.
-    unsafe { command.pre_exec(arm) };
-}
-
 /// Lets the child, and only the child, keep `descriptor` across exec. Every other process that
 /// this one spawns meanwhile still closes it.
 fn inherit(command: &mut Command, descriptor: RawFd) {
@@ -124,7 +105,7 @@ fn inherit(command: &mut Command, descriptor: RawFd) {
             _ => Ok(()),
         }
     };
-    // SAFETY: as in `die_with_parent`: one system call, no allocation, no lock. It runs in the
+    // SAFETY: one system call, no allocation, no lock. It runs in the
     // child, on the child's copy of the descriptor table.
     unsafe { command.pre_exec(keep) };
 }

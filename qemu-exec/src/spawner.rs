@@ -1,6 +1,6 @@
 //! The one thread that forks.
 //!
-//! A guest asks the kernel to be killed when its parent dies (`process::die_with_parent`). For
+//! A guest asks the kernel to be killed when its parent dies (`die_with_parent`). For
 //! Linux that parent is the *thread* that forked, not the process: spawned from a worker thread,
 //! a guest would be killed when the worker ends, although its [`Guest`](crate::Guest) may long
 //! have moved elsewhere. So every spawn is done by one thread that lives as long as the process.

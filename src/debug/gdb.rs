@@ -7,6 +7,7 @@ use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result, anyhow};
 use harness::declaration::TableForm;
+use qemu_exec::die_with_parent;
 
 use super::Session;
 
@@ -104,12 +105,12 @@ fn interrupts(action: libc::sighandler_t) -> libc::sighandler_t {
 
 /// Has the kernel kill the child when this thread ends, and lets it be interrupted.
 fn tie_to_parent(command: &mut Command) {
-    let tie = || {
-        // SAFETY: no memory is involved.
-        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    let parent = std::process::id();
+    let tie = move || {
+        die_with_parent(parent)?;
         interrupts(libc::SIG_DFL);
         Ok(())
     };
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed: two system calls.
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed: system calls.
     unsafe { command.pre_exec(tie) };
 }

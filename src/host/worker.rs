@@ -6,6 +6,8 @@
 use std::io;
 use std::ptr::null_mut;
 
+use qemu_exec::die_with_parent;
+
 use super::watch::{self, Watch};
 
 /// A running child; killed and reaped when dropped.
@@ -22,11 +24,12 @@ impl Worker {
     /// The kernel's, when it forks no process.
     pub fn start(watch: &Watch<'_>, body: impl FnOnce()) -> io::Result<Self> {
         watch::prepare();
+        let parent = std::process::id();
         // SAFETY: the child runs `child` alone and leaves by `_exit`. It uses the allocator only,
         // which the C library makes usable after a fork; no lock of ours is held across it.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
-            0 => child(watch, body),
+            0 => child(parent, watch, body),
             id => Ok(Self { id, ended: false }),
         }
     }
@@ -72,12 +75,71 @@ impl Drop for Worker {
     }
 }
 
-/// The child's life.
-fn child(watch: &Watch<'_>, body: impl FnOnce()) -> ! {
-    // SAFETY: no memory is involved. The child must not outlive its parent.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+/// The child's life, which ends with its parent's.
+fn child(parent: u32, watch: &Watch<'_>, body: impl FnOnce()) -> ! {
+    if die_with_parent(parent).is_err() {
+        watch::leave();
+    }
     // SAFETY: this function never returns, so its argument lives until the process has ended.
     unsafe { watch::and_leave(watch) };
     body();
     watch::leave()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::sync::atomic::{AtomicU32, AtomicU64};
+    use std::time::{Duration, Instant};
+
+    use harness::transcript::Transcript;
+
+    use super::*;
+    use crate::host::shared::Shared;
+
+    /// It may be gone before its child has asked to die with it.
+    #[test]
+    fn a_worker_does_not_outlive_a_parent_that_dies_at_once() {
+        let transcript = Shared::<Transcript>::new().unwrap();
+        let worker = Shared::<AtomicU64>::new().unwrap();
+        let progress = AtomicU32::new(0);
+        let watch = Watch {
+            transcript: &transcript,
+            progress: &progress,
+            op_limit: Duration::from_secs(3600),
+            heap_start: 0,
+        };
+        let sleep = || {
+            loop {
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        };
+        // Orphans become children of this process, which can wait for them.
+        // SAFETY: no memory is involved.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }, 0);
+        for _ in 0..50 {
+            // SAFETY: the child starts a worker, as any process may, and leaves by `_exit`.
+            let parent = unsafe { libc::fork() };
+            assert_ne!(parent, -1);
+            if parent == 0 {
+                let started = Worker::start(&watch, sleep);
+                let id = started.as_ref().map_or(0, |started| started.id);
+                worker.store(id as u64, Relaxed);
+                // SAFETY: no memory is involved.
+                unsafe { libc::_exit(0) };
+            }
+            let ended = false;
+            Worker { id: parent, ended }.wait().unwrap();
+            let id = worker.load(Relaxed) as libc::pid_t;
+            assert_ne!(id, 0, "no worker was started");
+            let mut orphan = Worker { id, ended };
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while !orphan.has_ended().unwrap() {
+                assert!(Instant::now() < deadline, "the worker still runs");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        // SAFETY: as above.
+        unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 0) };
+    }
 }
