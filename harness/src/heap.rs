@@ -31,7 +31,8 @@ use crate::op::{Align, Handle};
 use crate::subject::{Freed, Region};
 use crate::table;
 
-use workspace::Slot;
+use contents::Whole;
+use workspace::{LiveSlots, Slot};
 
 pub use meter::{Counter, Meter};
 pub use workspace::Workspace;
@@ -74,9 +75,8 @@ pub struct Heap<'a> {
     live: usize,
     writes_len: usize,
     strength: Strength,
-    /// Set while all live blocks are known to be whole: they were verified, and the subject was not called
-    /// since.
-    whole: bool,
+    /// What was filled or verified since the subject was called.
+    whole: Whole,
     /// Set once the subject may have written where no block is.
     strayed: bool,
     /// Set once a block has left the heap: nothing after it means anything.
@@ -118,7 +118,7 @@ impl Heap<'_> {
                 live: 0,
                 writes_len: 0,
                 strength,
-                whole: false,
+                whole: Whole::Unknown,
                 strayed: false,
                 lost: false,
             });
@@ -262,11 +262,11 @@ impl Heap<'_> {
         None
     }
 
-    /// The live handles, lowest first.
-    fn live_handles(&self) -> impl Iterator<Item = Handle> {
-        core::iter::successors(self.next_live(0), |handle| {
-            self.next_live(handle.0 as usize + 1)
-        })
+    /// The live handles but for one, lowest first.
+    #[inline]
+    fn live_handles(&self, except: Option<Handle>) -> impl Iterator<Item = Handle> {
+        let except = except.map(|handle| handle.0 as usize);
+        LiveSlots::new(self.workspace, self.issued, except).map(|slot| Handle(slot as u32))
     }
 
     /// Says that the run has ended well.
@@ -283,7 +283,7 @@ impl Heap<'_> {
 
     /// The subject, for a call that may write.
     fn called(&mut self) -> &mut dyn AnySubject {
-        self.whole = false;
+        self.whole = Whole::Unknown;
         self.subject
     }
 
@@ -298,7 +298,7 @@ impl Heap<'_> {
             printed, rewritten, ..
         } = &mut *self.workspace;
         printed.clear();
-        self.whole = false;
+        self.whole = Whole::Unknown;
         let cut = self.subject.print_table(printed).is_err();
         table::rewrite_addresses(printed.as_str(), cut, self.region, rewritten);
         let wrong = table::line_wrong(self.subject, self.declaration.table, rewritten.as_str());
@@ -306,8 +306,12 @@ impl Heap<'_> {
     }
 
     fn live_slot(&self, handle: Handle) -> Option<Slot> {
-        self.is_live(handle)
-            .then(|| self.workspace.slots[handle.0 as usize])
+        self.is_live(handle).then(|| self.slot(handle))
+    }
+
+    #[inline]
+    fn slot(&self, handle: Handle) -> Slot {
+        self.workspace.slots[handle.0 as usize]
     }
 
     fn kill(&mut self, handle: Handle) {

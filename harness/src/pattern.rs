@@ -1,9 +1,15 @@
 //! What the client writes into its blocks: bytes that name the block and the place, so that a
 //! store by anyone else shows.
 
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod wide;
+#[cfg(not(all(target_arch = "x86_64", feature = "std")))]
+#[path = "pattern/no_wide.rs"]
+mod wide;
 mod words;
 
 use crate::op::Handle;
+use wide::Wide;
 use words::{is_aligned, is_few, lanes, read_word, write_word};
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -45,6 +51,14 @@ impl Pattern {
         self.first.wrapping_add(index.wrapping_mul(self.step))
     }
 
+    /// What a block holds from position `from` on, a multiple of 8.
+    const fn from(self, from: u64) -> Self {
+        Self {
+            first: self.word(from / 8),
+            step: self.step,
+        }
+    }
+
     /// The byte at `position`.
     #[must_use]
     pub const fn byte(self, position: u64) -> u8 {
@@ -57,6 +71,23 @@ impl Pattern {
     /// `block` has at least `to` bytes that may be written.
     #[inline]
     pub(crate) unsafe fn fill(self, block: *mut u8, from: u64, to: u64) {
+        // SAFETY: the caller's promise, and what was just asked.
+        unsafe {
+            match Wide::detect() {
+                Some(wide) => {
+                    wide.fill(self.from(from), block.add(from as usize), to - from);
+                }
+                None => self.fill_words(block, from, to),
+            }
+        }
+    }
+
+    /// [`Self::fill`] by words.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline]
+    unsafe fn fill_words(self, block: *mut u8, from: u64, to: u64) {
         // SAFETY: the caller's promise, and what was just asked.
         unsafe {
             match is_aligned(block) {
@@ -72,6 +103,41 @@ impl Pattern {
     /// `block` has at least `to` bytes that may be read.
     #[inline]
     pub(crate) unsafe fn holds(self, block: *const u8, from: u64, to: u64) -> bool {
+        // SAFETY: the caller's promise, and what was just asked.
+        unsafe {
+            match Wide::detect() {
+                Some(wide) => {
+                    let block = (self.from(from), block.add(from as usize), to - from);
+                    wide.all_hold(core::iter::once(block))
+                }
+                None => self.holds_words(block, from, to),
+            }
+        }
+    }
+
+    /// Whether each of these blocks, of so many bytes, holds its pattern.
+    ///
+    /// # Safety
+    /// All those bytes may be read.
+    #[inline]
+    pub(crate) unsafe fn all_hold(
+        mut blocks: impl Iterator<Item = (Self, *const u8, u64)>,
+    ) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match Wide::detect() {
+                Some(wide) => wide.all_hold(blocks),
+                None => blocks.all(|(pattern, block, size)| pattern.holds_words(block, 0, size)),
+            }
+        }
+    }
+
+    /// [`Self::holds`] by words.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline]
+    unsafe fn holds_words(self, block: *const u8, from: u64, to: u64) -> bool {
         // SAFETY: the caller's promise, and what was just asked.
         unsafe {
             match is_aligned(block) {
@@ -255,31 +321,73 @@ impl Pattern {
 mod tests {
     use super::*;
 
+    /// Fills, and compares.
+    type Ways = (
+        unsafe fn(Pattern, *mut u8, u64, u64),
+        unsafe fn(Pattern, *const u8, u64, u64) -> bool,
+    );
+
+    /// In whichever way the processor has, and by words.
+    const WAYS: [Ways; 2] = [
+        (Pattern::fill, Pattern::holds),
+        (Pattern::fill_words, Pattern::holds_words),
+    ];
+
     #[test]
     fn what_was_filled_holds_and_a_changed_byte_shows() {
-        // More words than a window has, and than are few.
-        const BYTES: u64 = 8 * words::FEW + 24;
-        let mut block = [0; BYTES as usize];
-        for (from, to) in (0..BYTES)
-            .step_by(8)
-            .flat_map(|from| (from..=BYTES).map(move |to| (from, to)))
-        {
+        // More words than are compared between two branches, and than are few.
+        const BYTES: u64 = 8 * (2 * words::FEW + 11) + 5;
+        let mut memory = [0; BYTES as usize + 8];
+        let ranges = [0, 8, 24]
+            .into_iter()
+            .flat_map(|from| (from..=BYTES).map(move |to| (from, to)));
+        for ((from, to), (fill, holds)) in ranges.flat_map(|range| WAYS.map(|way| (range, way))) {
             let pattern = Pattern::of(Handle(from as u32));
-            block.fill(0);
+            memory.fill(0);
+            let block = &mut memory[to as usize % 8..][..BYTES as usize];
             // SAFETY: both positions lie within the block.
-            unsafe { pattern.fill(block.as_mut_ptr(), from, to) };
+            unsafe { fill(pattern, block.as_mut_ptr(), from, to) };
             let filled = |at: &u64| (from..to).contains(at);
             for at in 0..BYTES {
                 let expected = if filled(&at) { pattern.byte(at) } else { 0 };
                 assert_eq!(block[at as usize], expected, "{from}..{to}: {at}");
             }
             // SAFETY: as above.
-            assert!(unsafe { pattern.holds(block.as_ptr(), from, to) });
-            for at in (from..to).step_by(7) {
+            assert!(unsafe { holds(pattern, block.as_ptr(), from, to) });
+            for at in (from..to)
+                .step_by(7)
+                .chain(to.checked_sub(1).filter(filled))
+            {
                 block[at as usize] ^= 1;
                 // SAFETY: as above.
-                assert!(!unsafe { pattern.holds(block.as_ptr(), from, to) });
+                assert!(!unsafe { holds(pattern, block.as_ptr(), from, to) });
                 block[at as usize] ^= 1;
+            }
+        }
+    }
+
+    #[test]
+    fn of_many_blocks_one_that_does_not_hold_shows() {
+        let sizes = [0, 1, 300, 64, 9];
+        let mut memory = [[0_u8; 300]; 5];
+        for (index, (bytes, size)) in memory.iter_mut().zip(sizes).enumerate() {
+            // SAFETY: no size is above 300.
+            unsafe { Pattern::of(Handle(index as u32)).fill(bytes.as_mut_ptr(), 0, size) };
+        }
+        let all_hold = |memory: &[[u8; 300]; 5]| {
+            let blocks = memory.iter().zip(sizes).enumerate();
+            let blocks = blocks.map(|(index, (bytes, size))| {
+                (Pattern::of(Handle(index as u32)), bytes.as_ptr(), size)
+            });
+            // SAFETY: as above.
+            unsafe { Pattern::all_hold(blocks) }
+        };
+        assert!(all_hold(&memory));
+        for (index, size) in sizes.into_iter().enumerate() {
+            for at in 0..300 {
+                memory[index][at] ^= 0x80;
+                assert_eq!(all_hold(&memory), at as u64 >= size, "{index}: {at}");
+                memory[index][at] ^= 0x80;
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::op::Handle;
 impl Heap<'_> {
     /// Frees a dead handle again, or `offset` bytes into a live block.
     pub fn free_misused(&mut self, handle: Handle, offset: u64) -> Outcome {
-        let slot = self.workspace.slots[handle.0 as usize];
+        let slot = self.slot(handle);
         if slot.address.is_null() || (offset > 0 && !self.is_live(handle)) {
             return Outcome::NoBlock;
         }
@@ -72,8 +72,8 @@ impl Heap<'_> {
     }
 
     fn free_address(&mut self, address: *mut u8, layout: Option<Layout>) -> Outcome {
-        let starts_at = |handle: Handle| self.workspace.slots[handle.0 as usize].address == address;
-        if self.live_handles().any(starts_at) {
+        let starts_at = |handle: Handle| self.slot(handle).address == address;
+        if self.live_handles(None).any(starts_at) {
             // Where a live block starts, this would be a legal free to the subject: the client's
             // undetectable error.
             return Outcome::NotExpressible;

@@ -4,7 +4,7 @@
 //! their blocks lies in the region and the side memory, so that putting their bytes back puts the subject
 //! back.
 
-use super::{Heap, Slot};
+use super::{Heap, Slot, Whole};
 use crate::op::{Handle, Op};
 use crate::subject::Region;
 
@@ -74,7 +74,7 @@ impl Heap<'_> {
             rest = behind;
         }
         (self.issued, self.live) = (mark.issued, mark.live);
-        (self.lost, self.whole) = (false, false);
+        (self.lost, self.whole) = (false, Whole::Unknown);
         if let Some((index, slot, live)) = mark.slot {
             let word = &mut self.workspace.live[index / 64];
             *word = *word & !(1 << (index % 64)) | u64::from(live) << (index % 64);

@@ -43,6 +43,49 @@ impl Workspace {
     }
 }
 
+/// The slots that are live, lowest first.
+pub(super) struct LiveSlots<'a> {
+    words: &'a [u64],
+    /// The word of `bits` plus one.
+    next: usize,
+    /// Those of this word that are still to come.
+    bits: u64,
+    except: Option<usize>,
+}
+
+impl<'a> LiveSlots<'a> {
+    /// Of the first `issued` slots, but for one.
+    #[inline]
+    pub(super) fn new(workspace: &'a Workspace, issued: usize, except: Option<usize>) -> Self {
+        Self {
+            words: &workspace.live[..issued.div_ceil(64)],
+            next: 0,
+            bits: 0,
+            except,
+        }
+    }
+}
+
+impl Iterator for LiveSlots<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.bits == 0 {
+            self.bits = *self.words.get(self.next)?;
+            if let Some(slot) = self.except
+                && slot / 64 == self.next
+            {
+                self.bits &= !(1 << (slot % 64));
+            }
+            self.next += 1;
+        }
+        let bit = self.bits.trailing_zeros() as usize;
+        self.bits &= self.bits - 1;
+        Some((self.next - 1) * 64 + bit)
+    }
+}
+
 impl Default for Workspace {
     fn default() -> Self {
         Self::new()
