@@ -34,6 +34,10 @@ pub extern "C" fn serve() -> ! {
         idle::wait_for_request();
         answer(mailbox().request(), &mut buffers);
         mailbox().set_replied();
+        // The host is at work on the answer, and its next request is likely to be of the same heap.
+        if !mailbox().waits() {
+            buffers.ground.restore();
+        }
     }
 }
 

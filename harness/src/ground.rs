@@ -85,8 +85,18 @@ impl Ground {
     pub(crate) fn prepare(&mut self, zeroed: bool) {
         let fill = if zeroed { 0 } else { DIRT };
         self.runs += 1;
-        if self.spoiled || fill != self.fill || self.runs > RUNS_MAX {
+        if fill != self.fill || self.runs > RUNS_MAX {
             (self.clean, self.fill, self.runs) = (0, fill, 0);
+        }
+        self.restore();
+        self.spoiled = true;
+    }
+
+    /// Does what the next run's preparation would have to do if it is of the same heap: for whoever has
+    /// nothing better to do between two runs.
+    pub fn restore(&mut self) {
+        if self.spoiled {
+            (self.clean, self.runs, self.spoiled) = (0, 0, false);
         }
         let Region {
             start,
@@ -97,7 +107,7 @@ impl Ground {
         self.fill_marked();
         if self.clean < bytes {
             // SAFETY: whoever made this value vouches for the region's bytes and its slack.
-            unsafe { write_bytes(start.add(self.clean), fill, bytes - self.clean) };
+            unsafe { write_bytes(start.add(self.clean), self.fill, bytes - self.clean) };
             self.clean = bytes;
             self.slack_known = false;
         }
@@ -105,11 +115,10 @@ impl Ground {
             // SAFETY: as above.
             unsafe { write_bytes(start.add(bytes), DIRT, slack) };
             self.slack_known = true;
-            if fill != DIRT {
+            if self.fill != DIRT {
                 self.clean = bytes;
             }
         }
-        self.spoiled = true;
     }
 
     /// Says that the run has ended well, so that all it has written is marked. A subject that does
