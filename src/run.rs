@@ -76,8 +76,12 @@ impl Run {
             End::Hung => RunEnd::Hung,
             End::None => died(),
         };
+        let observed = transcript.observations();
+        // All at once: how many there are at most is known, and that all of them can be read is usual.
+        let mut observations = Vec::with_capacity(observed.size_hint().1.unwrap_or(0));
+        observations.extend(observed);
         Self {
-            observations: transcript.observations().collect(),
+            observations,
             tables: tables(transcript),
             end,
         }

@@ -118,9 +118,13 @@ pub(crate) fn run<K: Sink>(heap: &mut Heap<'_>, plan: Plan<'_>, sink: &mut K) ->
             }
             observation.contents.stray_store = heap.stray_store(thorough);
             if prints && (plan.tables || *op == Op::Table) {
-                let (text, wrong) = heap.print_table();
-                sink.table(text);
-                observation.table_line_wrong = wrong;
+                observation.table_line_wrong = if plan.tables || thorough {
+                    let (text, wrong) = heap.print_table();
+                    sink.table(text);
+                    wrong
+                } else {
+                    heap.check_table()
+                };
             }
         }
         let broken = observation

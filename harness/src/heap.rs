@@ -3,7 +3,8 @@
 //! This is the one place of the harness that touches heap memory: it calls the subject, fills
 //! blocks and verifies them (`contents`), asks for what an empty heap has (`capacity`), errs as a client
 //! may (`misuse`), puts states back (`rewind`), names blocks anew (`renew`), counts what calls cost
-//! (`meter`), sees stores where no block is (`stray`), and answers in offsets.
+//! (`meter`), sees stores where no block is (`stray`), has it print its table (`tables`), and answers in
+//! offsets.
 //! It never lets the harness do damage of its own: only blocks that lie wholly inside the heap are
 //! filled.
 //!
@@ -18,6 +19,7 @@ mod misuse;
 mod renew;
 mod rewind;
 mod stray;
+mod tables;
 mod workspace;
 
 use core::alloc::Layout;
@@ -29,7 +31,6 @@ use crate::ground::Ground;
 use crate::observation::{Contents, Outcome, WalkDigest};
 use crate::op::{Align, Handle};
 use crate::subject::{Freed, Region};
-use crate::table;
 
 use contents::Whole;
 use workspace::{LiveSlots, Slot};
@@ -290,19 +291,6 @@ impl Heap<'_> {
     /// The subject itself.
     pub(crate) const fn subject(&self) -> &dyn AnySubject {
         self.subject
-    }
-
-    /// The subject's printed table in offsets, and the first line that contradicts the walk.
-    pub fn print_table(&mut self) -> (&str, Option<u32>) {
-        let Workspace {
-            printed, rewritten, ..
-        } = &mut *self.workspace;
-        printed.clear();
-        self.whole = Whole::Unknown;
-        let cut = self.subject.print_table(printed).is_err();
-        table::rewrite_addresses(printed.as_str(), cut, self.region, rewritten);
-        let wrong = table::line_wrong(self.subject, self.declaration.table, rewritten.as_str());
-        (rewritten.as_str(), wrong)
     }
 
     fn live_slot(&self, handle: Handle) -> Option<Slot> {
