@@ -20,6 +20,8 @@ mod renew;
 mod rewind;
 mod stray;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod workspace;
 
 use core::alloc::Layout;

@@ -189,14 +189,9 @@ impl Heap<'_> {
 #[cfg(test)]
 mod tests {
     use core::alloc::Layout;
-    use std::boxed::Box;
-    use std::vec;
 
     use crate::declaration::Declaration;
-    use crate::entry::Entry;
-    use crate::geometry::Growth;
-    use crate::ground::Ground;
-    use crate::heap::{Heap, Strength, Workspace};
+    use crate::heap::{Strength, testing};
     use crate::observation::Contents;
     use crate::op::Handle;
     use crate::subject::{Freed, Region, Subject};
@@ -233,42 +228,20 @@ mod tests {
 
     /// What freeing all of three blocks tells of that were just filled, or `verified` as well.
     fn found(strength: Strength, verified: bool) -> Option<(Handle, u64)> {
-        let mut memory = vec![0_u64; 64];
-        let region = Region {
-            start: memory.as_mut_ptr().cast(),
-            bytes: 512,
-            slack: 0,
-            growth: Growth::NONE,
-            side: core::ptr::null_mut(),
-        };
-        // SAFETY: the memory outlives the ground, which alone uses it.
-        let mut ground = unsafe { Ground::new(region) };
-        let mut workspace = Box::new(Workspace::new());
-        let mut corrupted = None;
-        let mut work = |mut heap: Heap<'_>| {
-            let mut contents = Contents::HELD;
-            for _ in 0..3 {
-                heap.alloc(40, None, false, &mut contents);
-            }
-            if verified {
-                assert_eq!(heap.verify(), None);
-            }
-            heap.free_all(&mut contents);
-            corrupted = contents.corrupted;
-        };
-        let entry = Entry::of::<Spoiler>();
-        // SAFETY: it takes any geometry.
-        unsafe {
-            Heap::with_fresh(
-                &entry,
-                &mut ground,
-                &mut workspace,
-                strength,
-                None,
-                &mut work,
-            )
-        };
-        corrupted
+        let mut contents = Contents::HELD;
+        testing::run::<Spoiler>(
+            strength,
+            &mut [&mut |mut heap| {
+                for _ in 0..3 {
+                    heap.alloc(40, None, false, &mut contents);
+                }
+                if verified {
+                    assert_eq!(heap.verify(), None);
+                }
+                heap.free_all(&mut contents);
+            }],
+        );
+        contents.corrupted
     }
 
     #[test]

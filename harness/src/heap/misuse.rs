@@ -91,14 +91,9 @@ impl Heap<'_> {
 #[cfg(test)]
 mod tests {
     use core::alloc::Layout;
-    use std::boxed::Box;
-    use std::vec;
 
     use crate::declaration::{Declaration, Misuse, Overhead, Reserved};
-    use crate::entry::Entry;
-    use crate::geometry::Growth;
-    use crate::ground::Ground;
-    use crate::heap::{DIRT, Heap, Strength, Workspace};
+    use crate::heap::{DIRT, Heap, Strength, testing};
     use crate::observation::{Contents, Outcome};
     use crate::op::Handle;
     use crate::subject::{Freed, Region, Subject};
@@ -149,34 +144,21 @@ mod tests {
 
     /// What lies far away when a run begins, behind one of an alloc and of what `misuse` does.
     fn left_behind<const PROMISES: bool>(misuse: fn(&mut Heap<'_>)) -> u8 {
-        let mut memory = vec![0_u64; 512];
-        let region = Region {
-            start: memory.as_mut_ptr().cast(),
-            bytes: 4096,
-            slack: 0,
-            growth: Growth::NONE,
-            side: core::ptr::null_mut(),
-        };
-        // SAFETY: the memory outlives the ground, which alone uses it.
-        let mut ground = unsafe { Ground::new(region) };
-        let mut workspace = Box::new(Workspace::new());
-        let mut run = |work: &mut dyn FnMut(Heap<'_>)| {
-            let (entry, strength) = (Entry::of::<Misled<PROMISES>>(), Strength::Fast);
-            // SAFETY: it takes any geometry.
-            unsafe {
-                Heap::with_fresh(&entry, &mut ground, &mut workspace, strength, None, work);
-            }
-        };
-        // SAFETY: the byte lies in the region, which a run's heap alone uses while there is one.
-        let far = || unsafe { *region.start.add(FAR) };
-        run(&mut |mut heap| {
-            heap.alloc(BLOCK_BYTES as u64, None, false, &mut { Contents::HELD });
-            misuse(&mut heap);
-            assert_eq!(far(), 1);
-            heap.settle();
-        });
+        // SAFETY: the byte lies in the region, which its heap alone uses.
+        let far = |heap: &Heap<'_>| unsafe { *heap.region.start.add(FAR) };
         let mut left = 0;
-        run(&mut |_| left = far());
+        testing::run::<Misled<PROMISES>>(
+            Strength::Fast,
+            &mut [
+                &mut |mut heap| {
+                    heap.alloc(BLOCK_BYTES as u64, None, false, &mut { Contents::HELD });
+                    misuse(&mut heap);
+                    assert_eq!(far(&heap), 1);
+                    heap.settle();
+                },
+                &mut |heap| left = far(&heap),
+            ],
+        );
         left
     }
 

@@ -41,14 +41,9 @@ mod tests {
     use core::alloc::Layout;
     use core::fmt;
     use core::ops::{ControlFlow, Range};
-    use std::boxed::Box;
-    use std::vec;
 
     use crate::declaration::{Declaration, TableForm};
-    use crate::entry::Entry;
-    use crate::geometry::Growth;
-    use crate::ground::Ground;
-    use crate::heap::{Heap, Strength, Workspace};
+    use crate::heap::{Strength, testing};
     use crate::subject::{Chunk, Freed, Region, Subject};
 
     /// Has one free chunk, whose address it prints in at least so many characters, and as much too long.
@@ -87,33 +82,11 @@ mod tests {
 
     /// What the two ways to look at a table say of it.
     fn wrong<S: Subject>() -> [Option<u32>; 2] {
-        let mut memory = vec![0_u64; 64];
-        let region = Region {
-            start: memory.as_mut_ptr().cast(),
-            bytes: 512,
-            slack: 0,
-            growth: Growth::NONE,
-            side: core::ptr::null_mut(),
-        };
-        // SAFETY: the memory outlives the ground, which alone uses it.
-        let mut ground = unsafe { Ground::new(region) };
-        let mut workspace = Box::new(Workspace::new());
         let mut wrong = [None; 2];
-        let mut work = |mut heap: Heap<'_>| {
-            wrong = [heap.check_table(), heap.print_table().1];
-        };
-        let entry = Entry::of::<S>();
-        // SAFETY: it takes any geometry.
-        unsafe {
-            Heap::with_fresh(
-                &entry,
-                &mut ground,
-                &mut workspace,
-                Strength::Fast,
-                None,
-                &mut work,
-            )
-        };
+        testing::run::<S>(
+            Strength::Fast,
+            &mut [&mut |mut heap| wrong = [heap.check_table(), heap.print_table().1]],
+        );
         wrong
     }
 
