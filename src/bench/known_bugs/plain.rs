@@ -262,7 +262,7 @@ cargo-fuzz = true
 
 [dependencies]
 arbitrary = {{ version = "1", features = ["derive"] }}
-harness = {{ path = {:?} }}
+harness = {{ package = "kmem-rig-harness", path = {:?} }}
 libfuzzer-sys = "0.4"
 {}
 
@@ -384,5 +384,32 @@ mod tests {
                 assert!(lines.iter().all(|line| !line.contains("kmem-rig")));
             }
         }
+    }
+
+    #[test]
+    fn what_a_package_depends_on_by_path_is_called_so_there() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let version = root.join("subjects/known-bugs/buddy-system-init/buggy");
+        let folder = tempfile::tempdir().unwrap();
+        write_package(&version, folder.path(), "buddy-system-init-buggy").unwrap();
+        let read = |folder: &Path| -> toml::Table {
+            let text = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+            text.parse().unwrap()
+        };
+        let manifest = read(folder.path());
+        let dependencies = manifest["dependencies"].as_table().unwrap();
+        let by_path = dependencies
+            .iter()
+            .filter_map(|(name, facts)| Some((name, facts, facts.get("path")?)));
+        let mut checked = 0;
+        for (name, facts, path) in by_path {
+            let package = facts
+                .get("package")
+                .map_or(name.as_str(), |package| package.as_str().unwrap());
+            let there = read(Path::new(path.as_str().unwrap()));
+            assert_eq!(there["package"]["name"].as_str(), Some(package));
+            checked += 1;
+        }
+        assert!(checked > 0);
     }
 }
