@@ -40,6 +40,15 @@ static OPS: Static<[MaybeUninit<Op>; OPS_MAX]> =
 #[unsafe(link_section = ".uninit.workspace")]
 static WORKSPACE: Static<MaybeUninit<Workspace>> = Static(UnsafeCell::new(MaybeUninit::uninit()));
 
+/// A heap of 0 bytes, where every heap starts.
+pub const NO_HEAP: Region = Region {
+    start: HEAP_ADDRESS as *mut u8,
+    bytes: 0,
+    slack: 0,
+    growth: Growth::NONE,
+    side: SIDE_ADDRESS as *mut u8,
+};
+
 /// The mailbox.
 pub fn mailbox() -> &'static Mailbox {
     // SAFETY: nothing of the guest lies behind `WRITABLE`, which ends where the mailbox starts, and
@@ -54,13 +63,6 @@ pub fn mailbox() -> &'static Mailbox {
 /// # Safety
 /// No reference that an earlier call returned is used any more.
 pub unsafe fn buffers() -> Buffers {
-    let heap = Region {
-        start: HEAP_ADDRESS as *mut u8,
-        bytes: 0,
-        slack: 0,
-        growth: Growth::NONE,
-        side: SIDE_ADDRESS as *mut u8,
-    };
     // SAFETY: by the caller's promise the references are the only ones. The workspace is one that an
     // earlier request left, or else the zeros that the machine starts with (the mailbox counts on
     // them, too), which is what `Workspace::new` consists of. Nothing else of the guest lies behind
@@ -70,7 +72,7 @@ pub unsafe fn buffers() -> Buffers {
         Buffers {
             ops: &mut *OPS.0.get(),
             workspace: (*WORKSPACE.0.get()).assume_init_mut(),
-            ground: Ground::new(heap),
+            ground: Ground::new(NO_HEAP),
         }
     }
 }

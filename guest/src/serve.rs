@@ -5,6 +5,7 @@ use harness::execute::{Plan, execute};
 use harness::geometry::PAGE_BYTES;
 use harness::heap::{Meter, Strength};
 use harness::mailbox::Request;
+use harness::subject::Region;
 use harness::transcript::Recorder;
 
 use crate::memory::{self, Buffers, mailbox};
@@ -33,9 +34,14 @@ pub extern "C" fn serve() -> ! {
     loop {
         idle::wait_for_request();
         answer(mailbox().request(), &mut buffers);
+        // Once more from where no subject can have changed it: a fault from here on would be blamed on the
+        // next request.
+        let heap = heap(&mailbox().request());
         mailbox().set_replied();
         // The host is at work on the answer, and its next request is likely to be of the same heap.
         if !mailbox().waits() {
+            // SAFETY: as in `answer`.
+            unsafe { buffers.ground.set_region(heap) };
             buffers.ground.restore();
         }
     }
@@ -52,10 +58,7 @@ fn answer(request: Request, buffers: &mut Buffers) {
     } = buffers;
     // SAFETY: a heap of any geometry lies in the machine's RAM (asserted in `harness::mailbox`), to the
     // end of its last page.
-    unsafe {
-        let bytes = request.heap.bytes() as usize;
-        ground.set_extent(bytes, slack(&request), request.heap.growth());
-    }
+    unsafe { ground.set_region(heap(&request)) };
     bounds::open_heap(ground.region());
     let plan = Plan {
         ops: mailbox().ops(ops),
@@ -72,6 +75,15 @@ fn answer(request: Request, buffers: &mut Buffers) {
     let completion =
         bounds::within(|| unsafe { execute(entry, plan, ground, workspace, &mut recorder) });
     recorder.finish(completion);
+}
+
+fn heap(request: &Request) -> Region {
+    Region {
+        bytes: request.heap.bytes() as usize,
+        slack: slack(request),
+        growth: request.heap.growth(),
+        ..memory::NO_HEAP
+    }
 }
 
 /// How much of the memory behind the heap's end is watched rather than closed. In a strict run none

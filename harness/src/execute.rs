@@ -37,7 +37,7 @@ pub struct Plan<'a> {
 pub trait Sink {
     /// The op of this index is about to be called: if nothing follows, it was the last.
     fn begin(&mut self, op: usize);
-    /// The table printed at the op that was begun last.
+    /// The table printed at the op that was begun last; in fast strength only of a plan that asks for tables.
     fn table(&mut self, text: &str);
     /// What the op that was begun last cost, before it is observed; only of a plan with a meter. It
     /// is no part of the observation: two sides may differ in it.
@@ -118,7 +118,7 @@ pub(crate) fn run<K: Sink>(heap: &mut Heap<'_>, plan: Plan<'_>, sink: &mut K) ->
             }
             observation.contents.stray_store = heap.stray_store(thorough);
             if prints && (plan.tables || *op == Op::Table) {
-                observation.table_line_wrong = if plan.tables || thorough {
+                observation.table_line_wrong = if plan.tables || plan.strength == Strength::Strict {
                     let (text, wrong) = heap.print_table();
                     sink.table(text);
                     wrong

@@ -14,7 +14,6 @@
 //! run, and once in `RUNS_MAX` in any case, the whole heap is filled: a stray store that nothing noticed
 //! does not live long. Whatever is found is run again on a fresh heap besides.
 
-use crate::geometry::Growth;
 use crate::heap::DIRT;
 use crate::pattern::Pattern;
 use crate::subject::Region;
@@ -70,15 +69,14 @@ impl Ground {
         self.region
     }
 
-    /// Makes the heap another number of bytes long, with so much slack, from the same start, growing so.
+    /// Makes the heap another one from the same start.
     ///
     /// # Safety
-    /// The region is as [`Region`] says in this length too.
-    pub const unsafe fn set_extent(&mut self, bytes: usize, slack: usize, growth: Growth) {
+    /// The region is as [`Region`] says while this value is used.
+    pub unsafe fn set_region(&mut self, region: Region) {
         // What is slack now may have been another heap's.
-        self.slack_known &= bytes == self.region.bytes && slack == self.region.slack;
-        (self.region.bytes, self.region.slack) = (bytes, slack);
-        self.region.growth = growth;
+        self.slack_known &= (region.bytes, region.slack) == (self.region.bytes, self.region.slack);
+        self.region = region;
     }
 
     /// Gives the heap the bytes that a run starts from.
@@ -92,8 +90,10 @@ impl Ground {
         self.spoiled = true;
     }
 
-    /// Does what the next run's preparation would have to do if it is of the same heap: for whoever has
-    /// nothing better to do between two runs.
+    /// Gives the heap the bytes of the next run, if that is of the same heap and starts from the same byte:
+    /// preparing that has nothing left to do then. For whoever has time between two runs.
+    ///
+    /// Whatever else a subject has made of this value, nothing but the region is written.
     pub fn restore(&mut self) {
         if self.spoiled {
             (self.clean, self.runs, self.spoiled) = (0, 0, false);
@@ -149,11 +149,11 @@ impl Ground {
         let bytes = self.region.bytes;
         let end = bytes.min(self.clean);
         let mut left = 0;
-        for word in 0..self.marked_words {
+        for (word, marks) in self.marks.iter_mut().take(self.marked_words).enumerate() {
             let mut kept = 0;
-            while self.marks[word] != 0 {
-                let bit = self.marks[word].trailing_zeros() as usize;
-                self.marks[word] &= self.marks[word] - 1;
+            while *marks != 0 {
+                let bit = marks.trailing_zeros() as usize;
+                *marks &= *marks - 1;
                 let from = (word * 64 + bit) * GRANULE_BYTES;
                 let to = (from + GRANULE_BYTES).min(end);
                 if from < to {
@@ -165,7 +165,7 @@ impl Ground {
                     left = word + 1;
                 }
             }
-            self.marks[word] = kept;
+            *marks = kept;
         }
         self.marked_words = left;
     }
@@ -189,6 +189,7 @@ unsafe fn write_bytes(at: *mut u8, byte: u8, count: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Growth;
     use std::vec;
     use std::vec::Vec;
 
@@ -285,17 +286,65 @@ mod tests {
         ground.prepare(false);
         store(&mut ground, 700, true);
         ground.settle(true);
+        let region = |bytes| Region {
+            bytes,
+            ..ground.region
+        };
+        let (short, long) = (region(192), region(4096));
         // SAFETY: the memory has 4096 bytes.
-        unsafe { ground.set_extent(192, 0, Growth::NONE) };
+        unsafe { ground.set_region(short) };
         ground.prepare(false);
         ground.settle(true);
         assert_eq!(others(&ground, 1024, DIRT), [700]);
         // SAFETY: as above.
-        unsafe { ground.set_extent(4096, 0, Growth::NONE) };
+        unsafe { ground.set_region(long) };
         ground.prepare(false);
         ground.settle(true);
         assert_eq!(others(&ground, 4096, DIRT), []);
         ground.prepare(true);
         assert_eq!(others(&ground, 4096, 0), []);
+    }
+
+    #[test]
+    fn what_was_restored_is_prepared_whatever_comes_next() {
+        for spoilt in [false, true] {
+            for (bytes, zeroed) in [(2048, false), (2048, true), (192, false), (4096, true)] {
+                let mut memory = vec![0; 4096];
+                let mut ground = ground(&mut memory, 2048);
+                ground.prepare(false);
+                store(&mut ground, 700, !spoilt);
+                ground.settle(!spoilt);
+                ground.restore();
+                assert_eq!(others(&ground, 2048, DIRT), [], "{spoilt}");
+                // SAFETY: the memory has 4096 bytes.
+                unsafe {
+                    ground.set_region(Region {
+                        bytes,
+                        ..ground.region
+                    });
+                }
+                ground.prepare(zeroed);
+                let fill = if zeroed { 0 } else { DIRT };
+                assert_eq!(others(&ground, bytes, fill), [], "{spoilt} {bytes}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_subject_that_stored_into_the_ground_has_nothing_written_but_the_heap() {
+        let mut memory = vec![1; 4096];
+        let mut ground = ground(&mut memory, 1024);
+        ground.region.slack = 64;
+        let region = ground.region;
+        ground.prepare(false);
+        ground.region.bytes = usize::MAX;
+        (ground.clean, ground.marked_words, ground.slack_known) = (usize::MAX, usize::MAX, false);
+        ground.marks.fill(u64::MAX);
+        // SAFETY: the memory has these bytes.
+        unsafe { ground.set_region(region) };
+        ground.settle(true);
+        ground.restore();
+        assert_eq!(others(&ground, 1024 + 64, DIRT), []);
+        assert!(memory[1024 + 64..].iter().all(|&byte| byte == 1));
     }
 }

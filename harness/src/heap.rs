@@ -78,7 +78,7 @@ pub struct Heap<'a> {
     live: usize,
     writes_len: usize,
     strength: Strength,
-    /// What was filled or verified since the subject was called.
+    /// What was filled or verified since the subject was called last, but for its walk.
     whole: Whole,
     /// Set once the subject may have written where no block is.
     strayed: bool,

@@ -70,10 +70,10 @@ impl Pattern {
     /// Writes the bytes from position `from`, a multiple of 8, up to `to` of a block.
     ///
     /// # Safety
-    /// `block` has at least `to` bytes that may be written.
+    /// `block` has at least `to` bytes that may be written, and `from` is no more than that.
     #[inline]
     pub(crate) unsafe fn fill(self, block: *mut u8, from: u64, to: u64) {
-        // SAFETY: the caller's promise, and what was just asked.
+        // SAFETY: the caller's promise.
         unsafe {
             match Wide::detect() {
                 Some(wide) => {
@@ -102,10 +102,10 @@ impl Pattern {
     /// Whether a block holds the pattern from position `from`, a multiple of 8, up to `to`.
     ///
     /// # Safety
-    /// `block` has at least `to` bytes that may be read.
+    /// `block` has at least `to` bytes that may be read, and `from` is no more than that.
     #[inline]
     pub(crate) unsafe fn holds(self, block: *const u8, from: u64, to: u64) -> bool {
-        // SAFETY: the caller's promise, and what was just asked.
+        // SAFETY: the caller's promise.
         unsafe {
             match Wide::detect() {
                 Some(wide) => {

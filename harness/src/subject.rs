@@ -177,7 +177,8 @@ pub trait Subject: Sized {
 
     /// Shows each chunk in address order until `visit` breaks, and says which offsets the chunks
     /// should tile; `None` if the subject does not list its chunks. What is shown is what the
-    /// bookkeeping says, however broken; the visitor bounds the walk.
+    /// bookkeeping says, however broken; the visitor bounds the walk. It writes nothing: blocks count as
+    /// unchanged over it.
     fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
         let _ = visit;
         None

@@ -205,7 +205,7 @@ impl Write for Text {
         text.bytes().try_for_each(|byte| self.push(byte))
     }
 
-    /// A number is filled up with spaces one by one.
+    /// A number is filled up with spaces by a call for each.
     fn write_char(&mut self, c: char) -> fmt::Result {
         match c.is_ascii() {
             true => self.push(c as u8),
@@ -253,13 +253,12 @@ fn rewrite(printed: &str, region: Region, out: &mut Text) -> fmt::Result {
 }
 
 /// The first line of a table that contradicts the walk, counted from 0; a chunk that is missing from the
-/// text contradicts at the line behind the last. The table has addresses, of a region that starts at
-/// `start`, or is rewritten, and that is 0.
+/// text contradicts at the line behind the last. The text holds the addresses of a region, or is rewritten.
 pub fn line_wrong(
     subject: &dyn AnySubject,
     form: TableForm,
     text: &str,
-    start: u64,
+    region: Option<Region>,
 ) -> Option<u32> {
     if text.ends_with(CUT_MARK) {
         return None;
@@ -273,12 +272,14 @@ pub fn line_wrong(
         if form == TableForm::Pages && !chunk.taken {
             return ControlFlow::Continue(());
         }
-        let shown = Chunk {
-            offset: start.wrapping_add(chunk.offset),
-            ..chunk
+        let shown = match region {
+            Some(region) => by_address(region, chunk),
+            None => Some(chunk),
         };
         match lines.next() {
-            Some((line, _)) if matches(form, line, shown) => ControlFlow::Continue(()),
+            Some((line, _)) if shown.is_some_and(|shown| matches(form, line, shown)) => {
+                ControlFlow::Continue(())
+            }
             found => {
                 wrong = Some(found.map_or(text.lines().count() as u32, |(_, index)| index));
                 ControlFlow::Break(())
@@ -287,6 +288,13 @@ pub fn line_wrong(
     });
     listed?;
     wrong.or_else(|| lines.next().map(|(_, index)| index))
+}
+
+/// A chunk with its address for its offset, if it lies in the region: what lies elsewhere is rewritten to a word.
+fn by_address(region: Region, chunk: Chunk) -> Option<Chunk> {
+    let end = chunk.offset.checked_add(chunk.size)?;
+    let offset = region.start.addr() as u64 + chunk.offset;
+    (chunk.size > 0 && end <= region.bytes as u64).then_some(Chunk { offset, ..chunk })
 }
 
 /// Whether a line of a table is about a chunk.

@@ -5,7 +5,7 @@ use crate::ground::GRANULE_BYTES;
 use crate::op::Handle;
 use crate::pattern::Pattern;
 
-/// Which live blocks are known to hold what the client wrote, since the subject was not called since.
+/// Which live blocks are known to hold what the client wrote: nothing that may write was called since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whole {
     /// None.
@@ -37,13 +37,14 @@ impl Heap<'_> {
                 .map(|handle| (handle, self.slot(handle)))
         };
         if self.strength == Strength::Strict {
-            let blocks = blocks()
+            let filled = blocks()
                 .map(|(handle, slot)| (Pattern::of(handle), slot.address.cast_const(), slot.size));
             // SAFETY: live blocks lie inside the region.
-            if unsafe { Pattern::all_hold(blocks) } {
+            if unsafe { Pattern::all_hold(filled) } {
                 return None;
             }
         }
+        // Where a client wrote into a block itself, that block differs and has no damage.
         blocks().find_map(|(handle, slot)| self.damage(handle, slot))
     }
 

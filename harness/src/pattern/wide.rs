@@ -1,7 +1,8 @@
 //! Patterns written and compared 64 bytes at a time, where the processor has AVX-512.
 //!
-//! Bytes that a block does not have are masked out. So what is done for a small block does not depend on
-//! its size, of which the processor would have to foretell a branch.
+//! Bytes that a block does not have are masked out, so that blocks of fewer than 256 bytes are compared without
+//! a branch that depends on their size, which the processor could not foretell. What is masked out is not
+//! accessed, wherever it lies.
 
 use core::arch::x86_64::{
     __m512i, _bzhi_u64, _mm512_add_epi64, _mm512_loadu_epi8, _mm512_mask_loadu_epi8,
@@ -81,7 +82,7 @@ unsafe fn compare(pattern: Pattern, block: *const u8, size: u64) -> __m512i {
         left -= REGISTERS * BYTES;
     }
     for _ in 0..REGISTERS {
-        // SAFETY: no more than the bytes that are left; the others are taken from the pattern.
+        // SAFETY: the mask admits the bytes that are left; in the place of others comes the pattern.
         let found = unsafe { _mm512_mask_loadu_epi8(words, mask(left), at.cast()) };
         differences = _mm512_or_si512(differences, _mm512_xor_si512(found, words));
         (at, words) = (at.wrapping_add(BYTES as usize), next_words(pattern, words));
@@ -100,14 +101,16 @@ unsafe fn fill(pattern: Pattern, block: *mut u8, size: u64) {
         (at, words) = (at.wrapping_add(BYTES as usize), next_words(pattern, words));
         left -= BYTES;
     }
-    // SAFETY: no more than the bytes that are left.
+    // SAFETY: the mask admits the bytes that are left.
     unsafe { _mm512_mask_storeu_epi8(at.cast(), mask(left), words) };
 }
 
-/// The mask of the first `count` bytes, fewer than 256, or of all that a register has.
+/// The mask of the first `count` bytes, or of all that a register has. Of `count` the processor takes eight
+/// bits, so it must be below 256.
 #[target_feature(enable = "bmi2")]
 #[inline]
 fn mask(count: u64) -> u64 {
+    debug_assert!(count < REGISTERS * BYTES);
     _bzhi_u64(u64::MAX, count as u32)
 }
 
