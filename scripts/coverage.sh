@@ -20,10 +20,12 @@ done
 # Cargo does not know that the wrapper decides what is compiled, nor do counts of old code mean anything.
 stamp=$(cksum <scripts/instrument.sh)
 [ "$(cat "$work/stamp" 2>/dev/null)" = "$stamp" ] || rm -rf "$work"
-rm -rf "$work/raw"
+rm -rf "$work/raw" "$work/else"
 mkdir -p "$work/raw"
 echo "$stamp" >"$work/stamp"
 export RUSTC_WRAPPER=$PWD/scripts/instrument.sh
+# What programs count that are no test, and whose counts nobody wants.
+export LLVM_PROFILE_FILE=$work/else/%m.profraw
 
 cargo build --release --locked --manifest-path qemu-tests/guest/Cargo.toml --no-default-features \
     --bin kmem-rig-guest --target "$riscv" --target-dir "$work/guest"
