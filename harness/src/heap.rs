@@ -253,23 +253,14 @@ impl Heap<'_> {
 
     /// The lowest live handle from this slot on.
     fn next_live(&self, slot: usize) -> Option<Handle> {
-        let mut word = slot / 64;
-        let mut bits = !0 << (slot % 64);
-        while word * 64 < self.issued {
-            bits &= self.workspace.live[word];
-            if bits != 0 {
-                return Some(Handle((word * 64) as u32 + bits.trailing_zeros()));
-            }
-            (word, bits) = (word + 1, !0);
-        }
-        None
+        self.live_handles(slot, None).next()
     }
 
-    /// The live handles but for one, lowest first.
+    /// The live handles from this slot on but for one, lowest first.
     #[inline]
-    fn live_handles(&self, except: Option<Handle>) -> impl Iterator<Item = Handle> {
+    fn live_handles(&self, slot: usize, except: Option<Handle>) -> impl Iterator<Item = Handle> {
         let except = except.map(|handle| handle.0 as usize);
-        LiveSlots::new(self.workspace, self.issued, except).map(|slot| Handle(slot as u32))
+        LiveSlots::new(self.workspace, self.issued, slot, except).map(|slot| Handle(slot as u32))
     }
 
     /// Says that the run has ended well.

@@ -234,7 +234,7 @@ pub fn rewrite_addresses(printed: &str, cut: bool, region: Region, out: &mut Tex
 fn rewrite(printed: &str, region: Region, out: &mut Text) -> fmt::Result {
     let start = region.start.addr() as u64;
     let mut rest = printed;
-    while let Some(at) = rest.as_bytes().windows(2).position(|pair| pair == b"0x") {
+    while let Some(at) = rest.find("0x") {
         let digits = &rest[at + 2..];
         let length = digits.bytes().take_while(u8::is_ascii_hexdigit).count();
         out.write_str(&rest[..at])?;
@@ -242,9 +242,7 @@ fn rewrite(printed: &str, region: Region, out: &mut Text) -> fmt::Result {
             .ok()
             .and_then(|v| v.checked_sub(start))
         {
-            Some(offset) if offset < 2 * region.bytes as u64 => {
-                out.write_str(Line::number(offset).as_str())?;
-            }
+            Some(offset) if offset < 2 * region.bytes as u64 => write!(out, "{offset:#x}")?,
             _ => out.write_str("outside")?,
         }
         rest = &digits[length..];

@@ -6,6 +6,7 @@
 //! there is the hunt of this binary. The clock is the hunt's own: neither building nor starting
 //! a process counts.
 
+mod package;
 pub mod plain;
 
 use std::fs;

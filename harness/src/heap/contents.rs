@@ -33,7 +33,7 @@ impl Heap<'_> {
             Whole::All => return None,
         };
         let blocks = || {
-            self.live_handles(whole)
+            self.live_handles(0, whole)
                 .map(|handle| (handle, self.slot(handle)))
         };
         if self.strength == Strength::Strict {

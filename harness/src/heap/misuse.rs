@@ -73,7 +73,7 @@ impl Heap<'_> {
 
     fn free_address(&mut self, address: *mut u8, layout: Option<Layout>) -> Outcome {
         let starts_at = |handle: Handle| self.slot(handle).address == address;
-        if self.live_handles(None).any(starts_at) {
+        if self.live_handles(0, None).any(starts_at) {
             // Where a live block starts, this would be a legal free to the subject: the client's
             // undetectable error.
             return Outcome::NotExpressible;

@@ -54,15 +54,38 @@ pub(super) struct LiveSlots<'a> {
 }
 
 impl<'a> LiveSlots<'a> {
-    /// Of the first `issued` slots, but for one.
+    /// Of the first `issued` slots those from `first` on, but for one.
     #[inline]
-    pub(super) fn new(workspace: &'a Workspace, issued: usize, except: Option<usize>) -> Self {
-        Self {
-            words: &workspace.live[..issued.div_ceil(64)],
-            next: 0,
+    pub(super) fn new(
+        workspace: &'a Workspace,
+        issued: usize,
+        first: usize,
+        except: Option<usize>,
+    ) -> Self {
+        let words = &workspace.live[..issued.div_ceil(64)];
+        let mut slots = Self {
+            words,
+            next: first / 64,
             bits: 0,
             except,
-        }
+        };
+        slots.open_word();
+        slots.bits &= !0 << (first % 64);
+        slots
+    }
+
+    /// Goes on to the next word; whether there is one.
+    #[inline]
+    fn open_word(&mut self) -> bool {
+        let Some(&word) = self.words.get(self.next) else {
+            return false;
+        };
+        self.bits = match self.except {
+            Some(slot) if slot / 64 == self.next => word & !(1 << (slot % 64)),
+            _ => word,
+        };
+        self.next += 1;
+        true
     }
 }
 
@@ -72,13 +95,9 @@ impl Iterator for LiveSlots<'_> {
     #[inline]
     fn next(&mut self) -> Option<usize> {
         while self.bits == 0 {
-            self.bits = *self.words.get(self.next)?;
-            if let Some(slot) = self.except
-                && slot / 64 == self.next
-            {
-                self.bits &= !(1 << (slot % 64));
+            if !self.open_word() {
+                return None;
             }
-            self.next += 1;
         }
         let bit = self.bits.trailing_zeros() as usize;
         self.bits &= self.bits - 1;

@@ -26,7 +26,10 @@ impl Line {
             size,
             taken,
         } = chunk;
-        let mut line = Self::empty();
+        let mut line = Self {
+            bytes: [0; BYTES_MAX],
+            length: 0,
+        };
         match form {
             TableForm::Chunks => {
                 line.hexadecimal(offset);
@@ -51,13 +54,6 @@ impl Line {
         line
     }
 
-    /// A number as `{:#x}` has it.
-    pub(super) fn number(number: u64) -> Self {
-        let mut line = Self::empty();
-        line.hexadecimal(number);
-        line
-    }
-
     /// As text.
     pub(super) fn as_str(&self) -> &str {
         str::from_utf8(self.as_bytes()).expect("ASCII throughout")
@@ -66,13 +62,6 @@ impl Line {
     /// As the text's bytes.
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
-    }
-
-    const fn empty() -> Self {
-        Self {
-            bytes: [0; BYTES_MAX],
-            length: 0,
-        }
     }
 
     fn hexadecimal(&mut self, number: u64) {
