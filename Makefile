@@ -8,6 +8,9 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 unexport CARGO_TARGET_DIR
 
 RIG := target/release/kmem-rig
+# The same with other people's allocators, planted mutants and charts. Its target folder is its own, so
+# that neither build makes the other stale.
+RIG_ALL := target/all/release/kmem-rig
 RISCV := riscv64gc-unknown-none-elf
 GUEST_OF := --manifest-path qemu-tests/guest/Cargo.toml --target $(RISCV) --target-dir
 GUEST := $(GUEST_OF) target
@@ -33,36 +36,52 @@ BEFORE ?= target/cost.tsv
 # Only where it is to be cared for: its target boots the image.
 GUEST_CORPUS := $(if $(wildcard fuzz/corpus/guest),guest-coverage)
 
-.PHONY: help setup run build rig guest guest-coverage test test-suite test-partition test-scale coverage fuzz nightly cost replay review seeds corpus lint known-bugs bench book soak ci
+.PHONY: help setup run build build-all rig rig-all guest guest-all guest-coverage install test test-suite test-partition test-scale coverage fuzz nightly cost replay review seeds corpus lint known-bugs bench book soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
-setup: ## Install what is missing: QEMU, gdb, what tests need, Rust targets, cargo tools, actionlint
-	@scripts/setup.sh
+setup: setup-all ## Install at once what the verbs install one by one, each what it needs
 
-run: build ## Fuzz kmem-2019, then minimise the finds and replay them in the guest (SECONDS, KEEP=1)
+# What one verb needs.
+setup-%:
+	@scripts/setup.sh $*
+
+run: setup-run build ## Fuzz kmem-2019, then minimise the finds and replay them in the guest (SECONDS, KEEP=1)
 	@scripts/run.sh $(SECONDS) $(FINDS)
 
-build: rig guest ## Build the rig and the guest, optimised
+build: setup-build rig guest ## Build the rig and the guest, optimised
 
-rig: setup
+build-all: setup-build rig-all guest-all ## Build both with other people's allocators and planted mutants too (target/all)
+
+rig:
 	cargo build --release --locked
 
-guest: setup
-	cargo build --release --locked $(GUEST)
+rig-all:
+	cargo build --release --locked --features all --target-dir target/all
+
+guest: setup-build
+	cargo build --release --locked $(GUEST) --bin kmem-rig-guest
+
+# The image with every subject, and the kernels that tests boot.
+guest-all: setup-build
+	cargo build --release --locked $(GUEST) --features all --bin kmem-rig-guest-all
+	cargo build --release --locked $(GUEST) --bin recorded-kernel --bin pressed-kernel
 	cargo build --release --locked $(GUEST) -p many-harts
 
+install: guest ## Install kmem-rig, with the guest's image inside, into Cargo's folder of programs
+	cargo install --locked --path . --features embed-guest
+
 # The image for the fuzz target `guest`, in a target folder of its own.
-guest-coverage: setup
+guest-coverage: setup-build
 	RUSTC_WRAPPER=$(CURDIR)/scripts/count-edges.sh \
-		cargo build --release --locked $(GUEST_OF) target/guest-coverage
+		cargo build --release --locked $(GUEST_OF) target/guest-coverage --bin kmem-rig-guest
 
 test: test-suite ## Run every test: host, guest, snapshots, documentation, interleavings, Miri, fuzz smoke runs
 	scripts/smoke.sh
 
-test-suite: guest guest-coverage ## The same without running the fuzz targets
+test-suite: setup-test guest guest-all guest-coverage ## The same without running the fuzz targets
 	scripts/test.sh
 	scripts/replay-parts.sh
 	cargo test --doc --workspace --locked --quiet
@@ -70,40 +89,40 @@ test-suite: guest guest-coverage ## The same without running the fuzz targets
 	cargo test -p kmem --test it --features seal,poison --locked --quiet
 	scripts/miri.sh
 
-test-partition: guest ## Replay the committed traces in parts, from an archive, as several machines would
+test-partition: setup-test-partition guest-all ## Replay the committed traces in parts, from an archive, as several machines would
 	scripts/replay-parts.sh
 
-coverage: guest ## Count the lines that tests reach, on the host and in the guest (target/coverage/index.html)
+coverage: setup-coverage guest guest-all ## Count the lines that tests reach, on the host and in the guest (target/coverage/index.html)
 	@scripts/coverage.sh
 
-test-scale: build ## Build the fuzz targets as OSS-Fuzz does, and have ClusterFuzz's engine drive them
+test-scale: setup-test-scale build ## Build the fuzz targets as OSS-Fuzz does, and have ClusterFuzz's engine drive them
 	@scripts/test-scale.sh
 
-fuzz: setup $(if $(filter guest,$(TARGET)),guest-coverage) ## Fuzz one target until its first find (TARGET=kmem SECONDS=60)
+fuzz: setup-fuzz $(if $(filter guest,$(TARGET)),guest-coverage) ## Fuzz one target until its first find (TARGET=kmem SECONDS=60)
 	@mkdir -p fuzz/corpus/$(TARGET)
 	cargo +nightly fuzz run -O $(TARGET) fuzz/corpus/$(TARGET) fuzz/seeds/$(TARGET) -- \
 		-dict=$(firstword $(wildcard fuzz/$(TARGET).dict) fuzz/kmem.dict) \
 		-timeout=10 -reduce_inputs=0 -max_total_time=$(SECONDS)
 
-nightly: build $(if $(filter guest,$(TARGET)),guest-coverage) ## Fuzz a target on from its corpus, minimise that, triage (TARGET=kmem SECONDS=60)
+nightly: setup-nightly build $(if $(filter guest,$(TARGET)),guest-coverage) ## Fuzz a target on from its corpus, minimise that, triage (TARGET=kmem SECONDS=60)
 	@scripts/nightly.sh $(TARGET) $(SECONDS)
 
-cost: build ## Flag calls that cost more than when BEFORE was written (target/cost.tsv), and write it anew
+cost: setup-cost rig-all guest-all ## Flag calls that cost more than when BEFORE was written (target/cost.tsv), and write it anew
 	@scripts/cost-regressions.sh $(BEFORE)
 
-replay: build ## Replay all regressions on the host and in the guest
+replay: setup-replay build ## Replay all regressions on the host and in the guest
 	$(RIG) replay qemu-tests/regressions --on host,qemu
 
-review: setup ## Accept or reject the snapshots that the last failed `make test` proposed
+review: setup-review ## Accept or reject the snapshots that the last failed `make test` proposed
 	cargo insta review --workspace
 
 seeds: rig ## Write the fuzz targets' seed corpora anew from the regressions
 	@scripts/seeds.sh
 
-corpus: rig $(GUEST_CORPUS) ## Renew, merge and minimise the corpora in fuzz/corpus
+corpus: setup-corpus rig $(GUEST_CORPUS) ## Renew, merge and minimise the corpora in fuzz/corpus
 	@scripts/corpus.sh fuzz/corpus
 
-lint: setup ## Check formatting, lints, documentation, workflows, and that the crates can be published
+lint: setup-lint guest ## Check formatting, lints, documentation, workflows, and that the crates can be published
 	cargo fmt --all --check
 	cargo fmt --all --manifest-path qemu-tests/guest/Cargo.toml --check
 	cargo fmt --all --manifest-path kmem/interleavings/Cargo.toml --check
@@ -117,17 +136,17 @@ lint: setup ## Check formatting, lints, documentation, workflows, and that the c
 	scripts/lint-workflows.sh
 	cargo package --quiet --locked --allow-dirty --no-verify $(PUBLISHED)
 
-known-bugs: rig ## Find real, since fixed bugs of other crates again, and measure how soon
+known-bugs: setup-known-bugs rig ## Find real, since fixed bugs of other crates again, and measure how soon
 	@scripts/known-bugs.sh
 
-bench: build guest-coverage ## Measure what has a goal, and draw it (docs/performance.svg); see docs/performance.md
-	$(RIG) bench all -o docs/performance.svg
+bench: setup-bench rig-all guest guest-all guest-coverage ## Measure what has a goal, and draw it (docs/performance.svg); see docs/performance.md
+	$(RIG_ALL) bench all -o docs/performance.svg
 
 book: ## Build the book of docs/ into target/book, with mdBook, which is installed first if need be
 	@command -v mdbook >/dev/null || cargo install --locked mdbook --no-default-features --features search
 	mdbook build docs
 
-soak: build known-bugs ## The long runs: 10^9 ops for kmem, 10^8 for each other correct allocator
+soak: setup-soak rig-all guest-all known-bugs ## The long runs: 10^9 ops for kmem, 10^8 for each other correct allocator
 	@scripts/soak.sh
 
 ci: ## Run what a change must pass: tests, lint, and the fuzz targets as OSS-Fuzz runs them

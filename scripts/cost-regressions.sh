@@ -6,13 +6,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+rig=target/all/release/kmem-rig
 before=$1
 now=$(mktemp)
 trap 'rm -f "$now" "$now.all"' EXIT
 
 # A line a figure, TAB, its value. The bench's own goals are its exit status 1: told, and not ours.
 status=0
-target/release/kmem-rig bench cost --format json >"$now.all" || status=$?
+$rig bench cost --format json >"$now.all" || status=$?
 [ "$status" -le 1 ] || exit "$status"
 sed -n 's/^{"figure":"\([^"]*\)","value":\([0-9.]*\),.*/\1\t\2/p' "$now.all" | sort >"$now"
 [ -s "$now" ] || { echo "error: kmem-rig bench cost printed no figure" >&2; exit 2; }

@@ -27,7 +27,7 @@ export RUSTC_WRAPPER=$PWD/scripts/instrument.sh
 # What programs count that are no test, and whose counts nobody wants.
 export LLVM_PROFILE_FILE=$work/else/%m.profraw
 
-cargo build --release --locked --manifest-path qemu-tests/guest/Cargo.toml --no-default-features \
+cargo build --release --locked --manifest-path qemu-tests/guest/Cargo.toml \
     --bin kmem-rig-guest --target "$riscv" --target-dir "$work/guest"
 
 # Left out is what needs minutes or another image, and reaches no line of its own. The counters lie in a

@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+rig=target/all/release/kmem-rig
 controls=(
     talc talc-4 linked-list buddy-system rlsf embedded-llff embedded-tlsf dlmalloc good-memory
     buddy-alloc slab-rs ax-slab stalloc
@@ -24,19 +25,19 @@ for subject in kmem page "${controls[@]}"; do
     esac
     for seed in 1 2 3 4 5; do
         echo "soak: $subject, seed $seed"
-        target/release/kmem-rig hunt --subject "$subject" --seed "$seed" --execs "$execs"
+        $rig hunt --subject "$subject" --seed "$seed" --execs "$execs"
     done
 done
 for seed in 1 2 3 4 5; do
     echo "soak: kmem in heaps that grow, seed $seed"
-    target/release/kmem-rig hunt --subject kmem --grow --misuse --seed "$seed" --execs 600000
+    $rig hunt --subject kmem --grow --misuse --seed "$seed" --execs 600000
 done
-target/release/kmem-rig hunt --on qemu --subject kmem --seed 1 --execs 300000
-target/release/kmem-rig hunt --on qemu --subject kmem --grow --seed 1 --execs 100000
+$rig hunt --on qemu --subject kmem --seed 1 --execs 300000
+$rig hunt --on qemu --subject kmem --grow --seed 1 --execs 100000
 for subject in "${controls[@]}"; do
     echo "soak: $subject in the guest"
-    target/release/kmem-rig hunt --on qemu --subject "$subject" --seed 1 --execs 30000
+    $rig hunt --on qemu --subject "$subject" --seed 1 --execs 30000
 done
-target/release/kmem-rig explore --subject kmem --heap 192
-target/release/kmem-rig explore --subject kmem --heap 160 --aligns 8,16
-target/release/kmem-rig explore --subject page --heap 49152
+$rig explore --subject kmem --heap 192
+$rig explore --subject kmem --heap 160 --aligns 8,16
+$rig explore --subject page --heap 49152

@@ -11,6 +11,7 @@
 //! A bench measures, and judges nothing but its own goals. Whatever depends on the machine is told
 //! as a ratio of two measurements of one run.
 
+#[cfg(feature = "charts")]
 pub mod chart;
 mod clock;
 pub mod cost;

@@ -17,6 +17,8 @@ mod batch;
 mod booted;
 mod configuration;
 mod counted;
+#[cfg(feature = "embed-guest")]
+mod embedded;
 mod fault;
 mod halted;
 mod image;

@@ -77,13 +77,60 @@ const PACKAGES: [(&str, &str); 3] = [
     ("@GUEST@", "guest"),
 ];
 
-/// Writes a workspace for the allocator `name` to `folder`, which is new or empty. It depends on the
-/// rig's repository in the folder `rig`, else by version.
+/// Where a workspace takes the rig's packages from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The rig's repository in this folder, by an absolute path without links.
+    Clone(PathBuf),
+    /// The registry, in the version of this program.
+    Registry,
+}
+
+impl Source {
+    /// The rig's repository in `folder`.
+    ///
+    /// # Errors
+    /// When that is not its top.
+    pub fn at(folder: &Path) -> Result<Self> {
+        let at = || format!("the rig at `{}`", folder.display());
+        let top = folder.canonicalize().with_context(at)?;
+        let manifest = fs::read_to_string(top.join("Cargo.toml")).with_context(at)?;
+        ensure!(
+            manifest.contains("name = \"kmem-rig\"\n"),
+            "`{}` is not the top of kmem-rig's repository",
+            folder.display()
+        );
+        Ok(Self::Clone(top))
+    }
+
+    /// Where this program's own sources are: the clone that it was built from, or the registry.
+    ///
+    /// # Errors
+    /// When that clone is gone.
+    pub fn of_this_program() -> Result<Self> {
+        Self::of_sources(Path::new(env!("CARGO_MANIFEST_DIR")))
+    }
+
+    fn of_sources(folder: &Path) -> Result<Self> {
+        ensure!(
+            folder.is_dir(),
+            "this program was built from the clone `{}`, which is gone: name another one with `--rig`",
+            folder.display()
+        );
+        // The package on the registry holds none of the crates beside it.
+        match folder.join("guest/Cargo.toml").is_file() {
+            true => Self::at(folder),
+            false => Ok(Self::Registry),
+        }
+    }
+}
+
+/// Writes a workspace for the allocator `name` to `folder`, which is new or empty.
 ///
 /// # Errors
-/// When the name is none, the folder holds something, `rig` is no rig, or a file cannot be written;
-/// then nothing is left behind.
-pub fn workspace(folder: &Path, name: &str, rig: Option<&Path>) -> Result<()> {
+/// When the name is none, the folder holds something, or a file cannot be written; then nothing is
+/// left behind.
+pub fn workspace(folder: &Path, name: &str, rig: &Source) -> Result<()> {
     ensure_name(name)?;
     let at = || folder.display().to_string();
     let is_empty = |folder: &Path| fs::read_dir(folder).is_ok_and(|mut all| all.next().is_none());
@@ -100,7 +147,6 @@ pub fn workspace(folder: &Path, name: &str, rig: Option<&Path>) -> Result<()> {
         .canonicalize()
         .with_context(at)?
         .join(place.file_name().with_context(at)?);
-    let rig = rig.map(repository).transpose()?;
     // Written beside its place and then renamed: it is there as a whole or not at all.
     let written = tempfile::Builder::new()
         .prefix(".kmem-rig-new-")
@@ -117,10 +163,7 @@ pub fn workspace(folder: &Path, name: &str, rig: Option<&Path>) -> Result<()> {
             .replace("MyHeap", &pascal(name))
             .replace("@VERSION@", env!("CARGO_PKG_VERSION"));
         for (mark, package) in PACKAGES {
-            text = text.replace(
-                mark,
-                &dependency(rig.as_deref(), package, &place.join(into)),
-            );
+            text = text.replace(mark, &dependency(rig, package, &place.join(into)));
         }
         fs::create_dir_all(written.path().join(into)).with_context(at)?;
         fs::write(written.path().join(path), text).with_context(at)?;
@@ -131,24 +174,11 @@ pub fn workspace(folder: &Path, name: &str, rig: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// The rig's repository, of which `folder` is the top.
-fn repository(folder: &Path) -> Result<PathBuf> {
-    let at = || format!("the rig at `{}`", folder.display());
-    let top = folder.canonicalize().with_context(at)?;
-    let manifest = fs::read_to_string(top.join("Cargo.toml")).with_context(at)?;
-    ensure!(
-        manifest.contains("name = \"kmem-rig\"\n"),
-        "`{}` is not the top of kmem-rig's repository",
-        folder.display()
-    );
-    Ok(top)
-}
-
 /// What a manifest in the folder `from` says of the package in this folder of the rig.
-fn dependency(rig: Option<&Path>, package: &str, from: &Path) -> String {
+fn dependency(rig: &Source, package: &str, from: &Path) -> String {
     match rig {
-        Some(rig) => format!("path = {:?}", relative(from, &rig.join(package))),
-        None => format!("version = {:?}", env!("CARGO_PKG_VERSION")),
+        Source::Clone(rig) => format!("path = {:?}", relative(from, &rig.join(package))),
+        Source::Registry => format!("version = {:?}", env!("CARGO_PKG_VERSION")),
     }
 }
 
@@ -173,7 +203,7 @@ fn ensure_name(name: &str) -> Result<()> {
          fewer than {NAME_BYTES} of them, such as `my-heap`"
     );
     ensure!(
-        registry::by_name(name).is_err(),
+        registry::by_name(name).is_err() && subjects::feature_of(name).is_none(),
         "`{name}` is the name of a subject that the rig brings along"
     );
     Ok(())
@@ -214,9 +244,21 @@ mod tests {
     }
 
     #[test]
+    fn a_program_depends_on_what_it_was_built_from() {
+        let clone = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let source = Source::Clone(clone.canonicalize().unwrap());
+        assert_eq!(Source::of_this_program().unwrap(), source);
+        let unpacked = tempfile::tempdir().unwrap();
+        let source = Source::of_sources(unpacked.path()).unwrap();
+        assert_eq!(source, Source::Registry);
+        let error = Source::of_sources(&unpacked.path().join("gone")).unwrap_err();
+        assert!(error.to_string().contains("which is gone"), "{error}");
+    }
+
+    #[test]
     fn what_is_no_name_is_refused() {
         for name in [
-            "", "My-Heap", "my_heap", "-heap", "heap-", "my--heap", "2-heap", "kmem",
+            "", "My-Heap", "my_heap", "-heap", "heap-", "my--heap", "2-heap", "kmem", "talc",
         ] {
             assert!(ensure_name(name).is_err(), "{name}");
         }

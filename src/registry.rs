@@ -56,9 +56,15 @@ pub fn default() -> &'static Entry {
 /// The subject of a name.
 ///
 /// # Errors
-/// When there is none; names those there are.
+/// When there is none; names those there are, or the feature that it comes with.
 pub fn by_name(name: &str) -> Result<&'static Entry> {
     all().find(|entry| entry.name() == name).ok_or_else(|| {
+        if let Some(feature) = subjects::feature_of(name) {
+            return anyhow!(
+                "`{name}` is not built into this program: build it with `--features {feature}`, a \
+                 feature of kmem-rig"
+            );
+        }
         let names: Vec<_> = all().map(Entry::name).collect();
         anyhow!(
             "no subject is called `{name}`; there are: {}",

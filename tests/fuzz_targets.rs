@@ -128,3 +128,13 @@ fn the_parser_survives_damaged_text() {
         }
     }
 }
+
+#[test]
+fn the_targets_are_built_without_the_command_line() {
+    let lock = std::fs::read_to_string(root().join("fuzz/Cargo.lock")).unwrap();
+    assert!(lock.contains("name = \"kmem-rig\"\n"));
+    for package in ["clap", "indicatif", "minijinja", "plotters"] {
+        let named = format!("name = \"{package}\"\n");
+        assert!(!lock.contains(&named), "{package}");
+    }
+}

@@ -68,8 +68,8 @@ fn what_new_writes_builds_and_passes_with_the_rigs_own_crates() {
     new(&folder, "my-heap");
     lock(&folder);
     build(&folder, &["--offline"]);
-    let test = ["test", "--release", "--offline"];
-    succeed(&folder, "cargo", &test);
+    let tested = succeed(&folder, "cargo", &["test", "--release", "--offline"]);
+    assert!(!tested.contains("Compiling kmem-rig v"), "twice: {tested}");
     for subject in ["my-heap", "kmem"] {
         let hunt = [
             "hunt",
@@ -89,6 +89,12 @@ fn what_new_writes_builds_and_passes_with_the_rigs_own_crates() {
     let (code, text) = run(&folder, &binary("my-heap-rig"), &["hunt", "--execs", "10"]);
     assert!(code == 0 && text.starts_with("my-heap: 10 cases"), "{text}");
     succeed(&folder, &binary("my-heap-rig"), &["replay", "regressions"]);
+    for (subject, feature) in [("talc", "controls"), ("last-fit", "mutants")] {
+        let hunt = ["hunt", "--subject", subject];
+        let (code, text) = run(&folder, &binary("my-heap-rig"), &hunt);
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains(&format!("`--features {feature}`")), "{text}");
+    }
 
     for (mine, rigs) in [("", ""), ("guest", "qemu-tests/guest")] {
         let mine = packages(&folder.join(mine).join("Cargo.lock"));

@@ -7,6 +7,7 @@ fn main() {
     println!("cargo::rerun-if-changed=kernel.x");
     let folder = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     println!("cargo::rustc-link-arg-bin=kmem-rig-guest=-Tguest.x");
+    println!("cargo::rustc-link-arg-bin=kmem-rig-guest-all=-Tguest.x");
     for kernel in ["recorded-kernel", "pressed-kernel"] {
         println!("cargo::rustc-link-arg-bin={kernel}=-T{folder}/kernel.x");
     }

@@ -10,86 +10,56 @@ use clap::Args;
 use super::Outcome;
 use super::table::table;
 
-/// What the rig and its Makefile use: the command that shows it is there, what needs it, and the
-/// command that installs it.
-const TOOLS: [(&str, &[&str], &str, &str); 13] = [
-    (
+/// A tool that the rig uses.
+struct Tool {
+    name: &'static str,
+    /// The command that shows it is there.
+    check: &'static [&'static str],
+    needed_for: &'static str,
+    install: &'static str,
+}
+
+const fn tool(
+    name: &'static str,
+    check: &'static [&'static str],
+    needed_for: &'static str,
+    install: &'static str,
+) -> Tool {
+    Tool {
+        name,
+        check,
+        needed_for,
+        install,
+    }
+}
+
+/// What the commands use, and the verbs of a workspace that `kmem-rig new` writes.
+const FOR_USE: [Tool; 8] = [
+    tool(
         "QEMU for riscv64",
         &["qemu-system-riscv64", "--version"],
         "replay and hunt --on qemu, triage",
         "apt-get install qemu-system-misc",
     ),
-    (
+    tool(
         "gdb for riscv64",
         &["gdb-multiarch", "--version"],
         "debug",
         "apt-get install gdb-multiarch",
     ),
-    (
+    tool(
         "gdb for this machine",
         &["gdb", "--version"],
         "debug --on host",
         "apt-get install gdb",
     ),
-    (
-        "C for riscv64",
-        &["riscv64-unknown-elf-gcc", "--version"],
-        "allocators in C in a guest",
-        "apt-get install gcc-riscv64-unknown-elf",
-    ),
-    (
-        "XML schemas",
-        &["xmllint", "--version"],
-        "make test",
-        "apt-get install libxml2-utils",
-    ),
-    (
-        "Chromium",
-        &[
-            "sh",
-            "-c",
-            "chromium --version || google-chrome --version || chromium-browser --version",
-        ],
-        "make test, which looks at a report",
-        "apt-get install chromium",
-    ),
-    (
+    tool(
         "stable Rust",
         &["cargo", "--version"],
         "building",
         "rustup toolchain install stable",
     ),
-    (
-        "nightly Rust",
-        &["cargo", "+nightly", "--version"],
-        "cargo fuzz",
-        "rustup toolchain install nightly",
-    ),
-    (
-        "Miri",
-        &["cargo", "+nightly", "miri", "--version"],
-        "make test",
-        "rustup component add miri rust-src --toolchain nightly",
-    ),
-    (
-        "cargo-fuzz",
-        &["cargo", "fuzz", "--version"],
-        "make run, make fuzz, campaign",
-        "cargo install --locked cargo-fuzz",
-    ),
-    (
-        "cargo-insta",
-        &["cargo", "insta", "--version"],
-        "make test, make review",
-        "cargo install --locked cargo-insta",
-    ),
-    (
-        "cargo-nextest",
-        &["cargo", "nextest", "--version"],
-        "make test",
-        "cargo install --locked cargo-nextest",
-    ),
-    (
+    tool(
         "riscv64 target",
         &[
             "rustc",
@@ -101,6 +71,62 @@ const TOOLS: [(&str, &[&str], &str, &str); 13] = [
         "building the guest",
         "rustup target add riscv64gc-unknown-none-elf",
     ),
+    tool(
+        "nightly Rust",
+        &["cargo", "+nightly", "--version"],
+        "cargo fuzz",
+        "rustup toolchain install nightly",
+    ),
+    tool(
+        "cargo-fuzz",
+        &["cargo", "fuzz", "--version"],
+        "make fuzz, campaign",
+        "cargo install --locked cargo-fuzz",
+    ),
+    tool(
+        "cargo-insta",
+        &["cargo", "insta", "--version"],
+        "make review",
+        "cargo install --locked cargo-insta",
+    ),
+];
+
+/// What only the tests of the rig's own repository use.
+const FOR_OWN_TESTS: [Tool; 5] = [
+    tool(
+        "cargo-nextest",
+        &["cargo", "nextest", "--version"],
+        "running the tests",
+        "cargo install --locked cargo-nextest",
+    ),
+    tool(
+        "Miri",
+        &["cargo", "+nightly", "miri", "--version"],
+        "undefined behaviour",
+        "rustup component add miri rust-src --toolchain nightly",
+    ),
+    tool(
+        "C for riscv64",
+        &["riscv64-unknown-elf-gcc", "--version"],
+        "allocators in C in a guest",
+        "apt-get install gcc-riscv64-unknown-elf",
+    ),
+    tool(
+        "XML schemas",
+        &["xmllint", "--version"],
+        "JUnit reports",
+        "apt-get install libxml2-utils",
+    ),
+    tool(
+        "Chromium",
+        &[
+            "sh",
+            "-c",
+            "chromium --version || google-chrome --version || chromium-browser --version",
+        ],
+        "report pages",
+        "apt-get install chromium",
+    ),
 ];
 
 /// The firmware that QEMU boots by default, and its place among QEMU's data.
@@ -110,7 +136,8 @@ const INSTALL_FIRMWARE: &str = "apt-get install qemu-system-data opensbi";
 
 /// Say what is installed, what is missing, and the command that installs it
 ///
-/// Exits with 2 when something is missing.
+/// Exits with 2 when something is missing that you need to use the rig. What only the tests of the
+/// rig's own repository need is listed below, and changes nothing.
 ///
 /// Example: kmem-rig doctor
 #[derive(Args)]
@@ -118,46 +145,51 @@ pub(super) struct Arguments {}
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        let mut rows = Vec::new();
-        let mut missing = Vec::new();
-        for (tool, command, needed_for, install) in TOOLS {
-            let found = first_line(command);
-            if found.is_none() {
-                missing.push(install);
-            }
-            let state = found.unwrap_or_else(|| format!("MISSING: {install}"));
-            rows.push([tool.to_owned(), needed_for.to_owned(), state]);
-        }
-        let firmware = firmware();
-        if firmware.is_none() {
-            missing.push(INSTALL_FIRMWARE);
-        }
-        rows.push([
-            "OpenSBI".to_owned(),
-            "--machine s".to_owned(),
-            firmware.unwrap_or_else(|| format!("MISSING: {INSTALL_FIRMWARE}")),
-        ]);
-        let guest = crate::guest::find_image(None);
-        let state = match &guest {
-            Ok(path) => path.display().to_string(),
-            Err(_) => "MISSING: make build".to_owned(),
-        };
-        if guest.is_err() {
-            missing.push("make build");
-        }
-        rows.push([
-            "guest image".to_owned(),
-            "everything on qemu".to_owned(),
-            state,
-        ]);
-        let text = table(["WHAT", "NEEDED FOR", "FOUND"], &rows);
-        std::io::stdout().write_all(text.as_bytes())?;
+        let mut used = Section::of(&FOR_USE);
+        used.add("OpenSBI", "--machine s", firmware(), INSTALL_FIRMWARE);
+        let image = crate::guest::find_image(None).ok();
+        let image = image.map(|path| path.display().to_string());
+        used.add("guest image", "everything on qemu", image, "make build");
+        let tests = Section::of(&FOR_OWN_TESTS);
+
+        let mut out = std::io::stdout();
+        let heading = ["TO USE THE RIG", "NEEDED FOR", "FOUND"];
+        out.write_all(table(heading, &used.rows).as_bytes())?;
+        let heading = ["TO TEST THE RIG ITSELF", "NEEDED FOR", "FOUND"];
+        write!(out, "\n{}", table(heading, &tests.rows))?;
         anyhow::ensure!(
-            missing.is_empty(),
-            "something is missing; `make setup` installs the tools, or run: {}",
-            missing.join("; ")
+            used.missing.is_empty(),
+            "something is missing; each `make` verb installs what it needs, or run: {}",
+            used.missing.join("; ")
         );
         Ok(Outcome::AsExpected)
+    }
+}
+
+/// Rows of the table, and what would install the missing ones.
+#[derive(Default)]
+struct Section {
+    rows: Vec<[String; 3]>,
+    missing: Vec<&'static str>,
+}
+
+impl Section {
+    fn of(tools: &[Tool]) -> Self {
+        let mut section = Self::default();
+        for tool in tools {
+            let found = first_line(tool.check);
+            section.add(tool.name, tool.needed_for, found, tool.install);
+        }
+        section
+    }
+
+    fn add(&mut self, name: &str, for_what: &str, found: Option<String>, install: &'static str) {
+        if found.is_none() {
+            self.missing.push(install);
+        }
+        let state = found.unwrap_or_else(|| format!("MISSING: {install}"));
+        let row = [name.to_owned(), for_what.to_owned(), state];
+        self.rows.push(row);
     }
 }
 

@@ -137,6 +137,12 @@ impl Arguments {
             self.summary_line(subject, &summary)
         )?;
         let clean = summary.findings == 0;
+        if !clean && self.format == Format::Human && self.on == On::Host && self.out.is_none() {
+            writeln!(
+                std::io::stdout(),
+                "`make run` replays such finds on riscv64, in QEMU"
+            )?;
+        }
         Ok(if clean {
             Outcome::AsExpected
         } else {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Outcome;
-use crate::new;
+use crate::new::{self, Source};
 
 /// Write a workspace to test an allocator of your own in
 ///
@@ -15,7 +15,7 @@ use crate::new;
 /// fuzz target, a Makefile, a CI workflow, and a regression with its snapshot; it builds and passes
 /// at once.
 ///
-/// Example: kmem-rig new ../my-heap-rig --name my-heap --rig .
+/// Example: kmem-rig new ../my-heap-rig --name my-heap
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The folder to write, which is new or empty
@@ -24,17 +24,30 @@ pub(super) struct Arguments {
     /// The allocator's name: lower-case letters, digits and `-`
     #[arg(long, value_name = "NAME")]
     name: String,
-    /// Depend on the rig's repository in this folder [default: on its version from the registry]
+    /// The clone of kmem-rig to depend on [default: the one that this program was built from]
     #[arg(long, value_name = "PATH")]
     rig: Option<PathBuf>,
 }
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        new::workspace(&self.folder, &self.name, self.rig.as_deref())?;
+        let rig = match &self.rig {
+            Some(folder) => Source::at(folder)?,
+            None => Source::of_this_program()?,
+        };
+        new::workspace(&self.folder, &self.name, &rig)?;
         let folder = self.folder.display();
+        let mut out = std::io::stdout();
+        if let Source::Clone(clone) = &rig {
+            writeln!(
+                out,
+                "{folder} depends on the clone of kmem-rig in {}, since the crates are not \
+                 published yet",
+                clone.display()
+            )?;
+        }
         writeln!(
-            std::io::stdout(),
+            out,
             "written to {folder}; now: cd {folder} && make run && make test"
         )?;
         Ok(Outcome::AsExpected)

@@ -11,23 +11,36 @@ const VARIABLE: &str = "KMEM_RIG_GUEST";
 const COVERAGE_VARIABLE: &str = "KMEM_RIG_GUEST_COVERAGE";
 /// The image's place in a target folder.
 const IN_TARGET: &str = "riscv64gc-unknown-none-elf/release/kmem-rig-guest";
+/// The place of the one with every subject that the rig knows.
+const ALL_IN_TARGET: &str = "riscv64gc-unknown-none-elf/release/kmem-rig-guest-all";
 /// The place of the image that counts what it runs: a target folder of its own within one.
 const COVERAGE_IN_TARGET: &str = "guest-coverage/riscv64gc-unknown-none-elf/release/kmem-rig-guest";
 /// A target folder's place in a workspace, unless Cargo was told otherwise.
 const TARGET: &str = "target";
 
-/// Finds the image: as named (`--guest`), else by `KMEM_RIG_GUEST`, else in the target folder that
-/// this program lies in, else in a `target` folder of the current directory or one above it.
+/// Finds the image: as named (`--guest`), else by `KMEM_RIG_GUEST`, else inside this program
+/// (feature `embed-guest`), else in the target folder that this program lies in, else in a `target`
+/// folder of the current directory or one above it. A program that knows more subjects than the usual
+/// ones prefers the image that has them all.
 ///
 /// # Errors
 /// When there is none; the message says how to build it.
 pub fn find_image(explicit: Option<&Path>) -> Result<PathBuf> {
     let sought = Sought {
-        in_target: IN_TARGET,
+        in_target: match cfg!(any(feature = "controls", feature = "mutants")) {
+            true => &[ALL_IN_TARGET, IN_TARGET],
+            false => &[IN_TARGET],
+        },
         variable: VARIABLE,
         verb: "make build",
     };
-    sought.find(explicit)
+    match sought.named(explicit)? {
+        Some(named) => Ok(named),
+        #[cfg(feature = "embed-guest")]
+        None => super::embedded::path(),
+        #[cfg(not(feature = "embed-guest"))]
+        None => sought.search(),
+    }
 }
 
 /// Finds the image that counts what it runs: by `KMEM_RIG_GUEST_COVERAGE`, else as [`find_image`]
@@ -37,48 +50,63 @@ pub fn find_image(explicit: Option<&Path>) -> Result<PathBuf> {
 /// When there is none; the message says how to build it.
 pub fn find_coverage_image() -> Result<PathBuf> {
     let sought = Sought {
-        in_target: COVERAGE_IN_TARGET,
+        in_target: &[COVERAGE_IN_TARGET],
         variable: COVERAGE_VARIABLE,
         verb: "make guest-coverage",
     };
-    sought.find(None)
+    match sought.named(None)? {
+        Some(named) => Ok(named),
+        None => sought.search(),
+    }
 }
 
 /// One of the images.
 struct Sought {
-    in_target: &'static str,
+    /// Its places in a target folder, the one to prefer first.
+    in_target: &'static [&'static str],
     variable: &'static str,
     /// What builds it.
     verb: &'static str,
 }
 
 impl Sought {
-    fn find(&self, explicit: Option<&Path>) -> Result<PathBuf> {
-        let Self {
-            in_target,
-            variable,
-            verb,
-        } = self;
-        let by_variable = env::var_os(variable)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from);
-        if let Some(named) = explicit.map(Path::to_path_buf).or(by_variable) {
+    /// The image on the command line, or that of the environment.
+    fn named(&self, explicit: Option<&Path>) -> Result<Option<PathBuf>> {
+        let Self { variable, verb, .. } = self;
+        let by_variable = env::var_os(variable).filter(|value| !value.is_empty());
+        let named = explicit.map(Path::to_path_buf);
+        let named = named.or_else(|| by_variable.map(PathBuf::from));
+        if let Some(named) = &named {
             ensure!(
                 named.is_file(),
                 "no guest image at `{}`: build it with `{verb}`, or name it with `--guest PATH` or \
                  {variable}",
                 named.display()
             );
-            return Ok(named);
         }
+        Ok(named)
+    }
+
+    fn search(&self) -> Result<PathBuf> {
         let program = env::current_exe().ok();
         let folder = env::current_dir().ok();
-        search(in_target, program.as_deref(), folder.as_deref()).ok_or_else(|| {
-            anyhow!(
-                "no guest image `{in_target}` in this program's target folder, nor in `{TARGET}` \
-                 here or above: build it with `{verb}`, or name it with `--guest PATH` or {variable}"
-            )
-        })
+        let Self {
+            in_target,
+            variable,
+            verb,
+        } = self;
+        let mut places = in_target.iter();
+        places
+            .find_map(|place| search(place, program.as_deref(), folder.as_deref()))
+            .ok_or_else(|| {
+                let place = in_target.last().copied().unwrap_or_default();
+                anyhow!(
+                    "no guest image `{place}` in this program's target folder, nor in `{TARGET}` \
+                     here or above: build it with `{verb}`, or name it with `--guest PATH` or \
+                     {variable}; `make install` in a clone of kmem-rig installs a `kmem-rig` that \
+                     has it inside"
+                )
+            })
     }
 }
 

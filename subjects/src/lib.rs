@@ -76,3 +76,62 @@ const _: () = assert!(ALL.len() <= harness::mailbox::SUBJECTS_MAX);
 pub fn by_name(name: &str) -> Option<&'static Entry> {
     ALL.iter().find(|entry| entry.name() == name)
 }
+
+/// The names of other people's allocators, built in or not.
+pub const CONTROL_NAMES: [&str; 13] = [
+    "talc",
+    "talc-4",
+    "linked-list",
+    "buddy-system",
+    "rlsf",
+    "embedded-llff",
+    "embedded-tlsf",
+    "dlmalloc",
+    "good-memory",
+    "buddy-alloc",
+    "slab-rs",
+    "ax-slab",
+    "stalloc",
+];
+
+/// The feature that builds in the subject of a name, whether or not it is on; `None` for ours, which
+/// are always there, and for names that are no subject's.
+#[must_use]
+pub fn feature_of(name: &str) -> Option<&'static str> {
+    use kmem::defect;
+    let mutants = [
+        defect::ALL,
+        defect::HEAP_MUTANTS,
+        defect::PAGE_MUTANTS,
+        defect::SIDE_MUTANTS,
+        defect::SLOW_MUTANTS,
+        defect::GROWTH_MUTANTS,
+    ];
+    if CONTROL_NAMES.contains(&name) {
+        Some("controls")
+    } else if mutants
+        .iter()
+        .copied()
+        .flatten()
+        .any(|(_, known)| *known == name)
+    {
+        Some("mutants")
+    } else {
+        None
+    }
+}
+
+#[cfg(all(test, feature = "controls", feature = "mutants"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subject_but_ours_is_known_by_its_feature() {
+        let features = ALL.iter().map(|entry| feature_of(entry.name()));
+        let ours = [None; ours::ALL.len()];
+        let mutants = MUTANTS.iter().copied().flatten().map(|_| Some("mutants"));
+        let controls = CONTROLS.iter().map(|_| Some("controls"));
+        assert!(features.eq(ours.into_iter().chain(mutants).chain(controls)));
+        assert_eq!(feature_of("no-such-subject"), None);
+    }
+}

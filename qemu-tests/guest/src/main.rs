@@ -1,4 +1,4 @@
-//! The guest with every subject that the rig brings along.
+//! The guest with the rig's own allocators, which is what most people boot.
 #![no_std]
 #![no_main]
 

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::{figures, fuzzing, guest, throughput};
-use crate::bench::chart;
 use crate::cli::Outcome;
 use crate::cli::options::Format;
 
@@ -18,7 +17,7 @@ use crate::cli::options::Format;
 /// Example: kmem-rig bench all -o docs/performance.svg
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Where to draw the chart
+    /// Where to draw the chart (a program built with the feature `charts`)
     #[arg(short, long, value_name = "FILE.svg")]
     output: Option<PathBuf>,
     /// Where to build the fuzz targets
@@ -34,15 +33,26 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
+        ensure!(
+            self.output.is_none() || cfg!(feature = "charts"),
+            "this program draws no charts: build it with `--features charts`"
+        );
         let mut measured = throughput::measure()?;
         measured.extend(guest::measure()?);
         measured.extend(fuzzing::measure(&self.target_dir, self.long)?);
         figures::print(&measured, self.format)?;
+        #[cfg(feature = "charts")]
         if let Some(path) = &self.output {
-            let drawn = chart::svg(&measured)?;
-            std::fs::write(path, drawn)
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            draw(path, &measured)?;
         }
         Ok(figures::outcome(&measured))
     }
+}
+
+#[cfg(feature = "charts")]
+fn draw(path: &std::path::Path, figures: &[crate::bench::figure::Figure]) -> Result<()> {
+    use anyhow::Context;
+
+    let drawn = crate::bench::chart::svg(figures)?;
+    std::fs::write(path, drawn).with_context(|| format!("cannot write {}", path.display()))
 }
