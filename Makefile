@@ -8,7 +8,7 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 unexport CARGO_TARGET_DIR
 
 RIG := target/release/kmem-rig
-# The same with other people's allocators, planted mutants and charts. Its target folder is its own, so
+# The same with other people's allocators, planted mutants and benches. Its target folder is its own, so
 # that neither build makes the other stale.
 RIG_ALL := target/all/release/kmem-rig
 RISCV := riscv64gc-unknown-none-elf
@@ -136,7 +136,7 @@ lint: setup-lint guest ## Check formatting, lints, documentation, workflows, and
 	scripts/lint-workflows.sh
 	cargo package --quiet --locked --allow-dirty --no-verify $(PUBLISHED)
 
-known-bugs: setup-known-bugs rig ## Find real, since fixed bugs of other crates again, and measure how soon
+known-bugs: setup-known-bugs rig-all ## Find real, since fixed bugs of other crates again, and measure how soon
 	@scripts/known-bugs.sh
 
 bench: setup-bench rig-all guest guest-all guest-coverage ## Measure what has a goal, and draw it (docs/performance.svg); see docs/performance.md

@@ -8,17 +8,24 @@
 //! | [`known_bugs`] | how soon real bugs are found |
 //! | [`throughput`] | what judging adds to the calls themselves |
 //!
+//! All but `cost` measure this repository, and are built with the feature `bench`.
+//!
 //! A bench measures, and judges nothing but its own goals. Whatever depends on the machine is told
 //! as a ratio of two measurements of one run.
 
-#[cfg(feature = "charts")]
+#[cfg(feature = "bench")]
 pub mod chart;
+#[cfg(feature = "bench")]
 mod clock;
 pub mod cost;
 pub mod figure;
+#[cfg(feature = "bench")]
 pub mod fuzzing;
+#[cfg(feature = "bench")]
 pub mod guest;
+#[cfg(feature = "bench")]
 pub mod known_bugs;
+#[cfg(feature = "bench")]
 pub mod throughput;
 
 /// The middle one, or of two the lower; `None` if there are none.

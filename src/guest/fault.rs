@@ -1,11 +1,14 @@
 //! A trap in words: the cause, the address as an offset, the source line.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use addr2line::Loader;
+use addr2line::Context;
+use addr2line::gimli::{Dwarf, EndianSlice, Error, LittleEndian};
 use harness::geometry::Geometry;
 use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, RAM_ADDRESS};
+use object::{Object, ObjectSection};
 
 /// The null page, which the guest closes.
 const NULL_PAGE_BYTES: u64 = 4096;
@@ -28,7 +31,7 @@ impl SourceLines {
 
     /// The line at an address; `None` if there is none, or the image cannot be read.
     fn at(&mut self, address: u64) -> Option<&str> {
-        let look = || source_line(&Loader::new(&self.image).ok()?, address);
+        let look = || source_line(&fs::read(&self.image).ok()?, address);
         self.known.entry(address).or_insert_with(look).as_deref()
     }
 }
@@ -96,8 +99,15 @@ fn place(address: u64, geometry: Geometry) -> String {
 }
 
 /// The innermost line at `address` that is not the standard library's: what the subject wrote.
-fn source_line(loader: &Loader, address: u64) -> Option<String> {
-    let mut frames = loader.find_frames(address).ok()?;
+fn source_line(image: &[u8], address: u64) -> Option<String> {
+    let file = object::File::parse(image).ok()?;
+    let dwarf = Dwarf::load(|section| {
+        let section = file.section_by_name(section.name());
+        let bytes = section.and_then(|section| section.data().ok());
+        Ok::<_, Error>(EndianSlice::new(bytes.unwrap_or_default(), LittleEndian))
+    });
+    let context = Context::from_dwarf(dwarf.ok()?).ok()?;
+    let mut frames = context.find_frames(address).skip_all_loads().ok()?;
     let mut first = None;
     while let Ok(Some(frame)) = frames.next() {
         let Some((file, line)) = frame.location.and_then(|at| at.file.zip(at.line)) else {

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 
 use super::{figures, fuzzing, guest, throughput};
+use crate::bench::chart;
 use crate::cli::Outcome;
 use crate::cli::options::Format;
 
@@ -17,7 +18,7 @@ use crate::cli::options::Format;
 /// Example: kmem-rig bench all -o docs/performance.svg
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Where to draw the chart (a program built with the feature `charts`)
+    /// Where to draw the chart
     #[arg(short, long, value_name = "FILE.svg")]
     output: Option<PathBuf>,
     /// Where to build the fuzz targets
@@ -33,26 +34,15 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        ensure!(
-            self.output.is_none() || cfg!(feature = "charts"),
-            "this program draws no charts: build it with `--features charts`"
-        );
         let mut measured = throughput::measure()?;
         measured.extend(guest::measure()?);
         measured.extend(fuzzing::measure(&self.target_dir, self.long)?);
         figures::print(&measured, self.format)?;
-        #[cfg(feature = "charts")]
         if let Some(path) = &self.output {
-            draw(path, &measured)?;
+            let drawn = chart::svg(&measured)?;
+            std::fs::write(path, drawn)
+                .with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(figures::outcome(&measured))
     }
-}
-
-#[cfg(feature = "charts")]
-fn draw(path: &std::path::Path, figures: &[crate::bench::figure::Figure]) -> Result<()> {
-    use anyhow::Context;
-
-    let drawn = crate::bench::chart::svg(figures)?;
-    std::fs::write(path, drawn).with_context(|| format!("cannot write {}", path.display()))
 }
