@@ -182,10 +182,10 @@ fn sort(
         let Some((finding, side)) = found else {
             continue;
         };
-        let key = (entry.name(), finding.rule, finding.kind, side);
+        let key = (entry.name(), finding.rule(), finding.kind, side);
         let group = groups.entry(key).or_insert_with(|| Group {
             entry,
-            rule: finding.rule,
+            rule: finding.rule(),
             trace: trace.clone(),
             artifacts: 0,
             side,
@@ -265,7 +265,7 @@ fn small(
         };
         let Group { entry, side, .. } = group;
         let find = finds
-            .entry((entry.name(), finding.rule, side))
+            .entry((entry.name(), finding.rule(), side))
             .or_insert_with(|| Find {
                 entry,
                 side,
@@ -332,7 +332,7 @@ fn class(
     };
     Ok(Class {
         subject: entry.name(),
-        rule: finding.rule.name(),
+        rule: finding.rule().name(),
         kind: finding.kind.name(),
         kinds: find.by_kind.keys().map(|kind| kind.name()).collect(),
         op: finding.op,
@@ -347,7 +347,7 @@ fn class(
         },
         host_replays: on_host.reproduced,
         guest_replays: in_guest.reproduced,
-        key: report::key(entry.name(), finding.rule),
+        key: report::key(entry.name(), finding.rule()),
         known_as: known.map(|path| path.display().to_string()),
         written: written.display().to_string(),
     })

@@ -161,7 +161,7 @@ impl Arguments {
         let Find { finding, trace, .. } = find;
         let difference = match self.format {
             Format::Human => {
-                difference::at(finding.rule, finding.op, entry, trace, &mut Host::new()?)?
+                difference::at(finding.rule(), finding.op, entry, trace, &mut Host::new()?)?
             }
             Format::Json => None,
         };
@@ -173,7 +173,11 @@ impl Arguments {
         match (self.format, kept) {
             (Format::Json, _) => writeln!(out, "{}", json_line(entry.name(), find))?,
             (Format::Human, kept) => {
-                writeln!(out, "{}", report::finding(entry.name(), trace, finding))?;
+                writeln!(
+                    out,
+                    "{}",
+                    report::finding(&entry.declaration, trace, finding)
+                )?;
                 if let Some(difference) = difference {
                     writeln!(out, "{}", difference.told())?;
                 }
@@ -275,7 +279,7 @@ fn json(line: &Tagged<'_>) -> String {
 fn json_line(subject: &str, find: &Find) -> String {
     let line = FindingLine {
         subject,
-        rule: find.finding.rule.name(),
+        rule: find.finding.rule().name(),
         op: find.finding.op,
         ops: find.trace.ops.len(),
         trace: find.trace.to_string(),
