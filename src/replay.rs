@@ -16,6 +16,7 @@ use crate::executor::Executor;
 use crate::guest::Guest;
 use crate::host::Host;
 use crate::judge::Verdict;
+use crate::judge::violation::Violation;
 use crate::long::LongTrace;
 use crate::registry;
 use crate::regression::Regression;
@@ -63,6 +64,8 @@ pub struct Row {
     pub expected: Option<String>,
     /// What happened.
     pub observed: Option<String>,
+    /// The violation as a value.
+    pub evidence: Option<Violation>,
     /// Whether the verdict is as the trace expects; `None` where it expects nothing.
     pub as_expected: Option<bool>,
     /// What the trace expects of the subject, in the words of its header.
@@ -255,6 +258,7 @@ fn row(path: &Path, entry: &Entry, on: Side, verdict: &Verdict, from: &Regressio
         op: finding.map(|finding| finding.op),
         expected,
         observed,
+        evidence: finding.map(|finding| finding.violation.clone()),
         as_expected: expectation.map(|expectation| expectation.is_met_by(verdict)),
         expectation: expectation.map(ToString::to_string),
     }

@@ -30,6 +30,7 @@ use crate::host::Host;
 use crate::hunt::{self, Broken};
 use crate::input;
 use crate::judge::Finding;
+use crate::judge::violation::Violation;
 use crate::registry;
 use crate::report;
 use crate::rules::{Rule, Rules};
@@ -51,6 +52,8 @@ pub struct Class {
     pub kinds: Vec<&'static str>,
     /// The number of the op that breaks it.
     pub op: usize,
+    /// How it does.
+    pub evidence: Violation,
     /// The minimised trace's ops.
     pub ops: usize,
     /// Artifacts that show the find.
@@ -336,6 +339,7 @@ fn class(
         kind: finding.kind.name(),
         kinds: find.by_kind.keys().map(|kind| kind.name()).collect(),
         op: finding.op,
+        evidence: finding.violation.clone(),
         ops: trace.ops.len(),
         artifacts: find.artifacts,
         host: on_host.verdict,

@@ -20,6 +20,7 @@ use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
 use crate::finds::{Finds, Kept};
 use crate::host::Host;
+use crate::judge::violation::Violation;
 use crate::report;
 use crate::rules::Rules;
 
@@ -178,6 +179,7 @@ impl Arguments {
                 subject: entry.name(),
                 rule: finding.rule().name(),
                 op: finding.op,
+                evidence: &finding.violation,
                 ops: trace.ops.len(),
                 trace: trace.to_string(),
                 rules: rules.to_string(),
@@ -242,6 +244,7 @@ struct FindingLine<'a> {
     subject: &'a str,
     rule: &'a str,
     op: usize,
+    evidence: &'a Violation,
     ops: usize,
     trace: String,
     /// What the trace is to be judged by.

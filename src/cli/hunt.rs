@@ -18,6 +18,7 @@ use crate::duration;
 use crate::finds::Finds;
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
+use crate::judge::violation::Violation;
 use crate::rules::{Rule, Rules};
 use crate::{difference, report};
 
@@ -247,6 +248,7 @@ struct FindingLine<'a> {
     subject: &'a str,
     rule: &'a str,
     op: usize,
+    evidence: &'a Violation,
     ops: usize,
     trace: String,
     execs: u64,
@@ -281,6 +283,7 @@ fn json_line(subject: &str, find: &Find) -> String {
         subject,
         rule: find.finding.rule().name(),
         op: find.finding.op,
+        evidence: &find.finding.violation,
         ops: find.trace.ops.len(),
         trace: find.trace.to_string(),
         execs: find.execs,
