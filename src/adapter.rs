@@ -12,9 +12,9 @@ use harness::observation::Outcome;
 use harness::op::{Handle, Op};
 use harness::trace::Trace;
 
-use crate::compare::ended;
 use crate::executor::Executor;
 use crate::run::{Run, RunEnd, RunOptions};
+use crate::wording;
 
 /// What every allocator grants on a fresh heap, in bytes.
 const SIZE: u64 = 8;
@@ -61,7 +61,7 @@ fn check_on(
     };
 
     let made = run(vec![])?;
-    if let Some(end) = bad_end(&made) {
+    if let Some(end) = bad_end(entry, &made) {
         if !adapters_fault {
             return Ok(());
         }
@@ -93,7 +93,7 @@ fn check_on(
         }
         _ => {}
     }
-    if let Some(end) = bad_end(&first) {
+    if let Some(end) = bad_end(entry, &first) {
         if !adapters_fault {
             return Ok(());
         }
@@ -125,11 +125,11 @@ fn inside(geometry: Geometry, offset: i64) -> bool {
 }
 
 /// How a run ended, in words, where the subject did not survive it.
-fn bad_end(run: &Run) -> Option<String> {
+fn bad_end(entry: &Entry, run: &Run) -> Option<String> {
     let why = match &run.end {
         RunEnd::Completed | RunEnd::Lost => return None,
-        RunEnd::Panicked(why) | RunEnd::Faulted(why) => format!(" ({why})"),
         RunEnd::Hung => String::new(),
+        end => format!(" ({})", wording::end(entry.declaration.unit, end)),
     };
-    Some(format!("{}{why}", ended(&run.end)))
+    Some(format!("{}{why}", wording::ended(&run.end)))
 }

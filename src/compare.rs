@@ -1,13 +1,15 @@
 //! Host against guest: the same trace on the same subject must do the same on both. Of a subject
 //! whose placement depends on absolute addresses, that is what it answers, not where its blocks lie.
 
+use std::mem::discriminant;
+
 use harness::declaration::Declaration;
-use harness::observation::{Observation, Outcome};
+use harness::observation::Observation;
 use harness::trace::Trace;
 
 use crate::judge::Finding;
-use crate::rules::Rule;
-use crate::run::{Run, RunEnd};
+use crate::judge::violation::{Seen, Violation};
+use crate::run::Run;
 
 /// The first op at which two runs differ in outcome, offset, contents or digest, or in how they
 /// ended. Messages are not compared.
@@ -23,88 +25,67 @@ pub fn compare(
     let differs = pairs
         .enumerate()
         .find(|(_, (host, guest))| differ(declaration, host, guest));
-    let (op, expected, observed) = match differs {
-        Some((op, (host, guest))) => (op, difference(host, guest), difference(guest, host)),
+    let (op, host, guest) = match differs {
+        Some((op, (host, guest))) => {
+            let shown = |one, other| seen(declaration, one, other);
+            (op, shown(host, guest), shown(guest, host))
+        }
         None if host.observations.len() == guest.observations.len()
-            && ended(&host.end) == ended(&guest.end) =>
+            && discriminant(&host.end) == discriminant(&guest.end) =>
         {
             return None;
         }
         None => {
-            let word = |run: &Run| match run.observations.get(shared) {
-                Some(observation) => outcome(observation.outcome),
-                None => ended(&run.end).to_owned(),
+            let shown = |run: &Run| match run.observations.get(shared) {
+                Some(observation) => Seen::Outcome(observation.outcome),
+                None => Seen::End(run.end.clone()),
             };
-            (shared, word(host), word(guest))
+            (shared, shown(host), shown(guest))
         }
     };
     let op = op.min(trace.ops.len().saturating_sub(1));
     Some(Finding {
-        rule: Rule::HostGuest,
+        violation: Violation::HostGuest { host, guest },
         op,
         kind: trace.ops.get(op)?.kind(),
-        expected: format!("as on the host: {expected}"),
-        observed: format!("in the guest: {observed}"),
     })
 }
 
 fn differ(declaration: &Declaration, host: &Observation, guest: &Observation) -> bool {
     if declaration.placement_absolute {
-        let kind = |of: &Observation| std::mem::discriminant(&of.outcome);
-        kind(host) != kind(guest) || host.contents != guest.contents
+        answers_differ(declaration, host, guest) || host.contents != guest.contents
     } else {
         host != guest
     }
 }
 
+fn answers_differ(declaration: &Declaration, one: &Observation, other: &Observation) -> bool {
+    match declaration.placement_absolute {
+        true => discriminant(&one.outcome) != discriminant(&other.outcome),
+        false => one.outcome != other.outcome,
+    }
+}
+
 /// What `one` shows where it differs from `other`.
-fn difference(one: &Observation, other: &Observation) -> String {
-    if one.outcome != other.outcome {
-        outcome(one.outcome)
+fn seen(declaration: &Declaration, one: &Observation, other: &Observation) -> Seen {
+    if answers_differ(declaration, one, other) {
+        Seen::Outcome(one.outcome)
     } else if one.contents != other.contents {
-        format!("memory checks {:?}", one.contents)
+        Seen::Memory(one.contents.into())
     } else if one.walk != other.walk {
-        match one.walk {
-            Some(walk) => format!("{} chunks, hash {:#x}", walk.chunks, walk.hash),
-            None => "no chunk walk".to_owned(),
-        }
+        one.walk.map_or(Seen::NoWalk, Seen::Walk)
     } else {
-        format!("printed table wrong at line {:?}", one.table_line_wrong)
-    }
-}
-
-/// An outcome in words.
-#[must_use]
-pub fn outcome(outcome: Outcome) -> String {
-    match outcome {
-        Outcome::Placed(offset) if offset < 0 => {
-            format!("a block {:#x} before the heap", offset.unsigned_abs())
-        }
-        Outcome::Placed(offset) => format!("a block at {offset:#x}"),
-        Outcome::Null => "null".to_owned(),
-        Outcome::Done => "done".to_owned(),
-        Outcome::Refused => "refused".to_owned(),
-        Outcome::Capacity(bytes) => format!("{bytes} bytes granted"),
-        Outcome::NotExpressible => "not expressible".to_owned(),
-        Outcome::NoBlock => "no block".to_owned(),
-    }
-}
-
-/// How a run ended, without the message.
-#[must_use]
-pub const fn ended(end: &RunEnd) -> &'static str {
-    match end {
-        RunEnd::Completed => "the end of the trace",
-        RunEnd::Lost => "the heap lost",
-        RunEnd::Panicked(_) => "panic",
-        RunEnd::Faulted(_) => "fault",
-        RunEnd::Hung => "hang",
+        Seen::TableLine(one.table_line_wrong)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::Rule;
+    use crate::run::RunEnd;
+    use crate::wording::Words;
+    use harness::observation::Outcome;
     use harness::op::Op;
 
     const SUBJECT: Declaration = Declaration::new("subject");
@@ -139,23 +120,54 @@ mod tests {
     #[test]
     fn the_first_difference_is_told_from_both_sides() {
         let done = || run(&[Outcome::Done, Outcome::Placed(8)], RunEnd::Completed);
-        for (guest, op, observed) in [
+        for (guest, op, seen) in [
             (
                 run(&[Outcome::Done, Outcome::Null], RunEnd::Completed),
                 1,
-                "in the guest: null",
+                Seen::Outcome(Outcome::Null),
             ),
-            (run(&[Outcome::Done], RunEnd::Hung), 1, "in the guest: hang"),
+            (
+                run(&[Outcome::Done], RunEnd::Hung),
+                1,
+                Seen::End(RunEnd::Hung),
+            ),
             (
                 run(&[Outcome::Null], RunEnd::Completed),
                 0,
-                "in the guest: null",
+                Seen::Outcome(Outcome::Null),
             ),
         ] {
             let found = compare(&SUBJECT, &trace(), &done(), &guest).unwrap();
-            assert_eq!((found.rule, found.op), (Rule::HostGuest, op));
-            assert_eq!(found.observed, observed);
+            assert_eq!((found.rule(), found.op), (Rule::HostGuest, op));
+            assert!(
+                matches!(&found.violation, Violation::HostGuest { guest, .. } if *guest == seen),
+                "{found:?}"
+            );
         }
+    }
+
+    #[test]
+    fn what_differs_is_told_in_words() {
+        let host = run(&[Outcome::Placed(8)], RunEnd::Completed);
+        let told = |declaration: &Declaration, change: fn(&mut Observation)| {
+            let mut guest = host.clone();
+            change(&mut guest.observations[0]);
+            let found = compare(declaration, &trace(), &host, &guest).unwrap();
+            Words::of(&found.violation, 1).observed
+        };
+        let line = told(&SUBJECT, |seen| seen.table_line_wrong = Some(0));
+        assert_eq!(line, "in the guest: line 1 of the table is another");
+        let byte = "in the guest: byte 3 not zeroed";
+        assert_eq!(
+            told(&SUBJECT, |seen| seen.contents.not_zeroed = Some(3)),
+            byte
+        );
+        // An offset that may differ is not what differs.
+        let moved = told(&SUBJECT.placement_absolute(), |seen| {
+            seen.outcome = Outcome::Placed(16);
+            seen.contents.not_zeroed = Some(3);
+        });
+        assert_eq!(moved, byte);
     }
 
     #[test]

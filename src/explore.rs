@@ -152,12 +152,12 @@ pub fn run(
         let mut example = confirm(&task, &path, task.rules, host)?;
         if example
             .as_ref()
-            .is_none_or(|example| example.finding.rule != rule)
+            .is_none_or(|example| example.finding.rule() != rule)
         {
             example = confirm(&task, &path, Rules::only(rule.set()), host)?;
         }
         let example = example
-            .filter(|example| example.finding.rule == rule)
+            .filter(|example| example.finding.rule() == rule)
             .with_context(|| {
                 let trace = trace(&task, &path);
                 format!("this broke `{rule}`, but not on a run of its own:\n{trace}")
@@ -281,7 +281,7 @@ fn blame(
             continue;
         };
         let Some(&step) = path.last() else { continue };
-        let rule = example.finding.rule;
+        let rule = example.finding.rule();
         blamed |= match rule {
             Rule::Panic | Rule::Fault => task.menu.leave_out(step),
             // Each hang costs seconds.

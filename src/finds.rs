@@ -83,7 +83,7 @@ impl<'a> Finds<'a> {
     /// The regression that shows the same find, if there is one.
     #[must_use]
     pub fn known(&self, entry: &Entry, finding: &Finding) -> Option<&Path> {
-        let key = (entry.name().to_owned(), finding.rule, finding.kind);
+        let key = (entry.name().to_owned(), finding.rule(), finding.kind);
         self.known.get(&key).map(PathBuf::as_path)
     }
 
@@ -124,7 +124,7 @@ impl<'a> Finds<'a> {
         rules: Rules,
         host: &mut Host,
     ) -> Result<PathBuf> {
-        let (subject, rule, kind) = (entry.name(), finding.rule, finding.kind.name());
+        let (subject, rule, kind) = (entry.name(), finding.rule(), finding.kind.name());
         let mut headers = vec![
             Line::header("title", &format!("{subject} breaks {rule} at {kind}")),
             Line::header("found", self.found),

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
 use harness::bytes;
-use harness::declaration::Misuse;
+use harness::declaration::{Declaration, Misuse};
 use harness::entry::Entry;
 use harness::text::Document;
 use harness::trace::Trace;
@@ -41,10 +41,12 @@ use crate::host::shared::Shared;
 use crate::host::watch::{self, Watch};
 use crate::in_process::InProcess;
 use crate::judge::Finding;
+use crate::judge::violation::Violation;
 use crate::mutate;
 use crate::report;
 use crate::rules::{Rule, Rules};
 use crate::run::{RunEnd, RunOptions};
+use crate::wording::Words;
 use known::Known;
 pub use known::{FINDS_VARIABLE, KNOWN_VARIABLE, REGRESSIONS_VARIABLE};
 use screen::Screen;
@@ -79,7 +81,7 @@ impl fmt::Debug for Input {
 }
 
 /// The input under way, for the report of a crash.
-static CURRENT: RwLock<Option<(&'static str, Trace)>> = RwLock::new(None);
+static CURRENT: RwLock<Option<(&'static Declaration, Trace)>> = RwLock::new(None);
 static TRANSCRIPT: OnceLock<Shared<Transcript>> = OnceLock::new();
 static PROGRESS: AtomicU32 = AtomicU32::new(0);
 
@@ -172,7 +174,7 @@ impl Target {
         }
         watch_this_process();
         *CURRENT.write().unwrap_or_else(PoisonError::into_inner) =
-            Some((entry.declaration.name, trace));
+            Some((&entry.declaration, trace));
         // Held while the subject runs; whoever reports its crash reads the same.
         let current = CURRENT.read().unwrap_or_else(PoisonError::into_inner);
         let Some((_, trace)) = &*current else { return };
@@ -187,10 +189,10 @@ impl Target {
             found
         });
         if let Some(finding) = found
-            && !self.known().holds(finding.rule, finding.kind)
+            && !self.known().holds(finding.rule(), finding.kind)
         {
-            let report = report::finding(entry.name(), trace, &finding);
-            tell_key(entry.name(), finding.rule);
+            let report = report::finding(&entry.declaration, trace, &finding);
+            tell_key(entry.name(), finding.rule());
             panic!("{report}");
         }
     }
@@ -288,19 +290,18 @@ fn tell_crash() {
     let Some((subject, trace)) = &*current else {
         return;
     };
-    let end = crate::run::Run::read(
+    let run = crate::run::Run::read(
         transcript,
         || RunEnd::Hung,
-        |words| crate::host::describe_fault(words, trace.geometry),
+        |words| crate::host::fault_of(words, trace.geometry),
     );
-    let (rule, end) = match end.end {
-        RunEnd::Panicked(message) => (Rule::Panic, message),
-        RunEnd::Faulted(fault) => (Rule::Fault, fault),
-        RunEnd::Hung => (Rule::Hang, "an op did not return".to_owned()),
-        RunEnd::Completed | RunEnd::Lost => return,
+    let Some(violation) = Violation::of_end(&run.end) else {
+        return;
     };
-    eprintln!("{subject} crashes: {rule}: {end}\n{trace}");
-    tell_key(subject, rule);
+    let rule = violation.rule();
+    let Words { observed, .. } = Words::of(&violation, subject.unit);
+    eprintln!("{} crashes: {rule}: {observed}\n{trace}", subject.name);
+    tell_key(subject.name, rule);
 }
 
 /// Tells ClusterFuzz what to know the crash by: the stack is the same for all. It takes the quoted text

@@ -39,6 +39,7 @@ use harness::trace::{OPS_MAX, Trace};
 use harness::transcript::{End, Transcript};
 
 use crate::executor::{self, Executor};
+use crate::fault::Fault;
 use crate::host::{CONFIRM_FACTOR, OP_LIMIT, ensure_accepts, search_limit};
 use crate::run::{Run, RunEnd, RunOptions};
 use booted::{Answer, Booted};
@@ -180,12 +181,13 @@ impl Guest {
         };
         let mut spent = !matches!(answer, Answer::Replied);
         if let Answer::Died(evidence) = answer {
-            run.end = RunEnd::Faulted(format!("the guest died: {evidence}"));
+            run.end = RunEnd::Faulted(Fault::GuestDied { said: evidence });
         } else if let Some(doubt) = doubt(&run, transcript.begun(), trace.ops.len()) {
-            run.end = RunEnd::Faulted(format!("the guest's record cannot be believed: {doubt}"));
+            run.end = RunEnd::Faulted(doubt);
             spent = true;
         } else if mailbox.is_spoiled() {
-            run.end = RunEnd::Faulted(format!("the guest itself was damaged: {}", words(&run.end)));
+            let end = Box::new(run.end);
+            run.end = RunEnd::Faulted(Fault::GuestDamaged { end });
             spent = true;
         }
         if !spent {
@@ -296,9 +298,9 @@ fn read<const OPS: usize, const TEXT: usize>(
     trace: &Trace,
     lines: &mut SourceLines,
 ) -> Run {
-    let silent = || RunEnd::Faulted("the guest replied without a record".to_owned());
+    let silent = || RunEnd::Faulted(Fault::GuestSilent);
     Run::read(transcript, silent, |words| {
-        fault::describe(words, trace.geometry, lines)
+        fault::of_trap(words, trace.geometry, lines)
     })
 }
 
@@ -312,7 +314,7 @@ fn as_told(run: Run, request: Request) -> Run {
 }
 
 /// What is wrong with the record of a run that was asked for `ops` ops.
-fn doubt(run: &Run, begun: u32, ops: usize) -> Option<String> {
+fn doubt(run: &Run, begun: u32, ops: usize) -> Option<Fault> {
     let (observed, begun) = (run.observations.len(), begun as usize);
     let whole = match run.end {
         RunEnd::Completed => observed == ops && begun == ops,
@@ -322,21 +324,12 @@ fn doubt(run: &Run, begun: u32, ops: usize) -> Option<String> {
             begun <= ops && (observed == begun || observed + 1 == begun)
         }
     };
-    (!whole).then(|| {
-        format!(
-            "{observed} of {ops} ops observed, {begun} begun, {}",
-            words(&run.end)
-        )
+    (!whole).then(|| Fault::GuestContradicts {
+        observed,
+        begun,
+        ops,
+        end: Box::new(run.end.clone()),
     })
-}
-
-fn words(end: &RunEnd) -> &str {
-    match end {
-        RunEnd::Completed => "completed",
-        RunEnd::Lost => "the heap was lost",
-        RunEnd::Hung => "hung",
-        RunEnd::Panicked(text) | RunEnd::Faulted(text) => text,
-    }
 }
 
 #[cfg(test)]
@@ -349,7 +342,7 @@ mod tests {
     use crate::host::shared::Shared;
 
     /// What is doubted about a record of so many ops begun and observed, of `ops` asked for.
-    fn doubted(begun: usize, observed: usize, ops: usize, end: End) -> Option<String> {
+    fn doubted(begun: usize, observed: usize, ops: usize, end: End) -> Option<Fault> {
         let transcript = Shared::<Transcript>::new().unwrap();
         let mut recorder = Recorder::new(&transcript);
         for op in 0..begun {
@@ -364,7 +357,7 @@ mod tests {
         }
         recorder.finish(Completion::Completed);
         transcript.set_end(end);
-        let run = Run::read(&transcript, || RunEnd::Hung, |_| String::new());
+        let run = Run::read(&transcript, || RunEnd::Hung, |_| Fault::GuestSilent);
         doubt(&run, transcript.begun(), ops)
     }
 
@@ -372,8 +365,13 @@ mod tests {
     fn a_record_that_lacks_something_is_not_believed() {
         assert_eq!(doubted(3, 3, 3, End::Completed), None);
         assert_eq!(doubted(0, 0, 0, End::Completed), None);
-        let doubt = "2 of 3 ops observed, 3 begun, completed";
-        assert_eq!(doubted(3, 2, 3, End::Completed).as_deref(), Some(doubt));
+        let doubt = Fault::GuestContradicts {
+            observed: 2,
+            begun: 3,
+            ops: 3,
+            end: Box::new(RunEnd::Completed),
+        };
+        assert_eq!(doubted(3, 2, 3, End::Completed), Some(doubt));
         assert!(doubted(2, 2, 3, End::Completed).is_some());
         assert!(doubted(4, 4, 3, End::Completed).is_some());
 

@@ -21,6 +21,7 @@ use harness::trace::Trace;
 use harness::transcript::{Recorder, Transcript};
 
 use crate::executor::{self, Executor};
+use crate::fault::{Fault, Place};
 use crate::run::{Run, RunEnd, RunOptions};
 use region::HostRegion;
 use shared::Shared;
@@ -107,10 +108,8 @@ impl Host {
         })
         .context("forking a worker")?;
         worker.wait().context("waiting for a worker")?;
-        let died = || RunEnd::Faulted("the worker died without a word".to_owned());
-        let run = Run::read(transcript, died, |words| {
-            describe_fault(words, trace.geometry)
-        });
+        let died = || RunEnd::Faulted(Fault::WorkerSilent);
+        let run = Run::read(transcript, died, |words| fault_of(words, trace.geometry));
         Ok(run.faulted_at_stray_store(trace.geometry))
     }
 }
@@ -180,22 +179,11 @@ pub fn ensure_accepts(entry: &Entry, geometry: Geometry) -> Result<()> {
     Ok(())
 }
 
-/// A signal in words, with its address as an offset where it lies at the heap.
-pub(crate) fn describe_fault([signal, _, offset]: [u64; 3], geometry: Geometry) -> String {
-    let name = match signal as i32 {
-        libc::SIGSEGV => "SIGSEGV",
-        libc::SIGBUS => "SIGBUS",
-        libc::SIGILL => "SIGILL",
-        libc::SIGFPE => "SIGFPE",
-        libc::SIGABRT => "SIGABRT",
-        _ => "a signal",
-    };
-    let offset = offset as i64;
-    let near = geometry.region_align() as i64;
-    if offset >= -near && offset < geometry.bytes() as i64 + near {
-        let sign = if offset < 0 { '-' } else { '+' };
-        format!("{name} at heap{sign}{:#x}", offset.unsigned_abs())
-    } else {
-        format!("{name} far outside the heap")
+/// The fault that the fault words of a run over `geometry` are.
+pub(crate) fn fault_of([number, _, offset]: [u64; 3], geometry: Geometry) -> Fault {
+    let is_access = [libc::SIGSEGV, libc::SIGBUS].contains(&(number as i32));
+    Fault::Signal {
+        number,
+        at: is_access.then(|| Place::from_heap(offset as i64, geometry)),
     }
 }

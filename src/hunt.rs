@@ -223,7 +223,7 @@ impl<'a> Hunt<'a> {
             self.unconfirmed += 1;
             return Ok(Next::Continue(()));
         };
-        let broken = (finding.rule, finding.kind);
+        let broken = (finding.rule(), finding.kind);
         if self.known.contains(&broken) {
             return Ok(Next::Continue(()));
         }
@@ -270,7 +270,7 @@ impl Broken {
     /// Whether a finding is of this.
     #[must_use]
     pub fn is(self, finding: &Finding) -> bool {
-        finding.rule == self.rule && self.kind.is_none_or(|kind| kind == finding.kind)
+        finding.rule() == self.rule && self.kind.is_none_or(|kind| kind == finding.kind)
     }
 }
 

@@ -18,7 +18,6 @@
 //!   headers or in other blocks, so from there on only machine rules are judged.
 
 mod contract;
-pub(crate) mod evidence;
 mod machine;
 mod misuse;
 mod policy;
@@ -26,6 +25,7 @@ pub mod screen;
 mod structure;
 #[cfg(test)]
 mod tests;
+pub mod violation;
 
 use harness::declaration::{Declaration, Misuse, Reuse};
 use harness::geometry::Geometry;
@@ -40,22 +40,25 @@ use crate::model::gaps::Gaps;
 use crate::model::grants::Grants;
 use crate::rules::{Rule, RuleSet, Rules};
 use crate::run::{Run, RunEnd};
+use violation::Violation;
 
-pub(crate) use machine::{finding_of_end, stray_place};
-
-/// A broken rule, with its evidence.
+/// A rule that an op broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Which.
-    pub rule: Rule,
+    /// Which, with the evidence.
+    pub violation: Violation,
     /// The op that broke it, counted from 0.
     pub op: usize,
     /// What sort of call that was.
     pub kind: OpKind,
-    /// What the rule asks for, in a line.
-    pub expected: String,
-    /// What there was instead, in a line.
-    pub observed: String,
+}
+
+impl Finding {
+    /// The rule.
+    #[must_use]
+    pub const fn rule(&self) -> Rule {
+        self.violation.rule()
+    }
 }
 
 /// What a run comes to.
@@ -100,7 +103,7 @@ impl From<Option<Finding>> for Verdict {
     fn from(finding: Option<Finding>) -> Self {
         match finding {
             None => Self::Agree,
-            Some(finding) => match finding.rule {
+            Some(finding) => match finding.rule() {
                 Rule::Panic | Rule::Fault => Self::Crash(finding),
                 Rule::Hang => Self::Hang(finding),
                 _ => Self::Diverge(finding),
@@ -136,13 +139,6 @@ enum Scope {
     Machine,
     /// Nothing but that the record is complete.
     Record,
-}
-
-/// A rule that an op broke; which op is known one level up.
-struct Broken {
-    rule: Rule,
-    expected: String,
-    observed: String,
 }
 
 /// Judges a run op by op.
@@ -224,7 +220,7 @@ impl<'a> Judge<'a> {
             Scope::Record => None,
         };
         self.take_note(op, observation);
-        broken.map(|broken| self.finding(broken, index, op.kind()))
+        broken.map(|violation| self.finding(violation, index, op.kind()))
     }
 
     /// Whether a run that ends in this op, the next one, breaks a rule by that.
@@ -257,13 +253,13 @@ impl<'a> Judge<'a> {
         if self.found {
             return None;
         }
-        let broken = self.unfinished(ops, end)?;
+        let violation = self.unfinished(ops, end)?;
         let (index, kind) = machine::last_begun(ops, self.observed);
-        Some(self.finding(broken, index, kind))
+        Some(self.finding(violation, index, kind))
     }
 
     /// The first judged rule, by precedence, that the op breaks.
-    fn check(&mut self, op: &Op, observation: &Observation) -> Option<Broken> {
+    fn check(&mut self, op: &Op, observation: &Observation) -> Option<Violation> {
         let rules = self.rules;
         let judges = |set| rules.judges(set);
         if let Some(broken) = self.ill_fitting(op, observation.outcome) {
@@ -321,19 +317,12 @@ impl<'a> Judge<'a> {
         self.contract.apply(op, observation.outcome);
     }
 
-    fn finding(&mut self, broken: Broken, op: usize, kind: OpKind) -> Finding {
+    fn finding(&mut self, violation: Violation, op: usize, kind: OpKind) -> Finding {
         self.found = true;
-        let Broken {
-            rule,
-            expected,
-            observed,
-        } = broken;
         Finding {
-            rule,
+            violation,
             op,
             kind,
-            expected,
-            observed,
         }
     }
 }

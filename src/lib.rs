@@ -34,7 +34,7 @@
 //! let entry = registry::by_name("kmem-2019")?;
 //! let (_, verdict) = Host::new()?.verdict(entry, &regression.trace, regression.rules)?;
 //! let finding = verdict.finding().expect("it ignores alignments");
-//! assert_eq!((finding.rule.name(), finding.op), ("misaligned", 0));
+//! assert_eq!((finding.rule().name(), finding.op), ("misaligned", 0));
 //! # anyhow::Ok(())
 //! ```
 //!
@@ -61,6 +61,7 @@ pub mod duration;
 pub mod executor;
 #[cfg(feature = "cli")]
 pub mod explore;
+pub mod fault;
 pub mod finds;
 pub mod fuzz;
 pub mod generate;
@@ -98,3 +99,4 @@ mod table;
 pub mod testing;
 #[cfg(feature = "cli")]
 pub mod triage;
+pub mod wording;

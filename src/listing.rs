@@ -3,13 +3,12 @@
 
 use std::fmt::Write;
 
-use harness::observation::Contents;
 use harness::text::write_op;
 use harness::trace::Trace;
 
-use crate::compare::{ended, outcome};
 use crate::guest::CountedRun;
 use crate::run::Run;
+use crate::wording::{ended, memory, outcome};
 
 /// Lines of one table that are shown: enough for any heap a person reads.
 const TABLE_LINES_MAX: usize = 40;
@@ -70,32 +69,14 @@ fn list(trace: &Trace, run: Option<&Run>, costs: &[u64], add: Add<'_>) -> String
 /// What the op did; `None` if the run ended before it.
 pub(crate) fn did(run: &Run, index: usize) -> Option<String> {
     match run.observations.get(index) {
-        Some(observation) => Some(outcome(observation.outcome) + &amiss(&observation.contents)),
+        Some(observation) => {
+            let mut did = vec![outcome(observation.outcome)];
+            did.extend(memory(observation.contents.into()));
+            Some(did.join("; "))
+        }
         None if index == run.observations.len() => Some(ended(&run.end).to_owned()),
         None => None,
     }
-}
-
-/// What the checks of memory found, if anything.
-fn amiss(contents: &Contents) -> String {
-    let Contents {
-        corrupted,
-        not_zeroed,
-        realloc_lost,
-        stray_store,
-    } = *contents;
-    let mut text = String::new();
-    if let Some((handle, byte)) = corrupted {
-        let _ = write!(text, "; byte {byte} of {handle} changed");
-    }
-    for (byte, what) in [
-        (not_zeroed, "not zeroed"),
-        (realloc_lost, "not carried over"),
-    ] {
-        let _ = byte.map(|byte| write!(text, "; byte {byte} {what}"));
-    }
-    let _ = stray_store.map(|offset| write!(text, "; stored to heap+{offset:#x}"));
-    text
 }
 
 pub(crate) fn write_table(text: &mut String, table: &str) {

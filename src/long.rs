@@ -230,7 +230,7 @@ pub fn shrink(
     let Some(found) = verdict.finding() else {
         return Ok(None);
     };
-    let rule = found.rule;
+    let rule = found.rule();
     let ops = trace.up_to(found.op)?;
     let mut shrinking = Shrinking {
         candidates: 0,
@@ -243,7 +243,7 @@ pub fn shrink(
         }
         let candidate = LongTrace::of_ops(geometry, candidate.to_vec());
         let verdict = host.stream(entry, &candidate, rules)?;
-        let found = verdict.finding().filter(|found| found.rule == rule);
+        let found = verdict.finding().filter(|found| found.rule() == rule);
         shrinking.candidates += 1;
         if let Some(found) = found {
             shrinking.ops = found.op + 1;
@@ -268,6 +268,6 @@ pub fn shrink(
         let found = found.clone();
         return Ok(Some((short, found)));
     }
-    let broken = (found.rule, found.kind);
+    let broken = (found.rule(), found.kind);
     hunt::shrink_watched(host, entry, &short, rules, broken, watch)
 }

@@ -126,7 +126,7 @@ fn row(regression: &Regression, entry: &Entry, judged: &[Judged]) -> Row {
             SideVerdict {
                 on: judged.on.name(),
                 verdict: judged.verdict.name(),
-                rule: finding.map(|finding| finding.rule.name()),
+                rule: finding.map(|finding| finding.rule().name()),
                 op: finding.map(|finding| finding.op),
             }
         })

@@ -122,7 +122,7 @@ impl Expectation {
         Self {
             subject: subject.to_owned(),
             verdict: verdict.name().to_owned(),
-            rule: verdict.finding().map(|finding| finding.rule),
+            rule: verdict.finding().map(|finding| finding.rule()),
             op: verdict.finding().map(|finding| finding.op),
         }
     }

@@ -16,11 +16,13 @@ use crate::executor::Executor;
 use crate::guest::Guest;
 use crate::host::Host;
 use crate::judge::Verdict;
+use crate::judge::violation::Violation;
 use crate::long::LongTrace;
 use crate::registry;
 use crate::regression::Regression;
 use crate::rules::Rules;
 use crate::run::Run;
+use crate::wording::Words;
 
 /// Where a run takes place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -62,6 +64,8 @@ pub struct Row {
     pub expected: Option<String>,
     /// What happened.
     pub observed: Option<String>,
+    /// The violation as a value.
+    pub evidence: Option<Violation>,
     /// Whether the verdict is as the trace expects; `None` where it expects nothing.
     pub as_expected: Option<bool>,
     /// What the trace expects of the subject, in the words of its header.
@@ -238,21 +242,24 @@ fn long_verdict(
 }
 
 fn row(path: &Path, entry: &Entry, on: Side, verdict: &Verdict, from: &Regression) -> Row {
-    let expected = from
+    let expectation = from
         .expectations
         .iter()
-        .find(|expected| expected.subject == entry.name());
+        .find(|expectation| expectation.subject == entry.name());
     let finding = verdict.finding();
+    let words = finding.map(|finding| Words::of(&finding.violation, entry.declaration.unit));
+    let (expected, observed) = words.map(|words| (words.expected, words.observed)).unzip();
     Row {
         trace: path.display().to_string(),
         subject: entry.declaration.name,
         on,
         verdict: verdict.name(),
-        rule: finding.map(|finding| finding.rule.name()),
+        rule: finding.map(|finding| finding.rule().name()),
         op: finding.map(|finding| finding.op),
-        expected: finding.map(|finding| finding.expected.clone()),
-        observed: finding.map(|finding| finding.observed.clone()),
-        as_expected: expected.map(|expected| expected.is_met_by(verdict)),
-        expectation: expected.map(ToString::to_string),
+        expected,
+        observed,
+        evidence: finding.map(|finding| finding.violation.clone()),
+        as_expected: expectation.map(|expectation| expectation.is_met_by(verdict)),
+        expectation: expectation.map(ToString::to_string),
     }
 }

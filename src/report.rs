@@ -1,30 +1,25 @@
 //! Finds in words: the few lines a person reads first, fit to be printed. As a page: [`crate::page`].
 
+use harness::declaration::Declaration;
 use harness::trace::Trace;
 
 use crate::judge::{Finding, Verdict};
 use crate::listing;
 use crate::printable::printable;
 use crate::rules::Rule;
+use crate::wording::Words;
 
 /// A verdict on one line.
 #[must_use]
-pub fn one_line(subject: &str, verdict: &Verdict) -> String {
+pub fn one_line(declaration: &Declaration, verdict: &Verdict) -> String {
+    let subject = declaration.name;
     match verdict.finding() {
         None => format!("{subject}: agree"),
         Some(finding) => {
-            let Finding {
-                rule,
-                op,
-                kind,
-                expected,
-                observed,
-            } = finding;
-            let (verdict, kind) = (verdict.name(), kind.name());
-            let line = format!(
-                "{subject}: {verdict}: {rule} at op {op} ({kind}): expected {expected}, \
-                 observed {observed}"
-            );
+            let (verdict, rule, op) = (verdict.name(), finding.rule(), finding.op);
+            let kind = finding.kind.name();
+            let words = Words::of(&finding.violation, declaration.unit);
+            let line = format!("{subject}: {verdict}: {rule} at op {op} ({kind}): {words}");
             printable(&line).into_owned()
         }
     }
@@ -39,15 +34,10 @@ pub fn key(subject: &str, rule: Rule) -> String {
 
 /// A find as a bug report: the rule, the op, the two sides, and the trace.
 #[must_use]
-pub fn finding(subject: &str, trace: &Trace, finding: &Finding) -> String {
-    let Finding {
-        rule,
-        op,
-        kind,
-        expected,
-        observed,
-    } = finding;
-    let kind = kind.name();
+pub fn finding(declaration: &Declaration, trace: &Trace, finding: &Finding) -> String {
+    let (subject, rule, op) = (declaration.name, finding.rule(), finding.op);
+    let kind = finding.kind.name();
+    let Words { expected, observed } = Words::of(&finding.violation, declaration.unit);
     let text = format!(
         "{subject} breaks `{rule}` at op {op} ({kind})\n  expected: {expected}\n  observed: \
          {observed}\n{}",
@@ -63,7 +53,7 @@ fn indent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::Rule;
+    use crate::judge::violation::Violation;
     use harness::geometry::Geometry;
     use harness::op::{Op, OpKind};
 
@@ -74,15 +64,16 @@ mod tests {
             ops: vec![Op::Table],
         };
         let broken = Finding {
-            rule: Rule::Panic,
+            violation: Violation::Panic {
+                message: "\u{1b}]0;gone\u{7}".to_owned(),
+            },
             op: 0,
             kind: OpKind::Table,
-            expected: "no panic".to_owned(),
-            observed: "\u{1b}]0;gone\u{7}".to_owned(),
         };
+        let subject = Declaration::new("broken");
         let texts = [
-            finding("kmem", &trace, &broken),
-            one_line("kmem", &Verdict::Crash(broken)),
+            finding(&subject, &trace, &broken),
+            one_line(&subject, &Verdict::Crash(broken)),
         ];
         for text in texts {
             assert!(text.contains("\\u{1b}]0;gone\\u{7}"), "{text}");

@@ -28,6 +28,7 @@ use crate::judge::{Finding, Verdict};
 use crate::printable::printable;
 use crate::rules::{Rule, RuleSet, Rules};
 use crate::run::Run;
+use crate::wording::Words;
 
 const CLIENT: &str = include_str!("reproducer/client.rs");
 const NATIVE: &str = include_str!("reproducer/native.rs");
@@ -65,7 +66,7 @@ fn case(host: &mut Host, entry: &Entry, trace: &Trace, rules: Rules) -> Result<C
         bail!("{subject} agrees with this trace: there is nothing to assert");
     };
     let no = |why: &str| {
-        let rule = finding.rule;
+        let rule = finding.rule();
         format!("no test of calls alone can assert `{rule}` of {subject}: {why}")
     };
     let mut trace = trace.clone();
@@ -80,7 +81,7 @@ fn case(host: &mut Host, entry: &Entry, trace: &Trace, rules: Rules) -> Result<C
             "the heap grows, and the test would have no page allocator"
         ));
     }
-    match finding.rule {
+    match finding.rule() {
         Rule::Hang => bail!(no("the call never returns, so the test would not end")),
         Rule::HostGuest => bail!(no("it is about two machines")),
         Rule::Leak if finding.kind != OpKind::Capacity => {
@@ -91,7 +92,7 @@ fn case(host: &mut Host, entry: &Entry, trace: &Trace, rules: Rules) -> Result<C
         }
         _ => {}
     }
-    if matches!(finding.rule.set(), RuleSet::Contract | RuleSet::Machine) {
+    if matches!(finding.rule().set(), RuleSet::Contract | RuleSet::Machine) {
         let (finding, instead_of) = (finding.clone(), None);
         return Ok(Case {
             trace,
@@ -147,7 +148,7 @@ fn text(declaration: &Declaration, name: &str, case: &Case) -> String {
          #[test]\n\
          fn {}() {{\n{}}}\n\n\
          {CLIENT}{requests}",
-        heading(declaration.name, case),
+        heading(declaration, case),
         geometry.bytes(),
         geometry.region_align(),
         identifier(name),
@@ -156,25 +157,20 @@ fn text(declaration: &Declaration, name: &str, case: &Case) -> String {
 }
 
 /// What the test is about, as the file's documentation.
-fn heading(subject: &str, case: &Case) -> String {
+fn heading(declaration: &Declaration, case: &Case) -> String {
     let told = case.instead_of.as_ref().unwrap_or(&case.finding);
-    let Finding {
-        rule,
-        op,
-        kind,
-        expected,
-        observed,
-    } = told;
-    let kind = kind.name();
-    let mut text = format!(
-        "//! {subject} breaks `{rule}` at op {op} ({kind}): expected {expected}, observed {observed}.\n"
+    let (subject, rule, op) = (declaration.name, told.rule(), told.op);
+    let (kind, words) = (
+        told.kind.name(),
+        Words::of(&told.violation, declaration.unit),
     );
+    let mut text = format!("//! {subject} breaks `{rule}` at op {op} ({kind}): {words}.\n");
     if case.instead_of.is_some() {
         text.push_str(
             "//! What its client sees of that, once all is freed: the heap has shrunk.\n",
         );
     }
-    text.push_str(match case.finding.rule {
+    text.push_str(match case.finding.rule() {
         Rule::Panic => "//! The test fails by that panic.\n",
         Rule::Fault => "//! The test fails by a signal, if no assertion comes first.\n",
         _ => "",
@@ -214,8 +210,9 @@ fn calls(declaration: &Declaration, case: &Case) -> String {
             None => writeln!(text, "    // {index}: {line}"),
         };
     }
-    if finding.rule == Rule::SpuriousOom {
-        let _ = writeln!(text, "    client.assert_granted({:?});", finding.expected);
+    if finding.rule() == Rule::SpuriousOom {
+        let expected = Words::of(&finding.violation, declaration.unit).expected;
+        let _ = writeln!(text, "    client.assert_granted({expected:?});");
     }
     text
 }
@@ -273,6 +270,7 @@ fn identifier(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::violation::Violation;
     use crate::run::RunEnd;
     use harness::geometry::Geometry;
 
@@ -286,11 +284,11 @@ mod tests {
                 end: RunEnd::Completed,
             },
             finding: Finding {
-                rule: Rule::Panic,
+                violation: Violation::Panic {
+                    message: "\u{202e}gnorw \u{1b}[2J".to_owned(),
+                },
                 op: 0,
                 kind: OpKind::Alloc,
-                expected: "no panic".to_owned(),
-                observed: "\u{202e}gnorw \u{1b}[2J".to_owned(),
             },
             instead_of: None,
         };

@@ -4,8 +4,9 @@ use harness::geometry::Geometry;
 use harness::heap::Strength;
 use harness::observation::Observation;
 use harness::transcript::{End, Transcript};
+use serde::{Deserialize, Serialize};
 
-use crate::judge::stray_place;
+use crate::fault::Fault;
 
 /// How a trace is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,8 @@ pub struct Run {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RunEnd {
     /// After the last op.
     Completed,
@@ -50,20 +52,20 @@ pub enum RunEnd {
     Lost,
     /// The op behind the last observation panicked, with this message.
     Panicked(String),
-    /// The op behind the last observation made an access that trapped: what and where, in words.
-    Faulted(String),
+    /// The op behind the last observation made an access that trapped, or the record is none.
+    Faulted(Fault),
     /// The op behind the last observation did not return.
     Hung,
 }
 
 impl Run {
     /// Reads what a run left in shared memory. `died` says how it ended if it left no word of that
-    /// itself; `fault` puts the fault words into words.
+    /// itself; `fault` knows what the fault words mean.
     #[must_use]
     pub fn read<const OPS: usize, const TEXT: usize>(
         transcript: &Transcript<OPS, TEXT>,
         died: impl FnOnce() -> RunEnd,
-        fault: impl FnOnce([u64; 3]) -> String,
+        fault: impl FnOnce([u64; 3]) -> Fault,
     ) -> Self {
         let end = match transcript.end() {
             End::Completed | End::Stopped => RunEnd::Completed,
@@ -92,11 +94,12 @@ impl Run {
     pub(crate) fn faulted_at_stray_store(mut self, geometry: Geometry) -> Self {
         let strays = |observation: &Observation| observation.contents.stray_store;
         if let Some(at) = self.observations.iter().position(|o| strays(o).is_some()) {
-            let offset = strays(&self.observations[at]).unwrap_or_default();
+            self.end = RunEnd::Faulted(Fault::Store {
+                offset: strays(&self.observations[at]).unwrap_or_default(),
+                heap_bytes: geometry.bytes(),
+            });
             self.observations.truncate(at);
             self.tables.retain(|(op, _)| *op < at);
-            let place = stray_place(geometry, offset);
-            self.end = RunEnd::Faulted(format!("a store {place}, at heap+{offset:#x}"));
         }
         self
     }

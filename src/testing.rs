@@ -13,16 +13,17 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness::entry::Entry;
 
 use crate::compare::compare;
 use crate::executor::Executor;
 use crate::guest::{Guest, find_image};
 use crate::host::Host;
+use crate::judge::Verdict;
 use crate::regression::{Expectation, Regression};
 use crate::run::RunOptions;
-use crate::{adapter, input, listing, registry};
+use crate::{adapter, input, listing, registry, report};
 
 /// A regression that came out as it should.
 #[derive(Clone, Debug)]
@@ -78,8 +79,12 @@ fn replay_one(regression: &Regression, host: &mut Host, guest: &mut Guest) -> Re
                 Expectation::of(entry.name(), verdict)
             );
         }
-        let differs = compare(&entry.declaration, trace, &on_host, &in_guest);
-        ensure!(differs.is_none(), "host and guest differ: {differs:?}");
+        if let Some(differs) = compare(&entry.declaration, trace, &on_host, &in_guest) {
+            bail!(report::one_line(
+                &entry.declaration,
+                &Verdict::Diverge(differs)
+            ));
+        }
     }
     let (account, guests) = (account(regression, host)?, account(regression, guest)?);
     ensure!(

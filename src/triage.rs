@@ -30,6 +30,7 @@ use crate::host::Host;
 use crate::hunt::{self, Broken};
 use crate::input;
 use crate::judge::Finding;
+use crate::judge::violation::Violation;
 use crate::registry;
 use crate::report;
 use crate::rules::{Rule, Rules};
@@ -51,6 +52,8 @@ pub struct Class {
     pub kinds: Vec<&'static str>,
     /// The number of the op that breaks it.
     pub op: usize,
+    /// How it does.
+    pub evidence: Violation,
     /// The minimised trace's ops.
     pub ops: usize,
     /// Artifacts that show the find.
@@ -182,10 +185,10 @@ fn sort(
         let Some((finding, side)) = found else {
             continue;
         };
-        let key = (entry.name(), finding.rule, finding.kind, side);
+        let key = (entry.name(), finding.rule(), finding.kind, side);
         let group = groups.entry(key).or_insert_with(|| Group {
             entry,
-            rule: finding.rule,
+            rule: finding.rule(),
             trace: trace.clone(),
             artifacts: 0,
             side,
@@ -265,7 +268,7 @@ fn small(
         };
         let Group { entry, side, .. } = group;
         let find = finds
-            .entry((entry.name(), finding.rule, side))
+            .entry((entry.name(), finding.rule(), side))
             .or_insert_with(|| Find {
                 entry,
                 side,
@@ -332,10 +335,11 @@ fn class(
     };
     Ok(Class {
         subject: entry.name(),
-        rule: finding.rule.name(),
+        rule: finding.rule().name(),
         kind: finding.kind.name(),
         kinds: find.by_kind.keys().map(|kind| kind.name()).collect(),
         op: finding.op,
+        evidence: finding.violation.clone(),
         ops: trace.ops.len(),
         artifacts: find.artifacts,
         host: on_host.verdict,
@@ -347,7 +351,7 @@ fn class(
         },
         host_replays: on_host.reproduced,
         guest_replays: in_guest.reproduced,
-        key: report::key(entry.name(), finding.rule),
+        key: report::key(entry.name(), finding.rule()),
         known_as: known.map(|path| path.display().to_string()),
         written: written.display().to_string(),
     })

@@ -155,7 +155,7 @@ fn found_in<S: Subject>() -> Vec<Rule> {
     let mut found = Vec::new();
     let mut report = |find: &Find| {
         assert!(find.sighted <= find.elapsed, "{find:?}");
-        found.push(find.finding.rule);
+        found.push(find.finding.rule());
     };
     let summary = hunt::on_host(&settings, &mut Host::new().unwrap(), &mut report).unwrap();
     assert_eq!(summary.execs, 2_000);

@@ -137,7 +137,7 @@ fn the_shortest_counterexample_of_each_rule_is_told() {
     let summary = run(&settings("kmem-2019", 48, &[8, 16]));
     let examples = summary.counterexamples.iter();
     let ops: Vec<_> = examples
-        .map(|e| (e.finding.rule, e.trace.ops.len()))
+        .map(|e| (e.finding.rule(), e.trace.ops.len()))
         .collect();
     assert_eq!(
         ops,
@@ -167,7 +167,7 @@ fn what_crashes_or_hangs_is_left_out_and_said() {
             panic!("{name}: {summary:?}")
         };
         assert_eq!(
-            (example.finding.rule, example.trace.ops.len()),
+            (example.finding.rule(), example.trace.ops.len()),
             (rule, ops),
             "{name}"
         );

@@ -142,7 +142,7 @@ fn two_guests_find_what_one_finds() {
         let mut finds = Vec::new();
         let mut report = |find: &Find| {
             let Find { finding, execs, .. } = find;
-            finds.push((*execs, finding.rule, find.trace.to_string()));
+            finds.push((*execs, finding.rule(), find.trace.to_string()));
         };
         let summary = hunt::on_guests(&settings, &mut guests, &mut report).unwrap();
         (finds, summary.execs, summary.ops, summary.unconfirmed)

@@ -11,9 +11,11 @@ use harness::op::Op;
 use harness::text::Document;
 use harness::trace::{OPS_MAX, Trace};
 use kmem_rig::executor::Executor;
+use kmem_rig::fault::Fault;
 use kmem_rig::guest::{Guest, find_image};
 use kmem_rig::host::Host;
 use kmem_rig::run::{Run, RunEnd, RunOptions};
+use kmem_rig::wording;
 
 const SHORT: &str = "heap 64 pages\na0 = alloc 24\nfree a0\n";
 /// Every kind of legal op.
@@ -135,7 +137,7 @@ fn a_batch_goes_on_after_every_culprit() {
         (
             "store-outside",
             STORES_OUTSIDE,
-            RunEnd::Faulted(String::new()),
+            RunEnd::Faulted(Fault::GuestSilent),
         ),
         ("page", EVERY_OP, RunEnd::Completed),
         ("endless-loop", LOOPS, RunEnd::Hung),
@@ -210,7 +212,10 @@ fn stray_accesses_trap_at_their_instruction() {
         ),
     ] {
         match end_of_free_at(&mut guest, header) {
-            RunEnd::Faulted(text) => assert!(text.starts_with(expected), "{header:#x}: {text}"),
+            RunEnd::Faulted(fault) => {
+                let text = wording::fault(1, &fault);
+                assert!(text.starts_with(expected), "{header:#x}: {text}");
+            }
             end => panic!("{header:#x}: {end:?}"),
         }
     }
@@ -223,7 +228,8 @@ fn the_heap_is_guarded_to_the_byte() {
     let text = "heap 192 bytes\na0 = alloc 184\nfree a0\n";
     let run = run(&mut guest, "store-outside", text, RunOptions::STRICT);
     match run.end {
-        RunEnd::Faulted(text) => {
+        RunEnd::Faulted(fault) => {
+            let text = wording::fault(1, &fault);
             assert!(
                 text.starts_with("store access fault at heap+0xc0, at kmem/src/"),
                 "{text}"

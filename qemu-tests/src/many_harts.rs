@@ -39,7 +39,7 @@ pub enum Verdict {
     /// A log is not one: a record that makes no sense, a number that is missing.
     Broken(String),
     /// A rule was broken; ops are counted in the order of all contexts.
-    Diverge(Finding),
+    Diverge(Box<Finding>),
     /// A hart panicked or trapped: what the console says.
     Crash(String),
     /// No hart got any further than this.
@@ -214,7 +214,7 @@ fn judge(calls: &[Call]) -> Result<Reached, Verdict> {
         reached.refused += usize::from(observation.outcome == Outcome::Null);
         reached.in_place += usize::from(matches!(op, Op::Realloc { .. }));
         if let Some(finding) = judge.step(&op, &observation) {
-            return Err(Verdict::Diverge(finding));
+            return Err(Verdict::Diverge(finding.into()));
         }
     }
     Ok(reached)
@@ -298,7 +298,7 @@ mod tests {
 
     fn broken_rule(calls: &[Call]) -> Rule {
         match judge(calls) {
-            Err(Verdict::Diverge(finding)) => finding.rule,
+            Err(Verdict::Diverge(finding)) => finding.rule(),
             other => panic!("{other:?}"),
         }
     }

@@ -41,7 +41,7 @@ fn every_trace_gets_its_own_verdict(executor: &mut dyn Executor) {
             let text = format!("# kmem-rig trace v1\nheap 64 pages\n{ops}\n");
             let trace = Regression::parse(subject, &text).unwrap().trace;
             let (run, verdict) = executor.verdict(entry, &trace, Rules::ALL).unwrap();
-            let found = verdict.finding().map(|finding| finding.rule);
+            let found = verdict.finding().map(|finding| finding.rule());
             assert_eq!(found, rule, "round {round}, {subject}: {run:?}");
             let last = if rule.is_some() { 1 } else { 0 };
             let misused = trace.clone().without_misuse().ops.len() < trace.ops.len();

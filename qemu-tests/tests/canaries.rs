@@ -34,7 +34,7 @@ fn finds(mut hunt: impl FnMut(&Settings<'_>, &mut dyn FnMut(&Find)) -> Summary) 
         let summary = hunt(&settings(entry, EXECS), &mut |find| {
             let ops = find.trace.to_string();
             let ops: Vec<_> = ops.lines().skip(1).collect();
-            let (rule, kind) = (find.finding.rule, find.finding.kind.name());
+            let (rule, kind) = (find.finding.rule(), find.finding.kind.name());
             finds.push(format!("  {rule} at {kind}: {}", ops.join("; ")));
         });
         assert!(!finds.is_empty(), "{} was not found", entry.name());

@@ -17,6 +17,7 @@ use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings};
 use kmem_rig::rules::Rules;
 use kmem_rig::run::{RunEnd, RunOptions};
+use kmem_rig::wording;
 use qemu_tests::{IMAGE_ADDRESS, boot, boot_as, regressions, supervisor};
 
 /// Processors with all that the guest is compiled for.
@@ -82,7 +83,10 @@ fn stray_accesses_trap_at_their_instruction_in_supervisor_mode() {
         ),
     ] {
         match end_of_free_at(&mut guest, header) {
-            RunEnd::Faulted(text) => assert!(text.starts_with(expected), "{header:#x}: {text}"),
+            RunEnd::Faulted(fault) => {
+                let text = wording::fault(1, &fault);
+                assert!(text.starts_with(expected), "{header:#x}: {text}");
+            }
             end => panic!("{header:#x}: {end:?}"),
         }
     }
@@ -100,7 +104,10 @@ fn the_guard_page_follows_the_heap() {
         let end = pages * 4096;
         let expected = format!("store page fault at heap+{end:#x}, at kmem/src/");
         match run.unwrap().end {
-            RunEnd::Faulted(text) => assert!(text.starts_with(&expected), "{pages}: {text}"),
+            RunEnd::Faulted(fault) => {
+                let text = wording::fault(1, &fault);
+                assert!(text.starts_with(&expected), "{pages}: {text}");
+            }
             end => panic!("{pages}: {end:?}"),
         }
     }
@@ -169,7 +176,7 @@ fn finds(guest: &mut Guest, subject: &str) -> Vec<(String, &'static str, Trace)>
     };
     let mut finds = Vec::new();
     let mut report = |find: &Find| {
-        let (rule, kind) = (find.finding.rule.to_string(), find.finding.kind.name());
+        let (rule, kind) = (find.finding.rule().to_string(), find.finding.kind.name());
         finds.push((rule, kind, find.trace.clone()));
     };
     let summary = hunt::on_guests(&settings, slice::from_mut(guest), &mut report).unwrap();

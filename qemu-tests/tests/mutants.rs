@@ -69,7 +69,7 @@ fn assert_killed<'a>(snapshot: &str, mutants: impl IntoIterator<Item = &'a Entry
             survivors.push(entry.name());
             continue;
         };
-        let (rule, kind) = (find.finding.rule, find.finding.kind.name());
+        let (rule, kind) = (find.finding.rule(), find.finding.kind.name());
         let (execs, ops) = (find.execs, find.trace.ops.len());
         let name = entry.name();
         writeln!(text, "{name}: {rule} at {kind}, case {execs}, {ops} ops").unwrap();

@@ -107,7 +107,7 @@ fn corpus(path: &Path, input: Vec<u8>) -> Result<()> {
         let Some(finding) = verdict.finding() else {
             continue;
         };
-        let key = (entry.name().to_owned(), finding.rule, finding.kind);
+        let key = (entry.name().to_owned(), finding.rule(), finding.kind);
         assert!(KNOWN.contains(&key), "{side}: {finding:?}\n{trace}");
     }
     let differs = compare(&entry.declaration, &trace, &on_host, &in_guest);

@@ -20,6 +20,7 @@ use crate::executor::Executor;
 use crate::guest::Counted;
 use crate::host::Host;
 use crate::run::{RunEnd, RunOptions};
+use crate::wording;
 
 /// Which calls a row is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,11 +115,11 @@ pub fn measure(guest: &mut Counted, entry: &Entry, workload: &Workload) -> Resul
     let counted = guest.run(entry, &workload.trace, RunOptions::FAST)?;
     ensure!(
         counted.run.end == RunEnd::Completed,
-        "{} cannot be measured: in the {} trace with {} live blocks it ended with {:?}",
+        "{} cannot be measured: in the {} trace with {} live blocks it ended so: {}",
         entry.name(),
         workload.order.name(),
         workload.live,
-        counted.run.end
+        wording::end(entry.declaration.unit, &counted.run.end)
     );
     let measured = || {
         let ops = workload.trace.ops.iter();

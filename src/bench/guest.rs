@@ -20,6 +20,7 @@ use super::throughput::{self, Mix};
 use crate::executor::Executor;
 use crate::guest::{Batch, Guest, find_image};
 use crate::hunt::{self, Bound, Settings};
+use crate::report;
 use crate::rules::Rules;
 use crate::run::RunOptions;
 
@@ -96,7 +97,8 @@ fn run_all(guest: &mut Guest, entry: &Entry, traces: &[Trace], options: RunOptio
             batch.post(trace)?;
         } else if let Some((trace, run)) = batch.take()? {
             let verdict = batch.guest().judge(entry, trace, &run, Rules::ALL)?;
-            ensure!(verdict.finding().is_none(), "{verdict:?}:\n{trace}");
+            let broken = || report::one_line(&entry.declaration, &verdict);
+            ensure!(verdict.finding().is_none(), "{}:\n{trace}", broken());
         } else {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::sync::atomic::AtomicU32;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use harness::bare::Block;
 use harness::entry::Entry;
 use harness::geometry::Geometry;
@@ -13,6 +13,7 @@ use harness::trace::{OPS_MAX, Trace};
 use super::clock::thread_time;
 use super::figure::{Figure, Goal};
 use crate::in_process::InProcess;
+use crate::report;
 use crate::rules::Rules;
 use crate::run::RunOptions;
 
@@ -228,7 +229,9 @@ impl Runner {
                         options,
                         &self.progress,
                     )?;
-                    ensure!(found.is_none(), "a rule was broken: {found:?}\n{trace}");
+                    if let Some(finding) = found {
+                        bail!(report::finding(&self.entry.declaration, trace, &finding));
+                    }
                 }
             }
         }

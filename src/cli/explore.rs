@@ -20,6 +20,7 @@ use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
 use crate::finds::{Finds, Kept};
 use crate::host::Host;
+use crate::judge::violation::Violation;
 use crate::report;
 use crate::rules::Rules;
 
@@ -157,7 +158,7 @@ impl Arguments {
     }
 
     fn example(&self, example: &Counterexample, kept: Option<&Kept>) -> String {
-        let subject = named_or_default(self.subject).name();
+        let entry = named_or_default(self.subject);
         let Counterexample {
             finding,
             trace,
@@ -165,9 +166,9 @@ impl Arguments {
         } = example;
         match self.format {
             Format::Human => {
-                let mut text = report::finding(subject, trace, finding);
+                let mut text = report::finding(&entry.declaration, trace, finding);
                 if *rules != self.judged() {
-                    text = text.replacen('\n', &format!(" judged by --rules {rules}\n"), 1);
+                    text += &format!("  judged by --rules {rules}\n");
                 }
                 if let Some(kept) = kept {
                     text += &format!("  {kept}\n");
@@ -175,9 +176,10 @@ impl Arguments {
                 text
             }
             Format::Json => json(&Tagged::Finding(FindingLine {
-                subject,
-                rule: finding.rule.name(),
+                subject: entry.name(),
+                rule: finding.rule().name(),
                 op: finding.op,
+                evidence: &finding.violation,
                 ops: trace.ops.len(),
                 trace: trace.to_string(),
                 rules: rules.to_string(),
@@ -222,7 +224,7 @@ fn difference_of(
     host: &mut Host,
 ) -> Result<Option<Difference>> {
     let Counterexample { finding, trace, .. } = example;
-    difference::at(finding.rule, finding.op, entry, trace, host)
+    difference::at(finding.rule(), finding.op, entry, trace, host)
 }
 
 fn ending(summary: &Summary) -> &'static str {
@@ -242,6 +244,7 @@ struct FindingLine<'a> {
     subject: &'a str,
     rule: &'a str,
     op: usize,
+    evidence: &'a Violation,
     ops: usize,
     trace: String,
     /// What the trace is to be judged by.

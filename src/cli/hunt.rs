@@ -18,6 +18,7 @@ use crate::duration;
 use crate::finds::Finds;
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
+use crate::judge::violation::Violation;
 use crate::rules::{Rule, Rules};
 use crate::{difference, report};
 
@@ -161,7 +162,7 @@ impl Arguments {
         let Find { finding, trace, .. } = find;
         let difference = match self.format {
             Format::Human => {
-                difference::at(finding.rule, finding.op, entry, trace, &mut Host::new()?)?
+                difference::at(finding.rule(), finding.op, entry, trace, &mut Host::new()?)?
             }
             Format::Json => None,
         };
@@ -173,7 +174,11 @@ impl Arguments {
         match (self.format, kept) {
             (Format::Json, _) => writeln!(out, "{}", json_line(entry.name(), find))?,
             (Format::Human, kept) => {
-                writeln!(out, "{}", report::finding(entry.name(), trace, finding))?;
+                writeln!(
+                    out,
+                    "{}",
+                    report::finding(&entry.declaration, trace, finding)
+                )?;
                 if let Some(difference) = difference {
                     writeln!(out, "{}", difference.told())?;
                 }
@@ -243,6 +248,7 @@ struct FindingLine<'a> {
     subject: &'a str,
     rule: &'a str,
     op: usize,
+    evidence: &'a Violation,
     ops: usize,
     trace: String,
     execs: u64,
@@ -275,8 +281,9 @@ fn json(line: &Tagged<'_>) -> String {
 fn json_line(subject: &str, find: &Find) -> String {
     let line = FindingLine {
         subject,
-        rule: find.finding.rule.name(),
+        rule: find.finding.rule().name(),
         op: find.finding.op,
+        evidence: &find.finding.violation,
         ops: find.trace.ops.len(),
         trace: find.trace.to_string(),
         execs: find.execs,

@@ -66,8 +66,8 @@ impl Arguments {
             };
             if let Some((small, finding)) = small {
                 write_whole(&self.output, Document::of(&small).to_string().as_bytes())?;
-                println!("{}", report::finding(entry.name(), &small, &finding));
-                let (rule, op) = (finding.rule, finding.op);
+                println!("{}", report::finding(&entry.declaration, &small, &finding));
+                let (rule, op) = (finding.rule(), finding.op);
                 if let Some(difference) = difference::at(rule, op, entry, &small, &mut host)? {
                     println!("{}", difference.told());
                 }
@@ -94,7 +94,7 @@ fn shrink(
     let Some(finding) = verdict.finding() else {
         return Ok(None);
     };
-    let broken = (finding.rule, finding.kind);
+    let broken = (finding.rule(), finding.kind);
     let small = hunt::shrink_watched(host, entry, trace, rules, broken, watch)?;
     small
         .context("the finding does not repeat itself")

@@ -82,7 +82,7 @@ impl Arguments {
         )?;
         let verdict = host.judge(entry, trace, &run, rules)?;
         out.write_all(picture::of_run(entry, trace, &run, terminal::columns()).as_bytes())?;
-        writeln!(out, "# {}", report::one_line(entry.name(), &verdict))?;
+        writeln!(out, "# {}", report::one_line(&entry.declaration, &verdict))?;
         Ok(Outcome::AsExpected)
     }
 }

@@ -212,7 +212,7 @@ impl Branches for Expansion<'_> {
         let mut judge = self.judge.clone();
         self.expanded.transitions += 1;
         if let Some(finding) = judge.step(&op, observation) {
-            let rule = finding.rule;
+            let rule = finding.rule();
             if self.expanded.finds.iter().all(|(known, ..)| *known != rule) {
                 self.expanded.finds.push((rule, self.place, step));
             }

@@ -15,7 +15,8 @@ use harness::mailbox::{Request, SHORT_OPS_MAX, SLOTS};
 use harness::trace::Trace;
 
 use super::booted::{Answer, Booted, Patience};
-use super::{Guest, as_told, doubt, read, words};
+use super::{Guest, as_told, doubt, read};
+use crate::fault::Fault;
 use crate::run::{Run, RunEnd, RunOptions};
 
 /// Traces of one subject, on their way through a guest.
@@ -110,9 +111,9 @@ impl<'a, T: Borrow<Trace>> Batch<'a, T> {
         let booted = booted.expect("what has a number was given to the guest that is up");
         match booted.wait(|mailbox| mailbox.has_answered(number), patience, limit)? {
             Answer::Replied => {}
-            Answer::Hung => return self.run_first_alone(Some("hung".to_owned())).map(Some),
-            Answer::Died(evidence) => {
-                let died = format!("the guest died: {evidence}");
+            Answer::Hung => return self.run_first_alone(Some(RunEnd::Hung)).map(Some),
+            Answer::Died(said) => {
+                let died = RunEnd::Faulted(Fault::GuestDied { said });
                 return self.run_first_alone(Some(died)).map(Some);
             }
         }
@@ -122,11 +123,13 @@ impl<'a, T: Borrow<Trace>> Batch<'a, T> {
         // A guest that was spoiled serves no more, so it was the last it answered that did it.
         let damaged = mailbox.is_spoiled() && mailbox.replied() == number.wrapping_add(1);
         let wrong = match doubt(&run, answer.begun(), trace.ops.len()) {
-            None if damaged => Some(format!("the guest was damaged: {}", words(&run.end))),
+            None if damaged => Some(Fault::GuestDamaged {
+                end: Box::new(run.end.clone()),
+            }),
             doubt => doubt,
         };
         match wrong {
-            Some(wrong) => self.run_first_alone(Some(wrong)).map(Some),
+            Some(wrong) => self.run_first_alone(Some(RunEnd::Faulted(wrong))).map(Some),
             None => {
                 let first = self.flight.pop_front();
                 Ok(first.map(|first| (first.trace, as_told(run, first.request))))
@@ -154,7 +157,7 @@ impl<'a, T: Borrow<Trace>> Batch<'a, T> {
     }
 
     /// Runs the first trace again, alone; after something `wrong` on a fresh guest.
-    fn run_first_alone(&mut self, wrong: Option<String>) -> Result<(T, Run)> {
+    fn run_first_alone(&mut self, wrong: Option<RunEnd>) -> Result<(T, Run)> {
         if wrong.is_some() {
             self.guest.booted.take().iter_mut().for_each(Booted::kill);
             self.flight
@@ -169,10 +172,13 @@ impl<'a, T: Borrow<Trace>> Batch<'a, T> {
         let mut run = (self.guest)
             .run_alone(self.entry, trace, first.request)?
             .run;
-        if let Some(wrong) = wrong
+        if let Some(among) = wrong
             && matches!(run.end, RunEnd::Completed | RunEnd::Lost)
         {
-            run.end = RunEnd::Faulted(format!("{wrong}; run alone: {}", words(&run.end)));
+            run.end = RunEnd::Faulted(Fault::NotAlone {
+                among: Box::new(among),
+                alone: Box::new(run.end),
+            });
         }
         Ok((first.trace, run))
     }

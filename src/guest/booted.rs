@@ -279,6 +279,7 @@ mod tests {
 
     use super::*;
     use crate::executor::Executor;
+    use crate::fault::Fault;
     use crate::guest::{Guest, find_image};
     use crate::run::{RunEnd, RunOptions};
 
@@ -358,10 +359,10 @@ mod tests {
                 .success()
         );
         let run = guest.run(entry, &trace, RunOptions::STRICT).unwrap();
-        let died = "the guest died: QEMU killed by signal 9, and nothing was printed".to_owned();
+        let said = "QEMU killed by signal 9, and nothing was printed".to_owned();
         assert_eq!(
             (run.end, run.observations.len()),
-            (RunEnd::Faulted(died), 0)
+            (RunEnd::Faulted(Fault::GuestDied { said }), 0)
         );
         let run = guest.run(entry, &trace, RunOptions::STRICT).unwrap();
         assert_eq!((run.end, guest.boots()), (RunEnd::Completed, 2));

@@ -1,4 +1,4 @@
-//! A trap in words: the cause, the address as an offset, the source line.
+//! What a trap is: the cause, the address as what it belongs to, the source line.
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,6 +10,8 @@ use harness::geometry::Geometry;
 use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, RAM_ADDRESS};
 use object::{Object, ObjectSection};
 
+use crate::fault::{Fault, Place, SourceLine};
+
 /// The null page, which the guest closes.
 const NULL_PAGE_BYTES: u64 = 4096;
 
@@ -17,7 +19,7 @@ const NULL_PAGE_BYTES: u64 = 4096;
 /// milliseconds, and many runs end at the same instruction.
 pub struct SourceLines {
     image: PathBuf,
-    known: HashMap<u64, Option<String>>,
+    known: HashMap<u64, Option<SourceLine>>,
 }
 
 impl SourceLines {
@@ -30,48 +32,20 @@ impl SourceLines {
     }
 
     /// The line at an address; `None` if there is none, or the image cannot be read.
-    fn at(&mut self, address: u64) -> Option<&str> {
+    fn at(&mut self, address: u64) -> Option<SourceLine> {
         let look = || source_line(&fs::read(&self.image).ok()?, address);
-        self.known.entry(address).or_insert_with(look).as_deref()
+        self.known.entry(address).or_insert_with(look).clone()
     }
 }
 
-/// Describes the fault words of a run, which are `mcause`, `mepc` and `mtval`, or in supervisor mode their
-/// counterparts with the same numbers, of a run over `geometry`. `lines` are those of the guest that wrote
-/// them. No address and no path of this machine appears.
-pub fn describe(
-    [mcause, mepc, mtval]: [u64; 3],
-    geometry: Geometry,
-    lines: &mut SourceLines,
-) -> String {
-    let mut text = cause(mcause).map_or_else(|| format!("trap {mcause:#x}"), str::to_owned);
-    if names_address(mcause) {
-        text.push_str(&place(mtval, geometry));
+/// The fault that the fault words of a run over `geometry` are: `mcause`, `mepc` and `mtval`, or in
+/// supervisor mode their counterparts with the same numbers. `lines` are those of the guest that wrote them.
+pub fn of_trap([cause, pc, value]: [u64; 3], geometry: Geometry, lines: &mut SourceLines) -> Fault {
+    Fault::Trap {
+        cause,
+        at: names_address(cause).then(|| place(value, geometry)),
+        source: lines.at(pc),
     }
-    if let Some(line) = lines.at(mepc) {
-        text.push_str(", at ");
-        text.push_str(line);
-    }
-    text
-}
-
-/// The names of the privileged specification, table "Machine cause register values after trap". What
-/// physical memory protection denies is an access fault, what page tables deny a page fault.
-fn cause(mcause: u64) -> Option<&'static str> {
-    Some(match mcause {
-        0 => "instruction address misaligned",
-        1 => "instruction access fault",
-        2 => "illegal instruction",
-        3 => "breakpoint",
-        4 => "load address misaligned",
-        5 => "load access fault",
-        6 => "store address misaligned",
-        7 => "store access fault",
-        12 => "instruction page fault",
-        13 => "load page fault",
-        15 => "store page fault",
-        _ => return None,
-    })
 }
 
 /// Whether mtval holds the address that was accessed.
@@ -79,27 +53,18 @@ fn names_address(mcause: u64) -> bool {
     matches!(mcause, 0 | 1 | 4..=7 | 12 | 13 | 15)
 }
 
-fn place(address: u64, geometry: Geometry) -> String {
+fn place(address: u64, geometry: Geometry) -> Place {
     let mailbox_end = MAILBOX_ADDRESS + size_of::<Mailbox>() as u64;
-    let near = geometry.region_align() as i64;
-    let offset = address.wrapping_sub(HEAP_ADDRESS) as i64;
     match address {
-        0 => " at null".to_owned(),
-        1..NULL_PAGE_BYTES => format!(" at null+{address:#x}"),
-        RAM_ADDRESS..MAILBOX_ADDRESS => {
-            " in the guest's own memory, or its stack is full".to_owned()
-        }
-        _ if (MAILBOX_ADDRESS..mailbox_end).contains(&address) => " in the mailbox".to_owned(),
-        _ if offset < -near || offset >= geometry.bytes() as i64 + near => {
-            " far outside the heap".to_owned()
-        }
-        _ if offset < 0 => format!(" at heap-{:#x}", offset.unsigned_abs()),
-        _ => format!(" at heap+{offset:#x}"),
+        ..NULL_PAGE_BYTES => Place::Null(address),
+        RAM_ADDRESS..MAILBOX_ADDRESS => Place::Guest,
+        _ if (MAILBOX_ADDRESS..mailbox_end).contains(&address) => Place::Mailbox,
+        _ => Place::from_heap(address.wrapping_sub(HEAP_ADDRESS) as i64, geometry),
     }
 }
 
 /// The innermost line at `address` that is not the standard library's: what the subject wrote.
-fn source_line(image: &[u8], address: u64) -> Option<String> {
+fn source_line(image: &[u8], address: u64) -> Option<SourceLine> {
     let file = object::File::parse(image).ok()?;
     let dwarf = Dwarf::load(|section| {
         let section = file.section_by_name(section.name());
@@ -113,11 +78,14 @@ fn source_line(image: &[u8], address: u64) -> Option<String> {
         let Some((file, line)) = frame.location.and_then(|at| at.file.zip(at.line)) else {
             continue;
         };
-        let text = format!("{}:{line}", within_crate(file));
+        let source = SourceLine {
+            file: within_crate(file).to_owned(),
+            line,
+        };
         if !is_standard_library(file) {
-            return Some(text);
+            return Some(source);
         }
-        first.get_or_insert(text);
+        first.get_or_insert(source);
     }
     first
 }
@@ -137,48 +105,34 @@ fn within_crate(file: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn described(mcause: u64, mtval: u64) -> String {
-        let mut lines = SourceLines::of(Path::new("no/such/image"));
-        describe([mcause, 0, mtval], Geometry::published(), &mut lines)
-    }
-
     #[test]
     fn addresses_are_told_by_what_they_belong_to() {
-        assert_eq!(
-            described(7, HEAP_ADDRESS + 0x40000),
-            "store access fault at heap+0x40000"
-        );
-        assert_eq!(
-            described(5, HEAP_ADDRESS - 8),
-            "load access fault at heap-0x8"
-        );
-        assert_eq!(described(5, 0), "load access fault at null");
-        assert_eq!(described(13, 0), "load page fault at null");
-        assert_eq!(
-            described(15, HEAP_ADDRESS - 8),
-            "store page fault at heap-0x8"
-        );
-        assert_eq!(described(7, 0x10), "store access fault at null+0x10");
-        assert_eq!(
-            described(7, MAILBOX_ADDRESS),
-            "store access fault in the mailbox"
-        );
-        assert_eq!(
-            described(5, 0x1000_0000),
-            "load access fault far outside the heap"
-        );
-        assert_eq!(
-            described(5, u64::MAX),
-            "load access fault far outside the heap"
-        );
-        let own = "store access fault in the guest's own memory, or its stack is full";
-        assert_eq!(described(7, RAM_ADDRESS + 8), own);
+        for (address, place) in [
+            (HEAP_ADDRESS + 0x40000, Place::Heap(0x40000)),
+            (HEAP_ADDRESS - 8, Place::Heap(-8)),
+            (0, Place::Null(0)),
+            (0x10, Place::Null(0x10)),
+            (MAILBOX_ADDRESS, Place::Mailbox),
+            (RAM_ADDRESS + 8, Place::Guest),
+            (0x1000_0000, Place::Far),
+            (u64::MAX, Place::Far),
+        ] {
+            let mut lines = SourceLines::of(Path::new("no/such/image"));
+            let fault = of_trap([7, 0, address], Geometry::published(), &mut lines);
+            let trap = Fault::Trap {
+                cause: 7,
+                at: Some(place),
+                source: None,
+            };
+            assert_eq!(fault, trap, "{address:#x}");
+        }
     }
 
     #[test]
     fn a_cause_without_an_address_is_told_without_one() {
-        assert_eq!(described(2, 0x1234), "illegal instruction");
-        assert_eq!(described(24, 0x1234), "trap 0x18");
+        let mut lines = SourceLines::of(Path::new("no/such/image"));
+        let fault = of_trap([2, 0, 0x1234], Geometry::published(), &mut lines);
+        assert!(matches!(fault, Fault::Trap { at: None, .. }), "{fault:?}");
     }
 
     #[test]

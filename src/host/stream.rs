@@ -18,9 +18,11 @@ use serde::{Deserialize, Serialize};
 use super::shared::Shared;
 use super::watch::Watch;
 use super::worker::Worker;
-use super::{CONFIRM_FACTOR, Host, OP_LIMIT, describe_fault, ensure_accepts, search_limit};
+use super::{CONFIRM_FACTOR, Host, OP_LIMIT, ensure_accepts, fault_of, search_limit};
 use crate::executor::Executor;
-use crate::judge::{Finding, Judge, Verdict, finding_of_end};
+use crate::fault::Fault;
+use crate::judge::violation::Violation;
+use crate::judge::{Finding, Judge, Verdict};
 use crate::long::LongTrace;
 use crate::rules::Rules;
 use crate::run::{Run, RunEnd};
@@ -29,11 +31,7 @@ use crate::run::{Run, RunEnd};
 #[derive(Serialize, Deserialize)]
 enum Told {
     /// The op breaks a rule.
-    Finding {
-        rule: String,
-        expected: String,
-        observed: String,
-    },
+    Broken(Violation),
     /// The trace's file could not be read on.
     Unreadable(String),
 }
@@ -115,10 +113,8 @@ impl Host {
         .context("forking a worker")?;
         worker.wait().context("waiting for a worker")?;
         let begun = transcript.begun() as usize;
-        let died = || RunEnd::Faulted("the worker died without a word".to_owned());
-        let run = Run::read(transcript, died, |words| {
-            describe_fault(words, trace.geometry())
-        });
+        let died = || RunEnd::Faulted(Fault::WorkerSilent);
+        let run = Run::read(transcript, died, |words| fault_of(words, trace.geometry()));
         let unjudged = unjudged.load(Relaxed);
         let is_excused = unjudged % 2 == 0 || matches!(run.end, RunEnd::Panicked(_));
         let last = Last {
@@ -145,37 +141,28 @@ struct Last {
 /// What a run came to.
 fn finding(trace: &LongTrace, run: &Run, last: Last) -> Result<Option<Finding>> {
     let op = last.begun.saturating_sub(1);
+    let found = |violation| -> Result<Finding> {
+        let kind = trace.kind(op)?;
+        Ok(Finding {
+            violation,
+            op,
+            kind,
+        })
+    };
     if let Some((_, told)) = run.tables.last() {
         return match serde_json::from_str(told).context("reading what a worker tells")? {
             Told::Unreadable(error) => bail!(error),
-            Told::Finding {
-                rule,
-                expected,
-                observed,
-            } => Ok(Some(Finding {
-                rule: rule.parse().map_err(anyhow::Error::msg)?,
-                op,
-                kind: trace.kind(op)?,
-                expected,
-                observed,
-            })),
+            Told::Broken(violation) => found(violation).map(Some),
         };
     }
-    match &run.end {
+    let violation = match &run.end {
         RunEnd::Completed if !last.stopped && last.begun < trace.ops() => {
-            let (begun, all) = (last.begun, trace.ops());
-            let incomplete = format!("no complete record: {begun} of {all} ops");
-            Ok(finding_of_end(
-                &RunEnd::Faulted(incomplete),
-                op,
-                trace.kind(op)?,
-            ))
+            let (observed, ops) = (last.begun, trace.ops());
+            Some(Violation::Fault(Fault::Record { observed, ops }))
         }
-        end @ (RunEnd::Panicked(_) | RunEnd::Faulted(_) | RunEnd::Hung) if last.judged => {
-            Ok(finding_of_end(end, op, trace.kind(op)?))
-        }
-        _ => Ok(None),
-    }
+        end => Violation::of_end(end).filter(|_| last.judged),
+    };
+    violation.map(found).transpose()
 }
 
 /// The witness that judges.
@@ -215,11 +202,7 @@ impl Witness for Judging<'_> {
                 false => ControlFlow::Continue(()),
             };
         };
-        self.tell(&Told::Finding {
-            rule: finding.rule.name().to_owned(),
-            expected: finding.expected,
-            observed: finding.observed,
-        });
+        self.tell(&Told::Broken(finding.violation));
         ControlFlow::Break(())
     }
 }

@@ -183,7 +183,7 @@ impl Hunted<'_> {
             ops += case.trace.ops.len() as u64;
             let broken = verdict
                 .finding()
-                .map(|finding| (finding.rule, finding.kind));
+                .map(|finding| (finding.rule(), finding.kind));
             let suspect = broken.filter(|&kind| suspects.are_worth(kind));
             if suspect.is_some() || execs % TELL_CASES == 0 {
                 // Nobody listens any more once the hunt is over.

@@ -255,7 +255,7 @@ fn search(
         );
         if let Ok(Some(finding)) = found {
             let at = progress.suspects_length.load(Relaxed) as usize;
-            if suspects.are_worth((finding.rule, finding.kind)) && at < SUSPECTS_MAX {
+            if suspects.are_worth((finding.rule(), finding.kind)) && at < SUSPECTS_MAX {
                 let after = start.elapsed().as_nanos() as u64;
                 progress.suspects[at].store(case, Relaxed);
                 progress.seen[at].store(after, Relaxed);

@@ -4,13 +4,13 @@ use harness::declaration::Reuse;
 use harness::observation::{Contents, Observation, Outcome};
 use harness::op::Op;
 
-use crate::judge::{Broken, Judge, evidence};
+use crate::judge::Judge;
+use crate::judge::violation::{Block, Leak, Violation};
 use crate::model::contract::Request;
 use crate::model::cycles::FALLS_MIN;
-use crate::rules::Rule;
 
 impl Judge<'_> {
-    pub(super) fn broken_contract(&self, op: &Op, observation: &Observation) -> Option<Broken> {
+    pub(super) fn broken_contract(&self, op: &Op, observation: &Observation) -> Option<Violation> {
         let Observation {
             outcome, contents, ..
         } = observation;
@@ -35,47 +35,35 @@ impl Judge<'_> {
                 if size > self.geometry.bytes())
     }
 
-    fn misplaced(&self, request: Request, at: i64) -> Option<Broken> {
+    fn misplaced(&self, request: Request, at: i64) -> Option<Violation> {
         let Request {
             handle,
             size,
             align,
             ..
         } = request;
-        let (unit, bytes) = (self.declaration.unit, self.geometry.bytes());
-        let observed = || evidence::sized_block(unit, handle, at, size);
-        if size > bytes {
-            return Some(Broken {
-                rule: Rule::ImpossibleSuccess,
-                expected: format!("null, since the whole heap has {bytes} bytes"),
-                observed: observed(),
-            });
+        let heap_bytes = self.geometry.bytes();
+        let block = Block {
+            handle,
+            offset: at,
+            size,
+        };
+        if size > heap_bytes {
+            return Some(Violation::ImpossibleSuccess { block, heap_bytes });
         }
         if !self.contract.holds(at, size) {
-            let others = match self.geometry.growth().taken_every() {
-                Some(_) => ", outside other owners' pages",
-                None => "",
-            };
-            return Some(Broken {
-                rule: Rule::OutOfBounds,
-                expected: format!("a block inside the heap's {bytes} bytes{others}"),
-                observed: observed(),
+            return Some(Violation::OutOfBounds {
+                block,
+                heap_bytes,
+                other_owners: self.geometry.growth().taken_every().is_some(),
             });
         }
         if let Some(other) = self.contract.overlapped(handle, at.cast_unsigned(), size) {
-            let (on, from) = (other.handle, other.offset.cast_signed());
-            let other = evidence::sized_block(unit, on, from, other.size);
-            return Some(Broken {
-                rule: Rule::Overlap,
-                expected: "bytes that no live block holds".to_owned(),
-                observed: format!("{} over {other}", observed()),
-            });
+            let other = other.into();
+            return Some(Violation::Overlap { block, other });
         }
-        (!at.cast_unsigned().is_multiple_of(align)).then(|| Broken {
-            rule: Rule::Misaligned,
-            expected: format!("an offset that is a multiple of {align}"),
-            observed: evidence::block(unit, handle, at),
-        })
+        (!at.cast_unsigned().is_multiple_of(align))
+            .then_some(Violation::Misaligned { block, align })
     }
 
     fn lost_contents(
@@ -83,99 +71,68 @@ impl Judge<'_> {
         op: &Op,
         request: Option<Request>,
         contents: &Contents,
-    ) -> Option<Broken> {
+    ) -> Option<Violation> {
         if let Some((handle, byte)) = contents.corrupted {
-            let block = self.contract.block(handle);
-            let at = block.map_or(String::new(), |block| {
-                let from = block.offset.cast_signed();
-                format!(" at {}", evidence::offset(self.declaration.unit, from))
-            });
-            return Some(Broken {
-                rule: Rule::Corrupted,
-                expected: format!("a{}{at} as its client left it", handle.0),
-                observed: format!("byte {byte} of a{} changed", handle.0),
+            return Some(Violation::Corrupted {
+                handle,
+                offset: self.contract.block(handle).map(|block| block.offset),
+                byte,
             });
         }
         let Request { handle, size, .. } = request?;
         if let Some(byte) = contents.not_zeroed {
-            return Some(Broken {
-                rule: Rule::NotZeroed,
-                expected: format!("{size} bytes of 0"),
-                observed: format!("byte {byte} of a{} is not 0", handle.0),
-            });
+            return Some(Violation::NotZeroed { handle, size, byte });
         }
         // The harness compares with what it filled in, which the client may have overwritten.
         let byte = contents
             .realloc_lost
             .filter(|&byte| !self.contract.wrote(handle, byte))?;
         let carried = self.contract.request(op)?.old?.size.min(size);
-        Some(Broken {
-            rule: Rule::ReallocLostContents,
-            expected: format!("the first {carried} bytes of a{} carried over", handle.0),
-            observed: format!("byte {byte} differs"),
+        Some(Violation::ReallocLostContents {
+            handle,
+            carried,
+            byte,
         })
     }
 
     /// Null although the request must fit. The block a realloc would resize stays live meanwhile:
     /// only success elsewhere is demanded, success in place is a matter of policy.
-    fn spurious_null(&self, op: &Op, request: Request) -> Option<Broken> {
+    fn spurious_null(&self, op: &Op, request: Request) -> Option<Violation> {
         let Request { size, align, .. } = request;
-        let aligned = match align {
-            8 => String::new(),
-            _ => format!(" aligned to {align}"),
-        };
-        let expected = if let Some(gaps) = &self.gaps {
-            let at = gaps.fit(self.contract.live(), size, align)?;
-            let at = evidence::offset(self.declaration.unit, at.cast_signed());
-            format!("a block, since {size} bytes{aligned} fit at {at}")
+        let fits_at = if let Some(gaps) = &self.gaps {
+            Some(gaps.fit(self.contract.live(), size, align)?)
         } else {
             let empty = self.contract.live().is_empty();
             let granted = self.grants.as_ref().filter(|grants| grants.hold(op));
             granted.filter(|_| empty)?;
-            format!("a block, since the empty heap granted {size} bytes{aligned} before")
+            None
         };
-        Some(Broken {
-            rule: Rule::SpuriousOom,
-            expected,
-            observed: "null".to_owned(),
+        Some(Violation::SpuriousOom {
+            size,
+            align,
+            fits_at,
         })
     }
 
     /// Memory that does not come back: the empty heap grants less than the fresh one did, or a
     /// live block is not taken back at all.
-    fn leaked(&self, op: &Op, outcome: Outcome) -> Option<Broken> {
-        let (expected, observed) = match (op, outcome) {
-            (Op::Capacity, Outcome::Capacity(bytes)) => {
-                (self.missing(bytes)?, format!("{bytes} bytes at most"))
+    fn leaked(&self, op: &Op, outcome: Outcome) -> Option<Violation> {
+        let leak = match (op, outcome) {
+            (Op::Capacity, Outcome::Capacity(granted)) => {
+                let (reuse, fresh) = (self.declaration.reuse, self.fresh_capacity);
+                let lacks = self.cycles.lack(reuse, fresh, granted);
+                lacks.then_some(Leak::Capacity {
+                    granted,
+                    fresh,
+                    falls: (reuse == Reuse::Cached).then_some(FALLS_MIN),
+                })?
             }
             (Op::Free { handle }, Outcome::Refused) => {
-                let at = self.contract.block(*handle)?.offset.cast_signed();
-                let block = evidence::block(self.declaration.unit, *handle, at);
-                (format!("{block} taken back"), "refused".to_owned())
+                Leak::Refused(Some(self.contract.block(*handle)?.into()))
             }
-            (Op::FreeAll, Outcome::Refused) => (
-                "every live block taken back".to_owned(),
-                "a refusal".to_owned(),
-            ),
+            (Op::FreeAll, Outcome::Refused) => Leak::Refused(None),
             _ => return None,
         };
-        Some(Broken {
-            rule: Rule::Leak,
-            expected,
-            observed,
-        })
-    }
-
-    /// What an empty heap that grants `capacity` bytes at most owes its client, if it owes more.
-    fn missing(&self, capacity: u64) -> Option<String> {
-        let (reuse, fresh) = (self.declaration.reuse, self.fresh_capacity);
-        self.cycles
-            .lack(reuse, fresh, capacity)
-            .then(|| match reuse {
-                Reuse::Cached => format!(
-                    "a capacity that does not fall {FALLS_MIN} times in a row, from {fresh} bytes"
-                ),
-                _ => format!("{fresh} bytes, as the fresh heap granted"),
-            })
+        Some(Violation::Leak(leak))
     }
 }

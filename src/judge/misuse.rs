@@ -5,11 +5,11 @@ use harness::declaration::Misuse;
 use harness::observation::{Observation, Outcome};
 use harness::op::Op;
 
-use crate::judge::{Broken, Judge};
-use crate::rules::Rule;
+use crate::judge::Judge;
+use crate::judge::violation::{ChangedByte, Damage, Violation};
 
 impl Judge<'_> {
-    pub(super) fn broken_misuse(&self, op: &Op, observation: &Observation) -> Option<Broken> {
+    pub(super) fn broken_misuse(&self, op: &Op, observation: &Observation) -> Option<Violation> {
         let outcome = observation.outcome;
         if !matches!(outcome, Outcome::Done | Outcome::Refused) {
             return None;
@@ -21,11 +21,7 @@ impl Judge<'_> {
             return None;
         }
         match self.declaration.misuse {
-            Misuse::Refuses if outcome == Outcome::Done => Some(Broken {
-                rule: Rule::MisuseAccepted,
-                expected: "a refusal, since no live block starts there".to_owned(),
-                observed: "done".to_owned(),
-            }),
+            Misuse::Refuses if outcome == Outcome::Done => Some(Violation::MisuseAccepted),
             Misuse::Refuses | Misuse::Tolerates => self.damage(observation),
             Misuse::Undefined => None,
         }
@@ -33,35 +29,27 @@ impl Judge<'_> {
 
     /// Freeing null is legal for every subject, whatever it promises about misuse. Its rule is
     /// `misuse-damage` all the same: it is the only one that says that a free had an effect.
-    fn null_free_with_effect(&self, observation: &Observation) -> Option<Broken> {
+    fn null_free_with_effect(&self, observation: &Observation) -> Option<Violation> {
         if observation.outcome == Outcome::Refused {
-            return Some(Broken {
-                rule: Rule::MisuseDamage,
-                expected: "done, since freeing null is legal".to_owned(),
-                observed: "a refusal".to_owned(),
-            });
+            return Some(Violation::MisuseDamage(Damage::Refused));
         }
         self.damage(observation)
     }
 
     /// What the op changed although it must not have: the walk since the one before it, or a live
     /// block that was whole until then.
-    fn damage(&self, observation: &Observation) -> Option<Broken> {
-        let observed = match (self.walk, observation.walk, observation.contents.corrupted) {
-            (Some(before), Some(after), _) if before.hash != after.hash => format!(
-                "another chunk list ({} chunks before, {} after)",
-                before.chunks, after.chunks
-            ),
+    fn damage(&self, observation: &Observation) -> Option<Violation> {
+        let damage = match (self.walk, observation.walk, observation.contents.corrupted) {
+            (Some(before), Some(after), _) if before.hash != after.hash => Damage::Chunks {
+                before: before.chunks,
+                after: after.chunks,
+            },
             (_, _, Some((handle, byte))) if !self.corrupted => {
-                format!("byte {byte} of a{} changed", handle.0)
+                Damage::Contents(ChangedByte { handle, byte })
             }
             _ => return None,
         };
-        Some(Broken {
-            rule: Rule::MisuseDamage,
-            expected: "no effect on any chunk or live block".to_owned(),
-            observed,
-        })
+        Some(Violation::MisuseDamage(damage))
     }
 
     /// Whether a promise-keeping subject may have another chunk list after the op than before it.

@@ -3,18 +3,22 @@
 use harness::observation::{Observation, Outcome};
 use harness::op::Op;
 
-use crate::judge::{Broken, Judge, evidence};
+use crate::judge::Judge;
+use crate::judge::violation::Violation;
 use crate::model::contract::Request;
-use crate::rules::Rule;
 
 impl Judge<'_> {
     /// Also lets the exact model take its step, so it is called once an op.
-    pub(super) fn broken_policy(&mut self, op: &Op, observation: &Observation) -> Option<Broken> {
+    pub(super) fn broken_policy(
+        &mut self,
+        op: &Op,
+        observation: &Observation,
+    ) -> Option<Violation> {
         self.misplaced_by_policy(op, observation.outcome)
             .or_else(|| self.other_table(observation))
     }
 
-    fn misplaced_by_policy(&mut self, op: &Op, outcome: Outcome) -> Option<Broken> {
+    fn misplaced_by_policy(&mut self, op: &Op, outcome: Outcome) -> Option<Violation> {
         let exact = self.exact.as_mut()?;
         let observed = match outcome {
             Outcome::Placed(at) => Some(at),
@@ -51,26 +55,18 @@ impl Judge<'_> {
             Some(old) => exact.realloc(old.offset, size, align),
         };
         let expected = expected.map(u64::cast_signed);
-        let shown = |at: Option<i64>| {
-            at.map(|at| evidence::block(self.declaration.unit, handle, at))
-                .unwrap_or("null".to_owned())
-        };
-        (observed != expected).then(|| Broken {
-            rule: Rule::Placement,
-            expected: shown(expected),
-            observed: shown(observed),
+        (observed != expected).then_some(Violation::Placement {
+            handle,
+            expected,
+            observed,
         })
     }
 
-    fn other_table(&self, observation: &Observation) -> Option<Broken> {
+    fn other_table(&self, observation: &Observation) -> Option<Violation> {
         let (walk, chunks) = (observation.walk?, self.exact.as_ref()?.chunks());
-        (walk.hash != chunks.hash()).then(|| Broken {
-            rule: Rule::Table,
-            expected: chunks.brief(self.declaration.unit),
-            observed: match walk.chunks {
-                1 => "1 chunk, another".to_owned(),
-                count => format!("{count} chunks, not these"),
-            },
+        (walk.hash != chunks.hash()).then(|| Violation::Table {
+            expected: chunks.into(),
+            observed: walk.chunks,
         })
     }
 }

@@ -16,6 +16,7 @@ use harness::table::ChunkHash;
 
 use super::{Finding, Judge};
 use crate::rules::{Rule, Rules};
+use crate::wording::Words;
 
 const A0: Handle = Handle(0);
 const A1: Handle = Handle(1);
@@ -166,11 +167,9 @@ fn assert_breaks(
     observed: &str,
 ) {
     let finding = found(declaration, steps).expect("a finding");
-    assert_eq!((finding.rule, finding.op), (rule, steps.len() - 1));
-    assert_eq!(
-        [&*finding.expected, &*finding.observed],
-        [expected, observed]
-    );
+    assert_eq!((finding.rule(), finding.op), (rule, steps.len() - 1));
+    let words = Words::of(&finding.violation, declaration.unit);
+    assert_eq!([&*words.expected, &*words.observed], [expected, observed]);
 }
 
 #[track_caller]

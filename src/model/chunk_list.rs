@@ -11,9 +11,6 @@ use std::ops::Range;
 use harness::subject;
 use harness::table::ChunkHash;
 
-/// The most chunks in a brief text: about what a line still tells at a glance.
-const BRIEF_CHUNKS_MAX: usize = 12;
-
 /// One chunk, `size` in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Chunk {
@@ -210,31 +207,10 @@ impl ChunkList {
             .value()
     }
 
-    /// The list in a line: `2 chunks: 0x0 32 taken, 0x20 160 free`; in units of more than a byte,
-    /// `2 chunks: page 1 3 taken, page 4 60 free`. Of a long list, the start.
-    #[must_use]
+    /// The list in a line.
+    #[cfg(test)]
     pub fn brief(&self, unit: u64) -> String {
-        let count = self.chunks().count();
-        let mut text = format!("{count} chunk{}", if count == 1 { "" } else { "s" });
-        let listed = self.chunks().take(BRIEF_CHUNKS_MAX).enumerate();
-        for (index, chunk) in listed {
-            let subject::Chunk {
-                offset,
-                size,
-                taken,
-            } = chunk;
-            text += if index == 0 { ": " } else { ", " };
-            text += &match unit {
-                1 => format!("{offset:#x} {size} "),
-                _ => format!("page {} {} ", offset / unit, size / unit),
-            };
-            text += if taken { "taken" } else { "free" };
-        }
-        text + if count > BRIEF_CHUNKS_MAX {
-            ", ..."
-        } else {
-            ""
-        }
+        crate::wording::chunks(unit, &self.into())
     }
 
     fn placed(&self) -> impl Iterator<Item = (usize, u64, Chunk)> {

@@ -12,6 +12,7 @@ use crate::judge::Finding;
 use crate::listing;
 use crate::regression::Regression;
 use crate::replay::{Judged, Sides};
+use crate::wording::Words;
 
 /// The ops shown before the broken one: a longer trace is worth minimising first.
 const BEFORE_MAX: usize = 60;
@@ -46,8 +47,7 @@ struct Told {
     rule: &'static str,
     op: usize,
     kind: &'static str,
-    expected: String,
-    observed: String,
+    words: Words,
 }
 
 /// One op of the trace.
@@ -80,11 +80,10 @@ impl Find {
             Some(Told {
                 on: judged.on.name(),
                 verdict: judged.verdict.name(),
-                rule: finding.rule.name(),
+                rule: finding.rule().name(),
                 op: finding.op,
                 kind: finding.kind.name(),
-                expected: finding.expected.clone(),
-                observed: finding.observed.clone(),
+                words: Words::of(&finding.violation, entry.declaration.unit),
             })
         });
         Ok(Self {

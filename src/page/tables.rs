@@ -13,10 +13,10 @@ use harness::trace::{OPS_MAX, Trace};
 use serde::Serialize;
 
 use crate::executor::Executor;
-use crate::judge::evidence;
 use crate::model::contract::Contract;
 use crate::replay::{Judged, Sides};
 use crate::run::{Run, RunOptions};
+use crate::wording;
 
 /// Lines of one table that are shown.
 const LINES_MAX: usize = 60;
@@ -128,7 +128,7 @@ fn live(unit: u64, trace: &Trace, judged: &Judged, ops: usize) -> String {
         let _ = writeln!(
             text,
             "{}",
-            evidence::sized_block(unit, block.handle, at, block.size)
+            wording::sized_block(unit, block.handle, at, block.size)
         );
     }
     if contract.live().is_empty() {

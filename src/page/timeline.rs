@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::scale::Scale;
 use super::spans::{self, Span};
-use crate::judge::evidence;
 use crate::replay::{Judged, Side};
+use crate::wording;
 
 /// Room for the addresses at the left, in pixels, as all below.
 const LEFT: f64 = 84.0;
@@ -130,7 +130,7 @@ impl Timeline {
                     .into_iter()
                     .map(|(place, _)| Tick {
                         y: px(up(place)),
-                        text: evidence::offset(declaration.unit, place),
+                        text: wording::offset(declaration.unit, place),
                     });
                 Lane {
                     name: lane.name,
@@ -177,9 +177,9 @@ fn label(span: &Span, width: f64, height: f64) -> String {
 }
 
 fn told(span: &Span, unit: u64) -> String {
-    let block = evidence::sized_block(unit, span.handle, span.offset, span.size);
+    let block = wording::sized_block(unit, span.handle, span.offset, span.size);
     let to = span.offset.checked_add_unsigned(span.size);
-    let to = to.map(|to| format!(", up to {}", evidence::offset(unit, to)));
+    let to = to.map(|to| format!(", up to {}", wording::offset(unit, to)));
     format!(
         "{block}{}, from op {}",
         to.unwrap_or_default(),

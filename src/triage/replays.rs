@@ -35,7 +35,7 @@ impl Replays {
             let (_, verdict) = executor.verdict(entry, trace, rules)?;
             let same = verdict
                 .finding()
-                .is_some_and(|found| found.rule == finding.rule);
+                .is_some_and(|found| found.rule() == finding.rule());
             replays.reproduced += u32::from(same);
             replays.verdict = verdict.name();
         }

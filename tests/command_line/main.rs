@@ -305,6 +305,9 @@ fn artifacts_become_regressions_and_known_ones_are_recognised() {
     let written = format!("{out}/kmem-2019-misaligned-alloc.trace");
     let expected = serde_json::json!({
         "subject": "kmem-2019", "rule": "misaligned", "kind": "alloc", "kinds": ["alloc"], "op": 0,
+        "evidence": {
+            "rule": "misaligned", "block": { "handle": 0, "offset": 8, "size": 8 }, "align": 16,
+        },
         "ops": 1, "artifacts": 2, "host": "diverge", "guest": "diverge",
         "label": "reproduces in guest", "host_replays": 10, "guest_replays": 10,
         "key": "FuzzerHash=kmem-2019:misaligned", "known_as": written, "written": written,

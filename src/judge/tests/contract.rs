@@ -76,7 +76,7 @@ fn misaligned() {
         ]
     };
     assert_eq!(
-        found(&foreign(), &moved(40)).map(|found| found.rule),
+        found(&foreign(), &moved(40)).map(|found| found.rule()),
         Some(Rule::Misaligned)
     );
     assert_agrees(&foreign(), &moved(48));
@@ -160,7 +160,7 @@ fn spurious_oom_of_a_realloc() {
     // After a failure the block is where it was.
     let kept = [first, (realloc(A0, 184), null()), (alloc(8), placed(8))];
     assert_eq!(
-        found(&published(), &kept).map(|found| found.rule),
+        found(&published(), &kept).map(|found| found.rule()),
         Some(Rule::Overlap)
     );
 }

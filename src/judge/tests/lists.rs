@@ -103,9 +103,10 @@ fn page_allocators_are_judged_in_pages() {
         let mut findings = steps
             .iter()
             .filter_map(|(op, observed)| judge.step(op, observed));
-        findings
-            .next()
-            .map(|found| (found.rule, found.expected, found.observed))
+        findings.next().map(|found| {
+            let words = Words::of(&found.violation, declaration.unit);
+            (found.rule(), words.expected, words.observed)
+        })
     };
     let first = (alloc(5000), placed(4096));
     let rest = walk_from(4096, &[(8192, true), (4096, false)]);
@@ -118,7 +119,7 @@ fn page_allocators_are_judged_in_pages() {
     assert_eq!(expected, "bytes that no live block holds");
     assert_eq!(
         observed,
-        "a1 at page 2, 1 bytes over a0 at page 1, 5000 bytes"
+        "a1 at page 2, 1 byte over a0 at page 1, 5000 bytes"
     );
     let (rule, expected, _) = judged(&[first, (alloc(4096), null())]).expect("spurious");
     assert_eq!(rule, Rule::SpuriousOom);

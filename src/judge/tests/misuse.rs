@@ -1,6 +1,7 @@
 //! The misuse rules, by what a subject promises.
 
 use super::*;
+use crate::judge::violation::{ChangedByte, Damage, Violation};
 
 const BEFORE: [(u64, bool); 3] = [(32, true), (32, true), (128, false)];
 const AFTER: [(u64, bool); 3] = [(32, false), (32, true), (128, false)];
@@ -26,7 +27,7 @@ fn misused(declaration: &Declaration, steps: &[Step]) -> Option<Finding> {
 }
 
 fn rule_of(finding: Option<Finding>) -> Option<Rule> {
-    finding.map(|finding| finding.rule)
+    finding.map(|finding| finding.rule())
 }
 
 #[test]
@@ -62,20 +63,25 @@ fn misuse_accepted() {
 #[test]
 fn misuse_damage() {
     let damaged = then(WILD, walked(refused(), walk(&AFTER)));
-    let finding = misused(&first_fit(), &damaged).expect("a finding");
-    assert_eq!(finding.rule, Rule::MisuseDamage);
-    assert_eq!(finding.expected, "no effect on any chunk or live block");
-    assert_eq!(
-        finding.observed,
-        "another chunk list (3 chunks before, 3 after)"
-    );
+    let damage = |steps: &[Step]| misused(&first_fit(), steps).map(|found| found.violation);
+    let chunks = Damage::Chunks {
+        before: 3,
+        after: 3,
+    };
+    assert_eq!(damage(&damaged), Some(Violation::MisuseDamage(chunks)));
     assert_eq!(
         misused(&first_fit(), &then(WILD, walked(refused(), walk(&BEFORE)))),
         None
     );
     let hit = with(refused(), |contents| contents.corrupted = Some((A1, 2)));
-    let finding = misused(&first_fit(), &then(WILD, hit)).expect("a finding");
-    assert_eq!(finding.observed, "byte 2 of a1 changed");
+    let byte = Damage::Contents(ChangedByte {
+        handle: A1,
+        byte: 2,
+    });
+    assert_eq!(
+        damage(&then(WILD, hit)),
+        Some(Violation::MisuseDamage(byte))
+    );
 }
 
 #[test]

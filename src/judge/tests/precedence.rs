@@ -25,7 +25,7 @@ fn everything_wrong(outcome: Outcome) -> Observation {
 fn rule_of(rules: Rules, op: Op, observation: Observation) -> Option<Rule> {
     let past = [(alloc(24), placed(8)), (alloc(24), placed(40))];
     let steps = [past[0], past[1], (op, observation)];
-    found_by(rules, &first_fit(), &steps).map(|finding| finding.rule)
+    found_by(rules, &first_fit(), &steps).map(|finding| finding.rule())
 }
 
 #[test]
