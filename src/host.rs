@@ -21,6 +21,7 @@ use harness::trace::Trace;
 use harness::transcript::{Recorder, Transcript};
 
 use crate::executor::{self, Executor};
+use crate::outside;
 use crate::run::{Run, RunEnd, RunOptions};
 use region::HostRegion;
 use shared::Shared;
@@ -135,7 +136,10 @@ impl Executor for Host {
         if run.end == RunEnd::Hung && self.confirms_hangs {
             return self.run_once(entry, trace, plan, OP_LIMIT * CONFIRM_FACTOR);
         }
-        Ok(run)
+        outside::with_block(run, trace, |plain| {
+            let ops = &plain.ops;
+            self.run_once(entry, plain, Plan { ops, ..plan }, limit)
+        })
     }
 
     fn confirm_hangs(&mut self, confirm: bool) {
