@@ -8,6 +8,7 @@ pub(crate) mod watch;
 pub(crate) mod worker;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -185,21 +186,37 @@ pub fn ensure_accepts(entry: &Entry, geometry: Geometry) -> Result<()> {
 }
 
 /// A signal in words, with its address as an offset where it lies at the heap.
-pub(crate) fn describe_fault([signal, _, offset]: [u64; 3], geometry: Geometry) -> String {
-    let name = match signal as i32 {
-        libc::SIGSEGV => "SIGSEGV",
-        libc::SIGBUS => "SIGBUS",
-        libc::SIGILL => "SIGILL",
-        libc::SIGFPE => "SIGFPE",
-        libc::SIGABRT => "SIGABRT",
-        _ => "a signal",
-    };
-    let offset = offset as i64;
-    let near = geometry.region_align() as i64;
-    if offset >= -near && offset < geometry.bytes() as i64 + near {
-        let sign = if offset < 0 { '-' } else { '+' };
-        format!("{name} at heap{sign}{:#x}", offset.unsigned_abs())
-    } else {
-        format!("{name} far outside the heap")
+pub(crate) fn describe_fault(words: [u64; 3], geometry: Geometry) -> String {
+    Fault { words, geometry }.to_string()
+}
+
+/// What [`describe_fault`] says, written without memory.
+pub(crate) struct Fault {
+    pub(crate) words: [u64; 3],
+    pub(crate) geometry: Geometry,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            words: [signal, _, offset],
+            geometry,
+        } = *self;
+        let name = match signal as i32 {
+            libc::SIGSEGV => "SIGSEGV",
+            libc::SIGBUS => "SIGBUS",
+            libc::SIGILL => "SIGILL",
+            libc::SIGFPE => "SIGFPE",
+            libc::SIGABRT => "SIGABRT",
+            _ => "a signal",
+        };
+        let offset = offset as i64;
+        let near = geometry.region_align() as i64;
+        if offset >= -near && offset < geometry.bytes() as i64 + near {
+            let sign = if offset < 0 { '-' } else { '+' };
+            write!(f, "{name} at heap{sign}{:#x}", offset.unsigned_abs())
+        } else {
+            write!(f, "{name} far outside the heap")
+        }
     }
 }
