@@ -283,7 +283,8 @@ fn blame(
         let Some(&step) = path.last() else { continue };
         let rule = example.finding.rule();
         blamed |= match rule {
-            Rule::Panic | Rule::Fault => task.menu.leave_out(step),
+            // A block outside the heap crashes where it is written to.
+            Rule::Panic | Rule::Fault | Rule::OutOfBounds => task.menu.leave_out(step),
             // Each hang costs seconds.
             Rule::Hang => task.menu.leave_out_kind(step),
             _ => continue,

@@ -34,19 +34,19 @@ use harness::declaration::{Declaration, Misuse};
 use harness::entry::Entry;
 use harness::text::Document;
 use harness::trace::Trace;
-use harness::transcript::Transcript;
+use harness::transcript::{End, MESSAGE_BYTES, Transcript};
 
 use crate::generate::Limits;
+use crate::host;
 use crate::host::shared::Shared;
 use crate::host::watch::{self, Watch};
 use crate::in_process::InProcess;
 use crate::judge::Finding;
-use crate::judge::violation::Violation;
 use crate::mutate;
 use crate::report;
 use crate::rules::{Rule, Rules};
-use crate::run::{RunEnd, RunOptions};
-use crate::wording::Words;
+use crate::run::RunOptions;
+use crate::wording::Signal;
 use known::Known;
 pub use known::{FINDS_VARIABLE, KNOWN_VARIABLE, REGRESSIONS_VARIABLE};
 use screen::Screen;
@@ -192,7 +192,9 @@ impl Target {
             && !self.known().holds(finding.rule(), finding.kind)
         {
             let report = report::finding(&entry.declaration, trace, &finding);
-            tell_key(entry.name(), finding.rule());
+            let mut key = String::new();
+            let _ = tell_key(&mut key, entry.name(), finding.rule());
+            eprint!("{key}");
             panic!("{report}");
         }
     }
@@ -282,33 +284,48 @@ fn watch_this_process() {
     watch::and_tell(&watch, tell_crash);
 }
 
-/// Writes the input under way and its end to the log, before the process dies of it.
-fn tell_crash() {
+/// Writes the input under way and its end, before the process dies of it. Called by signal handlers,
+/// so it only tries the lock, which the thread under way holds for reading.
+fn tell_crash(out: &mut dyn fmt::Write) -> fmt::Result {
     let (Ok(current), Some(transcript)) = (CURRENT.try_read(), TRANSCRIPT.get()) else {
-        return;
+        return Ok(());
     };
     let Some((subject, trace)) = &*current else {
-        return;
+        return Ok(());
     };
-    let run = crate::run::Run::read(
-        transcript,
-        || RunEnd::Hung,
-        |words| crate::host::fault_of(words, trace.geometry),
-    );
-    let Some(violation) = Violation::of_end(&run.end) else {
-        return;
+    let rule = match transcript.end() {
+        End::Panicked => Rule::Panic,
+        End::Faulted => Rule::Fault,
+        End::Hung | End::None => Rule::Hang,
+        End::Completed | End::Lost | End::Stopped => return Ok(()),
     };
-    let rule = violation.rule();
-    let Words { observed, .. } = Words::of(&violation, subject.unit);
-    eprintln!("{} crashes: {rule}: {observed}\n{trace}", subject.name);
-    tell_key(subject.name, rule);
+    let subject = subject.name;
+    write!(out, "{subject} crashes: {rule}: ")?;
+    match rule {
+        Rule::Panic => {
+            let mut message = [0; MESSAGE_BYTES];
+            let length = (message.iter_mut().zip(transcript.message()))
+                .map(|(at, byte)| *at = byte)
+                .count();
+            for chunk in message[..length].utf8_chunks() {
+                out.write_str(chunk.valid())?;
+            }
+        }
+        Rule::Fault => {
+            let (number, at) = host::signal_of(transcript.fault(), trace.geometry);
+            write!(out, "{}", Signal(number, at))?;
+        }
+        _ => out.write_str("an op did not return")?,
+    }
+    writeln!(out, "\n{trace}")?;
+    tell_key(out, subject, rule)
 }
 
 /// Tells ClusterFuzz what to know the crash by: the stack is the same for all. It takes the quoted text
 /// of a line in the form that Rust's panics had before 1.73 for the first line of a crash state.
-fn tell_key(subject: &str, rule: Rule) {
-    let key = report::key(subject, rule);
-    eprintln!("thread '{subject}' panicked at '{key}'");
+fn tell_key(out: &mut dyn fmt::Write, subject: &str, rule: Rule) -> fmt::Result {
+    let key = report::Key { subject, rule };
+    writeln!(out, "thread '{subject}' panicked at '{key}'")
 }
 
 /// Makes a libFuzzer target of a subject: what is judged, mutated and crossed over.

@@ -41,6 +41,7 @@ use harness::transcript::{End, Transcript};
 use crate::executor::{self, Executor};
 use crate::fault::Fault;
 use crate::host::{CONFIRM_FACTOR, OP_LIMIT, ensure_accepts, search_limit};
+use crate::outside;
 use crate::run::{Run, RunEnd, RunOptions};
 use booted::{Answer, Booted};
 use fault::SourceLines;
@@ -262,7 +263,10 @@ struct Recorded {
 
 impl Executor for Guest {
     fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run> {
-        Ok(self.record(entry, trace, options, false)?.run)
+        let run = self.record(entry, trace, options, false)?.run;
+        outside::with_block(run, trace, |plain| {
+            Ok(self.record(entry, plain, options, false)?.run)
+        })
     }
 
     fn confirm_hangs(&mut self, confirm: bool) {

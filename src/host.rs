@@ -22,6 +22,7 @@ use harness::transcript::{Recorder, Transcript};
 
 use crate::executor::{self, Executor};
 use crate::fault::{Fault, Place};
+use crate::outside;
 use crate::run::{Run, RunEnd, RunOptions};
 use region::HostRegion;
 use shared::Shared;
@@ -134,7 +135,10 @@ impl Executor for Host {
         if run.end == RunEnd::Hung && self.confirms_hangs {
             return self.run_once(entry, trace, plan, OP_LIMIT * CONFIRM_FACTOR);
         }
-        Ok(run)
+        outside::with_block(run, trace, |plain| {
+            let ops = &plain.ops;
+            self.run_once(entry, plain, Plan { ops, ..plan }, limit)
+        })
     }
 
     fn confirm_hangs(&mut self, confirm: bool) {
@@ -180,10 +184,14 @@ pub fn ensure_accepts(entry: &Entry, geometry: Geometry) -> Result<()> {
 }
 
 /// The fault that the fault words of a run over `geometry` are.
-pub(crate) fn fault_of([number, _, offset]: [u64; 3], geometry: Geometry) -> Fault {
+pub(crate) fn fault_of(words: [u64; 3], geometry: Geometry) -> Fault {
+    let (number, at) = signal_of(words, geometry);
+    Fault::Signal { number, at }
+}
+
+/// The signal that they are, by its number, and the place accessed where it is about an access.
+pub(crate) fn signal_of([number, _, offset]: [u64; 3], geometry: Geometry) -> (u64, Option<Place>) {
     let is_access = [libc::SIGSEGV, libc::SIGBUS].contains(&(number as i32));
-    Fault::Signal {
-        number,
-        at: is_access.then(|| Place::from_heap(offset as i64, geometry)),
-    }
+    let place = || Place::from_heap(offset as i64, geometry);
+    (number, is_access.then(place))
 }

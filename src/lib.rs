@@ -81,6 +81,7 @@ pub mod mutate;
 #[cfg(feature = "cli")]
 pub mod new;
 #[cfg(feature = "cli")]
+mod outside;
 pub mod page;
 #[cfg(feature = "cli")]
 mod picture;

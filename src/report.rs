@@ -1,5 +1,7 @@
 //! Finds in words: the few lines a person reads first, fit to be printed. As a page: [`crate::page`].
 
+use std::fmt;
+
 use harness::declaration::Declaration;
 use harness::trace::Trace;
 
@@ -27,9 +29,17 @@ pub fn one_line(declaration: &Declaration, verdict: &Verdict) -> String {
 
 /// What tells a find from others, whichever trace shows it, in the form in which ClusterFuzz compares
 /// crash states exactly and not by likeness.
-#[must_use]
-pub fn key(subject: &str, rule: Rule) -> String {
-    format!("FuzzerHash={subject}:{rule}")
+pub struct Key<'a> {
+    /// The subject's name.
+    pub subject: &'a str,
+    /// The broken rule.
+    pub rule: Rule,
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FuzzerHash={}:{}", self.subject, self.rule)
+    }
 }
 
 /// A find as a bug report: the rule, the op, the two sides, and the trace.

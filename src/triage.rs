@@ -351,7 +351,11 @@ fn class(
         },
         host_replays: on_host.reproduced,
         guest_replays: in_guest.reproduced,
-        key: report::key(entry.name(), finding.rule()),
+        key: report::Key {
+            subject: entry.name(),
+            rule: finding.rule(),
+        }
+        .to_string(),
         known_as: known.map(|path| path.display().to_string()),
         written: written.display().to_string(),
     })

@@ -15,6 +15,7 @@ use crate::judge::violation::{
     self, ChangedByte, Chunks, Damage, Leak, Memory, Seen, TableBreak, Violation,
 };
 use crate::run::RunEnd;
+pub(crate) use fault::Signal;
 pub use fault::{end, fault};
 
 /// A violation in words.

@@ -1,6 +1,6 @@
 //! What the libFuzzer targets call, without libFuzzer: a short smoke run each, on stable.
 
-use std::panic::catch_unwind;
+use std::panic::{UnwindSafe, catch_unwind};
 
 use kmem_rig::fuzz::{Input, Target, check_text};
 use kmem_rig::registry;
@@ -28,6 +28,12 @@ fn fuzz_target(target: &Target, runs: u32) {
     }
 }
 
+/// What fuzzing panics with.
+fn report_of(fuzz: impl FnOnce() + UnwindSafe) -> String {
+    let panic = catch_unwind(fuzz).expect_err("a find");
+    *panic.downcast().expect("a report")
+}
+
 #[test]
 fn kmem() {
     fuzz("kmem", 20_000);
@@ -43,7 +49,8 @@ fn kmem_growing() {
 fn each_target_passes_over_the_heaps_of_the_other() {
     let mutant = || target("growth-not-merged");
     fuzz_target(&mutant(), 2_000);
-    catch_unwind(|| fuzz_target(&mutant().growing(), 2_000)).unwrap_err();
+    let report = report_of(|| fuzz_target(&mutant().growing(), 2_000));
+    assert!(report.starts_with("growth-not-merged breaks `"), "{report}");
     for regression in regressions()
         .iter()
         .filter(|one| one.name.starts_with("grow-"))
@@ -90,8 +97,7 @@ fn a_second_without_an_op_is_no_hang() {
 
 #[test]
 fn a_new_find_panics_with_the_trace_and_the_rule() {
-    let panic = catch_unwind(|| fuzz("missing-merge", 5_000)).unwrap_err();
-    let report = panic.downcast_ref::<String>().unwrap();
+    let report = report_of(|| fuzz("missing-merge", 5_000));
     assert!(
         report.starts_with("missing-merge breaks `unmerged` at op "),
         "{report}"

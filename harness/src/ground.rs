@@ -14,6 +14,8 @@
 //! run, and once in `RUNS_MAX` in any case, the whole heap is filled: a stray store that nothing noticed
 //! does not live long. Whatever is found is run again on a fresh heap besides.
 
+use core::slice::from_raw_parts_mut;
+
 use crate::heap::DIRT;
 use crate::pattern::Pattern;
 use crate::subject::Region;
@@ -180,7 +182,7 @@ unsafe fn write_bytes(at: *mut u8, byte: u8, count: usize) {
     // SAFETY: exactly the caller's promise.
     unsafe {
         match cfg!(target_arch = "riscv64") {
-            true => Pattern::repeating(byte).fill(at, 0, count as u64),
+            true => Pattern::repeating(byte).fill(from_raw_parts_mut(at.cast(), count)),
             false => at.write_bytes(byte, count),
         }
     }

@@ -45,8 +45,7 @@ pub use workspace::Workspace;
 pub const DIRT: u8 = 0xa5;
 
 /// In fast strength, how much of each end of a block is filled and verified.
-const END_WORDS: usize = 2;
-const END_BYTES: u64 = 8 * END_WORDS as u64;
+const END_BYTES: u64 = 16;
 
 /// In fast strength, how much behind the heap is watched before the end.
 const WATCHED_WORDS: usize = 8;

@@ -59,7 +59,10 @@ fn costs_are_equal_across_boots_and_strengths() {
 
         let wild = by_name("kmem-2019").unwrap();
         let faulted = other.run(wild, &fault, RunOptions::FAST).unwrap();
-        assert!(matches!(faulted.run.end, RunEnd::Faulted(_)), "{faulted:?}");
+        match faulted.run.end {
+            RunEnd::Faulted(fault) => assert!(fault.contains(", at kmem/src/"), "{fault}"),
+            end => panic!("{name}: {end:?}"),
+        }
         let second = other.run(entry, &workload.trace, RunOptions::FAST).unwrap();
         assert_eq!(first, second, "{name}");
 

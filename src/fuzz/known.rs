@@ -32,7 +32,16 @@ impl Known {
     pub(super) fn of(subject: &str, regressions: &str) -> Self {
         let variable = |name| std::env::var_os(name).map(PathBuf::from);
         let of_ours = |find: Key| (find.0 == subject).then_some((find.1, find.2));
-        let shown_in = |folder: &Path| known_in(folder).into_iter().filter_map(of_ours);
+        // Where a block outside the heap is written to, it is a fault in a process that nobody watches.
+        let as_met = |(rule, kind)| {
+            let writes = matches!(kind, OpKind::AllocZeroed | OpKind::Realloc);
+            let fault = (rule == Rule::OutOfBounds && writes).then_some((Rule::Fault, kind));
+            [(rule, kind)].into_iter().chain(fault)
+        };
+        let shown_in = |folder: &Path| {
+            let finds = known_in(folder).into_iter().filter_map(of_ours);
+            finds.flat_map(as_met)
+        };
         let committed = match std::env::var_os(KNOWN_VARIABLE) {
             Some(value) if value == "report" => None,
             _ => Some(variable(REGRESSIONS_VARIABLE).unwrap_or_else(|| folder(regressions))),

@@ -4,8 +4,13 @@
 //! Time is the process's own CPU time, so that a busy machine makes nothing look like a hang: a
 //! timer ticks a few times per limit, and an op that is still the same at the last tick hangs. A
 //! subject that sleeps uses no CPU time; for it a second timer ticks by the clock, far apart.
+//!
+//! Invariant: what a signal handler calls neither allocates nor takes a lock, since the thread that it
+//! interrupts may hold it. Handlers store numbers in the transcript and leave; words are made of them by
+//! the parent, or where there is none by a [`Tell`], with `core::fmt` and `write` alone.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::io::{self, ErrorKind};
 use std::panic::PanicHookInfo;
 use std::ptr::null_mut;
 use std::sync::atomic::Ordering::Relaxed;
@@ -46,10 +51,35 @@ static BY_CLOCK: Still = Still::new();
 static RUNNING: AtomicBool = AtomicBool::new(false);
 /// Whether this process is a worker: it leaves without a word.
 static LEAVES: AtomicBool = AtomicBool::new(false);
-/// What a process that is not a worker does before it ends.
-static TELL: OnceLock<fn()> = OnceLock::new();
+/// What a process that is not a worker writes before it ends.
+static TELL: OnceLock<Tell> = OnceLock::new();
 /// Kept here, and not just leaked, so that a leak checker sees who owns it.
 static SIGNAL_STACK: OnceLock<Box<[u8]>> = OnceLock::new();
+
+/// Says how a process ends. It is called by signal handlers, so it neither allocates nor takes a lock:
+/// whoever was interrupted may hold it.
+pub type Tell = fn(&mut dyn Write) -> fmt::Result;
+
+/// The standard error as a signal handler may write to it: by a system call, and past the lock.
+struct Unlocked;
+
+impl Write for Unlocked {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            // SAFETY: the bytes are readable.
+            let written =
+                unsafe { libc::write(libc::STDERR_FILENO, rest.as_ptr().cast(), rest.len()) };
+            match usize::try_from(written) {
+                Ok(written) => rest = &rest[written..],
+                Err(_) if io::Error::last_os_error().kind() == ErrorKind::Interrupted => {}
+                // A log that takes nothing more is no reason not to end.
+                Err(_) => return Err(fmt::Error),
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Counts ticks at which the same op was running.
 struct Still {
@@ -110,7 +140,7 @@ pub unsafe fn and_leave(watch: &Watch<'_>) {
 /// Watches a process that someone else watches too: after a panic, a fault or a hang while a subject is
 /// [said to run](set_running) it calls `tell`, and then aborts, which the other sees. Only the first call
 /// counts.
-pub fn and_tell(watch: &Watch<'static>, tell: fn()) {
+pub fn and_tell(watch: &Watch<'static>, tell: Tell) {
     if TELL.set(tell).is_ok() {
         prepare();
         // SAFETY: what `watch` refers to is static.
@@ -120,7 +150,12 @@ pub fn and_tell(watch: &Watch<'static>, tell: fn()) {
 
 fn tell_or_leave() {
     match TELL.get() {
-        Some(tell) if !LEAVES.load(Relaxed) => tell(),
+        // What cannot be written stays unsaid.
+        Some(tell) if !LEAVES.load(Relaxed) => {
+            // No tick takes the telling for a hang.
+            RUNNING.store(false, Relaxed);
+            let _ = tell(&mut Unlocked);
+        }
         _ => leave(),
     }
 }

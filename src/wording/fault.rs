@@ -1,5 +1,7 @@
 //! Words for faults and the ends of runs.
 
+use std::fmt;
+
 use super::{offset, one_line, outcome};
 use crate::fault::{Fault, Place};
 use crate::run::RunEnd;
@@ -21,13 +23,13 @@ pub(super) fn of(unit: u64, what: &Fault) -> (String, String) {
 pub fn fault(unit: u64, fault: &Fault) -> String {
     let end = |end| self::end(unit, end);
     match fault {
-        Fault::Signal { number, at } => signal(*number).to_owned() + &place(*at),
+        Fault::Signal { number, at } => Signal(*number, *at).to_string(),
         Fault::Trap { cause, at, source } => {
             let cause = trap(*cause).map_or_else(|| format!("trap {cause:#x}"), str::to_owned);
             let source = source.as_ref().map_or_else(String::new, |source| {
                 format!(", at {}:{}", source.file, source.line)
             });
-            cause + &place(*at) + &source
+            format!("{cause}{}{source}", At(*at))
         }
         Fault::Store {
             offset: at,
@@ -64,15 +66,21 @@ pub fn fault(unit: u64, fault: &Fault) -> String {
     }
 }
 
-/// A signal's name.
-fn signal(number: u64) -> &'static str {
-    match number as i32 {
-        libc::SIGSEGV => "SIGSEGV",
-        libc::SIGBUS => "SIGBUS",
-        libc::SIGILL => "SIGILL",
-        libc::SIGFPE => "SIGFPE",
-        libc::SIGABRT => "SIGABRT",
-        _ => "a signal",
+/// A signal by its number, and the place accessed if it is about one. Written without memory, since a
+/// signal handler writes it.
+pub(crate) struct Signal(pub u64, pub Option<Place>);
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 as i32 {
+            libc::SIGSEGV => "SIGSEGV",
+            libc::SIGBUS => "SIGBUS",
+            libc::SIGILL => "SIGILL",
+            libc::SIGFPE => "SIGFPE",
+            libc::SIGABRT => "SIGABRT",
+            _ => "a signal",
+        })?;
+        At(self.1).fmt(f)
     }
 }
 
@@ -96,16 +104,22 @@ fn trap(cause: u64) -> Option<&'static str> {
 }
 
 /// The place accessed, behind a space; nothing if none was.
-fn place(place: Option<Place>) -> String {
-    match place {
-        None => String::new(),
-        Some(Place::Heap(offset @ ..0)) => format!(" at heap-{:#x}", offset.unsigned_abs()),
-        Some(Place::Heap(offset)) => format!(" at heap+{offset:#x}"),
-        Some(Place::Null(0)) => " at null".to_owned(),
-        Some(Place::Null(offset)) => format!(" at null+{offset:#x}"),
-        Some(Place::Guest) => " in the guest's own memory, or its stack is full".to_owned(),
-        Some(Place::Mailbox) => " in the mailbox".to_owned(),
-        Some(Place::Far) => " far outside the heap".to_owned(),
+struct At(Option<Place>);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => Ok(()),
+            Some(Place::Heap(offset @ ..0)) => {
+                write!(f, " at heap-{:#x}", offset.unsigned_abs())
+            }
+            Some(Place::Heap(offset)) => write!(f, " at heap+{offset:#x}"),
+            Some(Place::Null(0)) => f.write_str(" at null"),
+            Some(Place::Null(offset)) => write!(f, " at null+{offset:#x}"),
+            Some(Place::Guest) => f.write_str(" in the guest's own memory, or its stack is full"),
+            Some(Place::Mailbox) => f.write_str(" in the mailbox"),
+            Some(Place::Far) => f.write_str(" far outside the heap"),
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The client's side of memory: blocks are filled with their pattern and verified against it.
 
-use super::{DIRT, END_BYTES, END_WORDS, Heap, Slot, Strength, WATCHED_WORDS};
+use core::mem::MaybeUninit;
+use core::slice;
+
+use super::{DIRT, END_BYTES, Heap, Slot, Strength, WATCHED_WORDS};
 use crate::ground::GRANULE_BYTES;
 use crate::op::Handle;
 use crate::pattern::Pattern;
@@ -36,16 +39,22 @@ impl Heap<'_> {
             self.live_handles(0, whole)
                 .map(|handle| (handle, self.slot(handle)))
         };
-        if self.strength == Strength::Strict {
-            let filled = blocks()
-                .map(|(handle, slot)| (Pattern::of(handle), slot.address.cast_const(), slot.size));
-            // SAFETY: live blocks lie inside the region.
-            if unsafe { Pattern::all_hold(filled) } {
-                return None;
-            }
-        }
-        // Where a client wrote into a block itself, that block differs and has no damage.
         blocks().find_map(|(handle, slot)| self.damage(handle, slot))
+    }
+
+    /// A live block's bytes.
+    #[inline]
+    fn bytes(&self, slot: Slot) -> &[u8] {
+        // SAFETY: the block is live, so all its bytes lie inside the region, which nobody else uses;
+        // they were filled, or the subject says that they are zero.
+        unsafe { slice::from_raw_parts(slot.address, slot.size as usize) }
+    }
+
+    /// A live block's bytes, to be filled.
+    #[inline]
+    fn bytes_mut(&mut self, slot: Slot) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: as above, but for what they hold.
+        unsafe { slice::from_raw_parts_mut(slot.address.cast(), slot.size as usize) }
     }
 
     /// Whether the first `size` bytes of a live block hold a pattern that was filled in when the
@@ -53,14 +62,12 @@ impl Heap<'_> {
     #[inline]
     fn holds(&self, slot: Slot, pattern: Pattern, size: u64, filled: u64) -> bool {
         let (head, tail) = self.windows(filled);
-        // SAFETY: the block is live, so all its bytes lie inside the region.
-        unsafe {
-            if tail < size && size == filled {
-                return pattern.hold_ends::<END_WORDS>(slot.address, tail, size);
-            }
-            pattern.holds(slot.address, 0, head.min(size))
-                && (tail >= size || pattern.holds(slot.address, tail, size))
+        let bytes = &self.bytes(slot)[..size as usize];
+        if tail >= size {
+            return pattern.holds(&bytes[..head.min(size) as usize]);
         }
+        pattern.holds(&bytes[..END_BYTES as usize])
+            && pattern.from(tail).holds(&bytes[tail as usize..])
     }
 
     /// The first byte behind the heap, or in another owner's page, that was written; unless `thorough`, of
@@ -114,16 +121,15 @@ impl Heap<'_> {
         // Ends that share a granule or two are marked at once.
         let is_far = tail - head > GRANULE_BYTES as u64;
         self.note_store(handle, 0, if is_far { head } else { slot.size });
-        if tail < slot.size {
-            // SAFETY: the block is live, so all its bytes lie inside the region.
-            unsafe { pattern.fill_ends::<END_WORDS>(slot.address, tail, slot.size) };
-            if is_far {
-                self.note_store(handle, tail, slot.size);
-            }
-        } else {
-            // SAFETY: as above.
-            unsafe { pattern.fill(slot.address, 0, head) };
+        if tail < slot.size && is_far {
+            self.note_store(handle, tail, slot.size);
         }
+        let bytes = self.bytes_mut(slot);
+        if tail >= slot.size {
+            return pattern.fill(bytes);
+        }
+        pattern.fill(&mut bytes[..END_BYTES as usize]);
+        pattern.from(tail).fill(&mut bytes[tail as usize..]);
     }
 
     /// Takes note of a store to these byte positions of a live block.
@@ -170,11 +176,10 @@ impl Heap<'_> {
             return None;
         }
         let (head, tail) = self.windows(filled);
+        let bytes = self.bytes(slot);
         let wrong = |at: &u64| {
-            let address = slot.address.wrapping_add(*at as usize);
-            // SAFETY: the block is live, so all its bytes lie inside the region.
-            let byte = unsafe { address.read() };
-            byte != pattern.byte(*at) && !self.written_by_client(address)
+            let is_right = bytes[*at as usize] == pattern.byte(*at);
+            !is_right && !self.written_by_client(slot.address.wrapping_add(*at as usize))
         };
         (0..head.min(size)).chain(tail..size).find(wrong)
     }

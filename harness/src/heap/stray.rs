@@ -1,5 +1,7 @@
 //! Stores where no block is: behind the heap, and in other owners' pages.
 
+use core::slice;
+
 use super::DIRT;
 use crate::geometry::PAGE_BYTES;
 use crate::pattern::Pattern;
@@ -46,13 +48,11 @@ impl Region {
     /// there is a `Heap`.
     unsafe fn first_other(self, at: usize, length: usize, fill: u8) -> Option<u64> {
         // SAFETY: the caller vouches for the bytes.
-        let bytes = unsafe { self.start.add(at) };
-        // SAFETY: as above.
-        if unsafe { Pattern::repeating(fill).holds(bytes, 0, length as u64) } {
+        let bytes = unsafe { slice::from_raw_parts(self.start.add(at), length) };
+        if Pattern::repeating(fill).holds(bytes) {
             return None;
         }
-        // SAFETY: as above.
-        let first = (0..length).find(|&byte| unsafe { *bytes.add(byte) } != fill)?;
+        let first = bytes.iter().position(|&byte| byte != fill)?;
         Some((at + first) as u64)
     }
 }

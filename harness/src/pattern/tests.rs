@@ -1,107 +1,134 @@
 //! What is filled in holds, and nothing else does.
 
 use super::*;
+use crate::geometry::Geometry;
+use crate::trace::OPS_MAX;
+use std::vec::Vec;
 
-/// Fills, and compares.
-type Ways = (
-    unsafe fn(Pattern, *mut u8, u64, u64),
-    unsafe fn(Pattern, *const u8, u64, u64) -> bool,
-);
+/// What a block of `size` bytes must hold, byte by byte.
+fn expected(pattern: Pattern, size: usize) -> Vec<u8> {
+    (0..size as u64).map(|at| pattern.byte(at)).collect()
+}
 
-/// In whichever way the processor has, and by words.
-const WAYS: [Ways; 2] = [
-    (Pattern::fill, Pattern::holds),
-    (Pattern::fill_words, Pattern::holds_words),
-];
+fn fill(pattern: Pattern, bytes: &mut [u8]) {
+    // SAFETY: filling leaves no byte that is none.
+    pattern.fill(unsafe { &mut *(core::ptr::from_mut(bytes) as *mut [MaybeUninit<u8>]) });
+}
+
+fn of(handle: usize) -> Pattern {
+    Pattern::of(Handle(handle as u32))
+}
 
 #[test]
 fn what_was_filled_holds_and_a_changed_byte_shows() {
-    // More words than are compared between two branches, and than are few.
-    const BYTES: u64 = 8 * (2 * words::FEW + 11) + 5;
-    let mut memory = [0; BYTES as usize + 8];
-    let ranges = [0, 8, 24]
-        .into_iter()
-        .flat_map(|from| (from..=BYTES).map(move |to| (from, to)));
-    for ((from, to), (fill, holds)) in ranges.flat_map(|range| WAYS.map(|way| (range, way))) {
-        let pattern = Pattern::of(Handle(from as u32));
-        memory.fill(0);
-        let block = &mut memory[to as usize % 8..][..BYTES as usize];
-        // SAFETY: both positions lie within the block.
-        unsafe { fill(pattern, block.as_mut_ptr(), from, to) };
-        let filled = |at: &u64| (from..to).contains(at);
-        for at in 0..BYTES {
-            let expected = if filled(&at) { pattern.byte(at) } else { 0 };
-            assert_eq!(block[at as usize], expected, "{from}..{to}: {at}");
+    const BYTES: usize = 8 * 40;
+    let mut memory = [0_u64; BYTES / 8 + 3];
+    // SAFETY: words are bytes too.
+    let (_, memory, _) = unsafe { memory.align_to_mut::<u8>() };
+    for (size, start) in (0..BYTES).flat_map(|size| [(size, 8), (size, 8 + size % 8)]) {
+        let pattern = of(size);
+        memory.fill(0xee);
+        fill(pattern, &mut memory[start..][..size]);
+        let (before, rest) = memory.split_at_mut(start);
+        let (block, behind) = rest.split_at_mut(size);
+        assert_eq!(block, expected(pattern, size), "{size} at {start}");
+        assert!(before.iter().chain(&*behind).all(|&byte| byte == 0xee));
+        assert!(pattern.holds(block), "{size} at {start}");
+        for at in 0..size {
+            block[at] ^= 1 << (at % 8);
+            assert!(!pattern.holds(block), "{size} at {start}: {at}");
+            block[at] ^= 1 << (at % 8);
         }
-        // SAFETY: as above.
-        assert!(unsafe { holds(pattern, block.as_ptr(), from, to) });
-        for at in (from..to)
-            .step_by(7)
-            .chain(to.checked_sub(1).filter(filled))
-        {
-            block[at as usize] ^= 1;
-            // SAFETY: as above.
-            assert!(!unsafe { holds(pattern, block.as_ptr(), from, to) });
-            block[at as usize] ^= 1;
+    }
+}
+
+/// Two blocks' words at a distance of whole words differ by the same number everywhere. It is 0 at
+/// one distance, modulo 2^64, and that is longer than any heap.
+#[test]
+fn at_a_distance_of_whole_words_every_word_differs() {
+    let words_max = Geometry::BYTES_MAX as i64 / 8;
+    // Newton's method, which doubles the number of right bits.
+    let inverse = (0..6).fold(STEP, |inverse: u64, _| {
+        inverse.wrapping_mul(2_u64.wrapping_sub(STEP.wrapping_mul(inverse)))
+    });
+    assert_eq!(STEP.wrapping_mul(inverse), 1);
+    for handles_apart in 1..OPS_MAX {
+        let apart = of(handles_apart).first.wrapping_sub(of(0).first);
+        let equal_at = apart.wrapping_mul(inverse);
+        assert_eq!(of(handles_apart).word(0), of(0).word(equal_at));
+        let distance = (equal_at as i64).unsigned_abs();
+        assert!(distance > words_max as u64, "{handles_apart} handles apart");
+    }
+    // Of one block: `STEP` is odd, so no two of 2^64 words are equal.
+    assert_eq!(STEP % 2, 1);
+}
+
+/// At a distance of other bytes a word is put together of two. Where it is right, the one behind it
+/// is right only if it is `STEP` more, which it never is: its lower bits have risen by the upper ones
+/// of `STEP`, and by a carry from the bits that were cut off.
+#[test]
+fn at_any_other_distance_two_words_in_a_row_are_never_both_right() {
+    for cut in (8..64).step_by(8) {
+        let lower = u64::MAX >> cut;
+        for carry in [0, 1] {
+            assert_ne!(((STEP >> cut) + carry) & lower, STEP & lower, "{cut} bits");
         }
     }
 }
 
 #[test]
-fn of_many_blocks_one_that_does_not_hold_shows() {
-    let sizes = [0, 1, 300, 64, 9];
-    let mut memory = [[0_u8; 300]; 5];
-    for (index, (bytes, size)) in memory.iter_mut().zip(sizes).enumerate() {
-        // SAFETY: no size is above 300.
-        unsafe { Pattern::of(Handle(index as u32)).fill(bytes.as_mut_ptr(), 0, size) };
-    }
-    let all_hold = |memory: &[[u8; 300]; 5]| {
-        let blocks = memory.iter().zip(sizes).enumerate();
-        let blocks = blocks.map(|(index, (bytes, size))| {
-            (Pattern::of(Handle(index as u32)), bytes.as_ptr(), size)
-        });
-        // SAFETY: as above.
-        unsafe { Pattern::all_hold(blocks) }
-    };
-    assert!(all_hold(&memory));
-    for (index, size) in sizes.into_iter().enumerate() {
-        for at in 0..300 {
-            memory[index][at] ^= 0x80;
-            assert_eq!(all_hold(&memory), at as u64 >= size, "{index}: {at}");
-            memory[index][at] ^= 0x80;
-        }
+fn one_byte_blocks_of_neighbouring_handles_differ() {
+    let bytes: Vec<_> = (0..OPS_MAX).map(|handle| of(handle).byte(0)).collect();
+    // Of 256 in a row no two are equal, which is as many as there are bytes.
+    for (handle, byte) in bytes.iter().enumerate() {
+        let behind = &bytes[handle + 1..bytes.len().min(handle + 256)];
+        assert!(!behind.contains(byte), "a{handle}");
     }
 }
 
 #[test]
-fn ends_are_filled_and_compared_and_what_lies_between_is_not() {
-    let pattern = Pattern::of(Handle(5));
-    let mut memory = [0_u64; 10];
-    let bytes = memory.as_mut_ptr().cast::<u8>();
-    for (start, size) in (0..9).flat_map(|start| (33..64).map(move |size| (start, size))) {
-        let tail = (size - 16) & !7;
-        // SAFETY: 9 and 64 bytes are fewer than the memory has.
-        unsafe {
-            bytes.write_bytes(0xee, 80);
-            let block = bytes.add(start);
-            pattern.fill_ends::<2>(block, tail, size);
-            assert!(pattern.hold_ends::<2>(block, tail, size));
-            for at in 0..size {
-                let is_end = at < 16 || at >= tail;
-                let byte = block.add(at as usize);
-                let expected = if is_end { pattern.byte(at) } else { 0xee };
-                assert_eq!(*byte, expected, "{start} {size}: {at}");
-                *byte ^= 1;
-                let holds = pattern.hold_ends::<2>(block, tail, size);
-                assert_eq!(holds, !is_end, "{start} {size}: {at}");
-                *byte ^= 1;
+fn a_block_that_is_moved_holds_and_so_does_what_is_left_of_it() {
+    let mut memory = [0; 1000];
+    for (from, to, size, kept) in [(0, 500, 333, 333), (3, 408, 400, 77), (400, 1, 9, 8)] {
+        fill(of(7), &mut memory[from..][..size]);
+        memory.copy_within(from..from + kept, to);
+        assert!(of(7).holds(&memory[to..][..kept]));
+        // Grown in place: what is new is filled in from the last whole word on.
+        let grown = &mut memory[to..][..kept + 50];
+        let (_, new) = grown.split_at_mut(kept & !7);
+        fill(of(7).from(kept as u64), new);
+        assert!(of(7).holds(grown));
+    }
+}
+
+#[test]
+fn a_store_of_a_shifted_or_stale_copy_shows() {
+    const BYTES: usize = 256;
+    let mine = expected(of(3), BYTES);
+    for handle in 0..64 {
+        let copy = expected(of(handle), 2 * BYTES);
+        for shift in 0..BYTES {
+            if handle == 3 && shift == 0 {
+                continue;
             }
-            assert_eq!(*block.add(size as usize), 0xee, "{start} {size}");
+            // Two words are enough, wherever they are stored.
+            for at in (0..=BYTES - 16).step_by(8) {
+                let mut block = mine.clone();
+                block[at..at + 16].copy_from_slice(&copy[(at + shift) % BYTES..][..16]);
+                assert!(!of(3).holds(&block), "a{handle} + {shift} at {at}");
+            }
         }
     }
 }
 
 #[test]
-fn zeroes_are_a_pattern_too() {
-    assert_eq!([0, 1, 77].map(|index| Pattern::ZERO.word(index)), [0; 3]);
+fn bytes_alike_are_a_pattern_too() {
+    for byte in [0, 0xa5] {
+        let mut block = [1; 29];
+        fill(Pattern::repeating(byte), &mut block);
+        assert_eq!(block, [byte; 29]);
+        assert!(Pattern::repeating(byte).holds(&block));
+        block[28] ^= 1;
+        assert!(!Pattern::repeating(byte).holds(&block));
+    }
 }

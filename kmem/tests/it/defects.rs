@@ -1,11 +1,9 @@
 //! Each planted defect shows against the clean allocator, in at most six ops, on 64 pages.
 
-use std::fmt::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use kmem::{FirstFit, Kmem, PAGE_SIZE, defect};
+use std::fmt::Write;
 
-use crate::fixture::{Fixture, Heap};
+use crate::fixture::{Fixture, Heap, panic_of};
 
 const HEAP_BYTES: usize = 64 * PAGE_SIZE;
 
@@ -69,9 +67,9 @@ fn observe<H: Heap>(ops: &[Op]) -> String {
     seen
 }
 
-/// The observation of a mutant; a panic is one as well.
+/// The observation of a mutant; the planted panic is one as well, and no other.
 fn observe_defect(id: u8, ops: &[Op]) -> String {
-    let run = || match id {
+    match id {
         defect::OFF_BY_8_SPLIT => observe::<FirstFit<{ defect::OFF_BY_8_SPLIT }>>(ops),
         defect::MISSING_MERGE => observe::<FirstFit<{ defect::MISSING_MERGE }>>(ops),
         defect::ALIGNMENT_IGNORED => observe::<FirstFit<{ defect::ALIGNMENT_IGNORED }>>(ops),
@@ -81,13 +79,16 @@ fn observe_defect(id: u8, ops: &[Op]) -> String {
         }
         defect::WRONG_REMAINDER_TEST => observe::<FirstFit<{ defect::WRONG_REMAINDER_TEST }>>(ops),
         defect::HEADER_OVERWRITTEN => observe::<FirstFit<{ defect::HEADER_OVERWRITTEN }>>(ops),
-        defect::PANIC => observe::<FirstFit<{ defect::PANIC }>>(ops),
+        defect::PANIC => {
+            let message = panic_of(|| _ = observe::<FirstFit<{ defect::PANIC }>>(ops));
+            assert!(message.starts_with("planted defect: "), "{message}");
+            message
+        }
         defect::STORE_OUTSIDE => observe::<FirstFit<{ defect::STORE_OUTSIDE }>>(ops),
         // Watched in `endless`.
         defect::ENDLESS_LOOP => String::from("never returns"),
         _ => observe::<FirstFit<{ defect::NONE }>>(ops),
-    };
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| String::from("panic"))
+    }
 }
 
 #[test]

@@ -211,7 +211,10 @@ pub fn in_order(chunks: impl Iterator<Item = (usize, String)>) -> String {
 /// What a call panics with.
 pub fn panic_of(call: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(call)).expect_err("a panic");
-    *panic.downcast::<String>().unwrap()
+    match panic.downcast::<String>() {
+        Ok(message) => *message,
+        Err(panic) => (*panic.downcast::<&str>().unwrap()).to_owned(),
+    }
 }
 
 pub fn layout(size: usize, align: usize) -> Layout {

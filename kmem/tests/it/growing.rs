@@ -4,7 +4,6 @@ mod random;
 
 use std::alloc::Layout;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kmem::{FreeError, Growing, PAGE_SIZE, PageSource, Pages, defect};
 
@@ -290,9 +289,7 @@ fn what_kfree_does_not_know_it_refuses_aloud() {
     unsafe { heap.heap.dealloc(pointer, layout(24, 8)) };
     assert_eq!(heap.list(), "F4096@0");
     // SAFETY: no block starts there.
-    let freed = catch_unwind(AssertUnwindSafe(|| unsafe { heap.heap.kfree(pointer) }));
-    let told = freed.unwrap_err();
-    let told = told.downcast_ref::<String>().unwrap();
+    let told = panic_of(|| unsafe { heap.heap.kfree(pointer) });
     assert!(told.starts_with("kfree: 0x"), "{told}");
 }
 

@@ -1,11 +1,11 @@
 //! Both page allocators.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 
 use kmem::{PAGE_SIZE, PageError, Pages, Pages2019};
 
 use crate::arena::Arena;
+use crate::fixture::panic_of;
 
 /// Pages of the test's regions: the correct allocator manages one fewer.
 const REGION_PAGES: usize = 8;
@@ -120,8 +120,7 @@ fn what_is_no_first_page_is_refused() {
         Err(PageError::AlreadyFree { page: 2 })
     );
     // SAFETY: nothing starts there.
-    let panic = catch_unwind(AssertUnwindSafe(|| unsafe { pages.dealloc(at(&arena, 2)) }));
-    let message = *panic.unwrap_err().downcast::<String>().unwrap();
+    let message = panic_of(|| unsafe { pages.dealloc(at(&arena, 2)) });
     assert_eq!(
         message,
         "page: dealloc page 1: not the first page of its allocation"
@@ -298,8 +297,8 @@ fn published_frees_from_the_middle() {
     unsafe { pages.dealloc(at(&arena, 3).wrapping_add(100)) };
     assert_eq!(map_2019(&pages), "TT......");
     // SAFETY: as above.
-    let panic = catch_unwind(AssertUnwindSafe(|| unsafe { pages.dealloc(at(&arena, 1)) }));
-    assert!(panic.is_err(), "a free page comes before the last");
+    let message = panic_of(|| unsafe { pages.dealloc(at(&arena, 1)) });
+    assert_eq!(message, "double free: a free page before the last one");
     assert_eq!(map_2019(&pages), "........");
 }
 
@@ -307,10 +306,17 @@ fn published_frees_from_the_middle() {
 fn published_asserts() {
     let arena = arena(0);
     let mut pages = published(&arena);
-    for ptr in [null_mut(), at(&arena, 0), at(&arena, 2)] {
+    for (ptr, expected) in [
+        (null_mut(), "assertion failed: !ptr.is_null()"),
+        (at(&arena, 0), "not a page of this region"),
+        (
+            at(&arena, 2),
+            "double free: a free page before the last one",
+        ),
+    ] {
         // SAFETY: nothing starts there.
-        let panic = catch_unwind(AssertUnwindSafe(|| unsafe { pages.dealloc(ptr) }));
-        assert!(panic.is_err());
+        assert_eq!(panic_of(|| unsafe { pages.dealloc(ptr) }), expected);
     }
-    assert!(catch_unwind(AssertUnwindSafe(|| pages.alloc(0))).is_err());
+    let message = panic_of(|| _ = pages.alloc(0));
+    assert_eq!(message, "assertion failed: pages > 0");
 }

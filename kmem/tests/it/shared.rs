@@ -1,14 +1,13 @@
 //! A heap that several threads share, each a hart without interrupts.
 
 use std::alloc::GlobalAlloc;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{dangling_mut, null_mut};
 use std::thread;
 
 use kmem::{Hart, Heap, Kmem, NoInterrupts, PAGE_SIZE, SharedHeap};
 
 use crate::arena::Arena;
-use crate::fixture::layout;
+use crate::fixture::{layout, panic_of};
 
 type Shared<H = NoInterrupts> = SharedHeap<Kmem, H>;
 
@@ -65,8 +64,8 @@ fn without_memory_every_request_is_refused() {
 fn it_is_given_memory_once() {
     let (first, second) = (region(), region());
     let heap: Shared = shared(&first);
-    let again = AssertUnwindSafe(|| heap.init(one_page(&second)));
-    assert!(catch_unwind(again).is_err());
+    let refused = panic_of(|| heap.init(one_page(&second)));
+    assert_eq!(refused, "a shared heap is given its heap once");
     assert!(!heap.kmalloc(8).is_null(), "the first one is still there");
 }
 
@@ -78,8 +77,8 @@ fn a_refused_free_leaves_the_lock_free() {
     // SAFETY: the block is live and is not used again; the second time it is refused.
     unsafe {
         heap.kfree(block);
-        assert!(heap.try_kfree(block).is_err());
-        assert!(catch_unwind(AssertUnwindSafe(|| heap.kfree(block))).is_err());
+        let error = heap.try_kfree(block).unwrap_err();
+        assert_eq!(panic_of(|| heap.kfree(block)), format!("kfree: {error}"));
     }
     assert_eq!(heap.kmalloc(24), block);
 }
@@ -118,7 +117,8 @@ fn a_block_that_cannot_be_resized_stays_as_it_is() {
         assert_eq!(of_nobody, Some(true));
         // SAFETY: what is no block is refused.
         let realloc = || _ = unsafe { heap.realloc(nobodys, layout(8, 8), PAGE_SIZE) };
-        assert!(catch_unwind(AssertUnwindSafe(realloc)).is_err());
+        let refused = panic_of(realloc);
+        assert!(refused.starts_with("realloc: 0x"), "{refused}");
     }
     assert_eq!(heap.with(|heap| heap.chunks().count()), Some(2));
 }

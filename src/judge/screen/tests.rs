@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use harness::entry::Entry;
-use harness::transcript::{End, Transcript};
+use harness::transcript::{End, MESSAGE_BYTES, Transcript};
 
 use super::*;
 use crate::executor::Executor;
@@ -33,12 +33,47 @@ struct Board {
     case: AtomicU64,
     /// Ops at which both objected.
     objections: AtomicU64,
+    /// Ops at which they disagreed. Raised before the worker panics, so that the test fails however much of
+    /// the message fits into the transcript.
+    disagreements: AtomicU32,
+    /// What the worker is doing: [`RIG`], [`SUBJECT`] or [`DONE`].
+    stage: AtomicU32,
     progress: AtomicU32,
     transcript: Transcript,
 }
 
 // SAFETY: atomics throughout, of which zero is a value.
 unsafe impl Shareable for Board {}
+
+/// Drawing a trace, judging or screening it: the worker must not end here.
+const RIG: u32 = 0;
+/// Running the subject, which may end the worker.
+const SUBJECT: u32 = 1;
+/// The worker has run all cases.
+const DONE: u32 = 2;
+
+impl Board {
+    /// Fails unless the worker ended by itself or the subject ended it.
+    fn check(&self, subject: &str) {
+        let message: Vec<u8> = self.transcript.message().collect();
+        let is_cut = message.len() == MESSAGE_BYTES;
+        let message = String::from_utf8_lossy(&message);
+        let end = self.transcript.end();
+        assert_eq!(self.disagreements.load(Relaxed), 0, "{message}");
+        match self.stage.load(Relaxed) {
+            DONE => {}
+            SUBJECT if matches!(end, End::Faulted | End::Hung) => {}
+            SUBJECT if end == End::Panicked => {
+                let place = message.rsplit_once(", at ").filter(|_| !is_cut);
+                let is_subjects = place.is_some_and(|(_, file)| {
+                    !file.starts_with("src/") && !file.starts_with("harness/")
+                });
+                assert!(is_subjects, "{subject}: a panic of the rig: {message}");
+            }
+            _ => panic!("{subject}: the rig ended its worker ({end:?}): {message}"),
+        }
+    }
+}
 
 /// Runs the cases that are left; panics where the two disagree.
 fn compare(entry: &Entry, limits: &Limits, board: &Board) {
@@ -54,26 +89,28 @@ fn compare(entry: &Entry, limits: &Limits, board: &Board) {
         } else {
             RunOptions::STRICT
         };
+        board.stage.store(SUBJECT, Relaxed);
         let run = heaps.run(entry, &trace, options).expect("memory");
         let fresh = heaps.capacity_for(entry, &trace).expect("memory");
+        board.stage.store(RIG, Relaxed);
         let (declaration, geometry) = (&entry.declaration, trace.geometry);
         let mut judge = Judge::new(declaration, geometry, Rules::ALL, fresh);
         screen.reset(declaration, geometry, fresh);
         for (index, (op, observation)) in trace.ops.iter().zip(&run.observations).enumerate() {
             let found = judge.step(op, observation);
             let objects = screen.objects(op, observation);
-            assert_eq!(
-                objects,
-                found.is_some(),
-                "case {case} of {}, op {index}: {found:?}\n{trace}",
-                entry.name()
-            );
+            if objects != found.is_some() {
+                board.disagreements.fetch_add(1, Relaxed);
+                let name = entry.name();
+                panic!("case {case} of {name}, op {index}: objects: {objects}, {found:?}\n{trace}");
+            }
             if objects {
                 board.objections.fetch_add(1, Relaxed);
                 break;
             }
         }
     }
+    board.stage.store(DONE, Relaxed);
 }
 
 #[test]
@@ -84,6 +121,7 @@ fn the_screen_objects_where_the_judge_finds() {
         let board = Shared::<Board>::new().expect("memory");
         for _ in 0..WORKERS_MAX {
             board.transcript.clear();
+            board.stage.store(RIG, Relaxed);
             let watch = Watch {
                 transcript: &board.transcript,
                 progress: &board.progress,
@@ -92,10 +130,7 @@ fn the_screen_objects_where_the_judge_finds() {
             };
             let worker = Worker::start(&watch, || compare(entry, &limits, &board));
             worker.expect("a process").wait().expect("a child");
-            let message: Vec<u8> = board.transcript.message().collect();
-            let message = String::from_utf8_lossy(&message);
-            let disagree = board.transcript.end() == End::Panicked && message.contains("left:");
-            assert!(!disagree, "{message}");
+            board.check(entry.name());
         }
         let objections = board.objections.load(Relaxed);
         if !entry.declaration.planted && entry.declaration.policy.is_some() {
