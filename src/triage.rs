@@ -328,7 +328,7 @@ fn class(
     let known = finds.known(entry, finding);
     let written = match finds.committed(entry, finding) {
         Some(path) => path.to_owned(),
-        None => finds.write(entry, trace, finding, *rules, host)?,
+        None => finds.write(entry, trace, finding, *rules, host, None)?,
     };
     Ok(Class {
         subject: entry.name(),

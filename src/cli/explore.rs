@@ -111,7 +111,7 @@ impl Arguments {
                         trace,
                         rules,
                     } = example;
-                    Some(finds.keep(settings.entry, trace, finding, *rules, &mut host)?)
+                    Some(finds.keep(settings.entry, trace, finding, *rules, &mut host, None)?)
                 }
                 None => None,
             };

@@ -15,6 +15,7 @@ use super::Outcome;
 use super::options::{Format, GuestOptions, Named, On, RuleOptions, named_or_default};
 use super::progress::{self, Progress};
 use crate::duration;
+use crate::executor::Executor;
 use crate::finds::Finds;
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
@@ -121,12 +122,12 @@ impl Arguments {
         let summary = match self.on {
             On::Host => {
                 let mut host = Host::new()?;
-                hunt::on_host_watched(&settings, &mut host, &mut report, &mut watch)?
+                hunt::on_host_watched(&settings, &[], &mut host, &mut report, &mut watch)?
             }
             On::Qemu => {
                 let guests = (0..self.guests).map(|_| self.guest.start());
                 let mut guests = guests.collect::<Result<Vec<_>>>()?;
-                hunt::on_guests_watched(&settings, &mut guests, &mut report, &mut watch)?
+                hunt::on_guests_watched(&settings, &[], &mut guests, &mut report, &mut watch)?
             }
         };
         drop(progress);
@@ -137,6 +138,10 @@ impl Arguments {
             self.summary_line(subject, &summary)
         )?;
         let clean = summary.findings == 0;
+        ensure!(
+            !clean || summary.execs > 0,
+            "no case of {subject} has run, so nothing is known of it: give the hunt more time, or more cases"
+        );
         if !clean && self.format == Format::Human && self.on == On::Host && self.out.is_none() {
             writeln!(
                 std::io::stdout(),
@@ -166,7 +171,12 @@ impl Arguments {
             Format::Json => None,
         };
         let kept = match keeper {
-            Some((finds, host)) => Some(finds.keep(entry, trace, finding, rules, host)?),
+            Some((finds, host)) => {
+                host.confirm_hangs(find.confirmed);
+                let kept = finds.keep(entry, trace, finding, rules, host, find.note());
+                host.confirm_hangs(true);
+                Some(kept?)
+            }
             None => None,
         };
         let mut out = std::io::stdout().lock();
@@ -174,6 +184,9 @@ impl Arguments {
             (Format::Json, _) => writeln!(out, "{}", json_line(entry.name(), find))?,
             (Format::Human, kept) => {
                 writeln!(out, "{}", report::finding(entry.name(), trace, finding))?;
+                if let Some(note) = find.note() {
+                    writeln!(out, "  {note}: the time was over\n")?;
+                }
                 if let Some(difference) = difference {
                     writeln!(out, "{}", difference.told())?;
                 }
@@ -249,6 +262,8 @@ struct FindingLine<'a> {
     elapsed_ms: u64,
     /// For `bench known-bugs`, which holds it against the crash of another fuzzer.
     sighted_us: u64,
+    confirmed: bool,
+    minimal: bool,
 }
 
 #[derive(Serialize)]
@@ -282,6 +297,8 @@ fn json_line(subject: &str, find: &Find) -> String {
         execs: find.execs,
         elapsed_ms: find.elapsed.as_millis() as u64,
         sighted_us: find.sighted.as_micros() as u64,
+        confirmed: find.confirmed,
+        minimal: find.minimal,
     };
     json(&Tagged::Finding(line))
 }
