@@ -20,8 +20,8 @@ use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
 use crate::finds::{Finds, Kept};
 use crate::host::Host;
-use crate::report;
 use crate::rules::Rules;
+use crate::{adapter, report};
 
 /// MiB of memory that states may take unless told otherwise: some six million states.
 const MEMORY_MIB_DEFAULT: u64 = 1024;
@@ -73,8 +73,10 @@ impl Arguments {
         let mut aligns = self.aligns.clone();
         aligns.sort_unstable();
         aligns.dedup();
+        let entry = named_or_default(self.subject);
+        adapter::check_own([entry])?;
         let settings = Settings {
-            entry: named_or_default(self.subject),
+            entry,
             geometry: self.heap,
             aligns,
             sizes: if self.every_size {

@@ -20,7 +20,7 @@ use crate::finds::Finds;
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
 use crate::rules::{Rule, Rules};
-use crate::{difference, report};
+use crate::{adapter, difference, report};
 
 /// How long a hunt lasts that is not told.
 const TIME_DEFAULT: Duration = Duration::from_secs(20);
@@ -101,6 +101,7 @@ impl Arguments {
             !self.grow || settings.entry.declaration.grows,
             "{subject} cannot be given a heap that grows"
         );
+        let failed = adapter::check_own([entry])?;
         let found = self.command(subject);
         // Before the hunt: what cannot be read there should not cost one.
         let mut keeper = match &self.out {
@@ -122,12 +123,12 @@ impl Arguments {
         let summary = match self.on {
             On::Host => {
                 let mut host = Host::new()?;
-                hunt::on_host_watched(&settings, &[], &mut host, &mut report, &mut watch)?
+                hunt::on_host_watched(&settings, &failed, &mut host, &mut report, &mut watch)?
             }
             On::Qemu => {
                 let guests = (0..self.guests).map(|_| self.guest.start());
                 let mut guests = guests.collect::<Result<Vec<_>>>()?;
-                hunt::on_guests_watched(&settings, &[], &mut guests, &mut report, &mut watch)?
+                hunt::on_guests_watched(&settings, &failed, &mut guests, &mut report, &mut watch)?
             }
         };
         drop(progress);
