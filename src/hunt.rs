@@ -248,8 +248,8 @@ impl<'a> Hunt<'a> {
         let trace = &sighting.trace;
         let in_a_hurry = self.is_out_of_patience();
         if let Some(broken) = sighting.broken
-            && in_a_hurry
-            && !self.hurried.insert(broken)
+            && (sighting.repeated && self.known.contains(&broken)
+                || in_a_hurry && !self.hurried.insert(broken))
         {
             return Ok(Next::Continue(()));
         }
@@ -452,6 +452,7 @@ mod tests {
             let sighting = Sighting {
                 trace: trace.clone(),
                 broken: Some((Rule::Misaligned, OpKind::Alloc)),
+                repeated: false,
                 execs: 1,
                 at: Instant::now(),
             };

@@ -26,7 +26,8 @@ impl Worker {
         watch::prepare();
         let parent = std::process::id();
         // SAFETY: the child runs `child` alone and leaves by `_exit`. It uses the allocator only,
-        // which the C library makes usable after a fork; no lock of ours is held across it.
+        // which the C library makes usable after a fork, as that of an own binary must be; no lock of
+        // ours is taken there.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => child(parent, watch, body),

@@ -145,6 +145,7 @@ impl Hunted<'_> {
                 let sighting = Sighting {
                     trace,
                     broken,
+                    repeated: false,
                     execs,
                     at,
                 };

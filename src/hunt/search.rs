@@ -41,6 +41,9 @@ use crate::run::RunOptions;
 /// Fast strength sees a broken rule late, so that one rule and op kind can stand for several: as
 /// many suspects of each are passed on.
 const SUSPECTS_PER_KIND: u32 = 4;
+/// Each worker that follows a crash names as many again. Of all of a kind, so many are passed on; those
+/// behind the first [`SUSPECTS_PER_KIND`] are for as long as nothing of their kind was found.
+const REPEATED_MAX: u32 = 64;
 /// Suspects one worker can name; far above what [`SUSPECTS_PER_KIND`] allows.
 const SUSPECTS_MAX: usize = 1024;
 /// How often a thread looks for what its worker says.
@@ -53,6 +56,8 @@ pub(super) struct Sighting {
     pub(super) trace: Trace,
     /// What it broke when it was seen, as far as is known.
     pub(super) broken: Option<(Rule, OpKind)>,
+    /// Whether as many of this kind as are usually worth it were seen before.
+    pub(super) repeated: bool,
     /// Cases that had run by then.
     pub(super) execs: u64,
     /// When that was seen.
@@ -127,9 +132,13 @@ pub(super) struct Suspects(HashMap<(Rule, OpKind), u32>);
 impl Suspects {
     /// Counts one more, and says whether it is worth a strict run.
     pub(super) fn are_worth(&mut self, kind: (Rule, OpKind)) -> bool {
+        self.count(kind) <= SUSPECTS_PER_KIND
+    }
+
+    fn count(&mut self, kind: (Rule, OpKind)) -> u32 {
         let count = self.0.entry(kind).or_default();
         *count += 1;
-        *count <= SUSPECTS_PER_KIND
+        *count
     }
 }
 
@@ -177,6 +186,7 @@ pub(super) fn measure(
     let sighting = |trace, broken| Sighting {
         trace,
         broken,
+        repeated: false,
         execs: 0,
         at: Instant::now(),
     };
@@ -269,7 +279,7 @@ impl Search<'_> {
         }
         let limits_of_ops = limits.geometries.iter().copied().map(host::search_limit);
         let op_limit = limits_of_ops.max().unwrap_or_default();
-        let mut crashes = Suspects::default();
+        let (mut named, mut crashes) = (Suspects::default(), Suspects::default());
         let mut case = 0;
         while case < self.stop.execs_max && !self.is_over() {
             progress.transcript.clear();
@@ -288,8 +298,18 @@ impl Search<'_> {
                 // Asked first: whatever the worker named before its end is seen below.
                 let ended = worker.has_ended().context("waiting for a worker")?;
                 while seen < progress.suspects_length.load(Acquire) as usize {
-                    // Nobody listens any more once the hunt is over.
-                    let _ = tell.send(self.named(seen));
+                    let (trace, broken, execs, at) = self.named(seen);
+                    let count = named.count(broken);
+                    if count <= REPEATED_MAX {
+                        // Nobody listens any more once the hunt is over.
+                        let _ = tell.send(Sighting {
+                            trace,
+                            broken: Some(broken),
+                            repeated: count > SUSPECTS_PER_KIND,
+                            execs,
+                            at,
+                        });
+                    }
                     seen += 1;
                 }
                 if ended {
@@ -313,6 +333,7 @@ impl Search<'_> {
                     let _ = tell.send(Sighting {
                         trace,
                         broken: Some(broken),
+                        repeated: false,
                         execs: case,
                         at,
                     });
@@ -326,19 +347,15 @@ impl Search<'_> {
         self.over.load(Relaxed) || self.stop.is_late()
     }
 
-    /// A suspect that the worker has named.
-    fn named(&self, index: usize) -> Sighting {
+    /// A suspect that the worker has named: its trace, what it broke, the cases until then, and when.
+    fn named(&self, index: usize) -> (Trace, (Rule, OpKind), u64, Instant) {
         let case = self.progress.suspects[index].load(Relaxed);
         let broken = self.progress.broken[index].load(Relaxed);
         let after = Duration::from_nanos(self.progress.seen[index].load(Relaxed));
         let trace = draw(self.settings.seed, case, self.limits);
-        let rule = Rule::ALL[(broken & 0xff) as usize];
-        Sighting {
-            broken: Some((rule, kind_of(&trace, (broken >> 8) as usize))),
-            trace,
-            execs: case + 1,
-            at: self.start + after,
-        }
+        let kind = kind_of(&trace, (broken >> 8) as usize);
+        let broken = (Rule::ALL[(broken & 0xff) as usize], kind);
+        (trace, broken, case + 1, self.start + after)
     }
 
     /// The worker's life: cases one after the other, from the one in `progress` on.
