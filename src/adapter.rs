@@ -1,31 +1,71 @@
 //! Whether an adapter does what it declares, as far as a few calls on fresh heaps tell.
 //!
 //! An adapter that is wrong looks like an allocator that is: one that grants nothing agrees with every
-//! model, and one that hands its allocator another region breaks a rule at each op. So a binary's
-//! own subjects are tried before a command runs them, and what is amiss is said of the adapter.
+//! model, and one that hands its allocator another region breaks a rule at each op. So those of a
+//! binary's own subjects that a command uses are tried before it runs them. An error is what cannot be
+//! the allocator's doing; what may be is for the judge, and the trace that shows it for a hunt.
 
-use anyhow::{Result, bail};
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail, ensure};
 use harness::declaration::TableForm;
 use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::observation::Outcome;
 use harness::op::{Handle, Op};
+use harness::subject::NO_ALLOC_NATIVE;
 use harness::trace::Trace;
 
 use crate::executor::Executor;
-use crate::run::{Run, RunEnd, RunOptions};
-use crate::wording;
+use crate::host::Host;
+use crate::registry;
+use crate::run::{RunEnd, RunOptions};
 
 /// What every allocator grants on a fresh heap, in bytes.
 const SIZE: u64 = 8;
 
+/// Tries those of these subjects that the binary brought along; the traces that their allocators do not
+/// survive.
+///
+/// # Errors
+/// As for [`check`], of all whose adapter is wrong.
+pub fn check_own(used: impl IntoIterator<Item = &'static Entry>) -> Result<Vec<Trace>> {
+    let names: BTreeSet<_> = used.into_iter().map(Entry::name).collect();
+    let own = registry::own().iter();
+    let used: Vec<_> = own.filter(|entry| names.contains(entry.name())).collect();
+    if used.is_empty() {
+        return Ok(Vec::new());
+    }
+    check_all(used, &mut Host::new()?)
+}
+
+/// Tries subjects one after the other; the traces that their allocators do not survive.
+///
+/// # Errors
+/// As for [`check`], of all whose adapter is wrong.
+pub fn check_all<'a>(
+    entries: impl IntoIterator<Item = &'a Entry>,
+    executor: &mut dyn Executor,
+) -> Result<Vec<Trace>> {
+    let (mut failed, mut wrong) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match check(entry, executor) {
+            Ok(traces) => failed.extend(traces),
+            Err(error) => wrong.push(format!("{error:#}")),
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(failed)
+}
+
 /// Tries a subject on the smallest heap that it declares, which may hold its lists and no more, and
-/// on one of the usual size.
+/// on one of the usual size. Returns the traces that the allocator does not survive, or in which it does
+/// not take its block back.
 ///
 /// # Errors
 /// When its adapter or its declaration is wrong; the message names the subject, and says what
 /// was done, what came of it, and what to look at.
-pub fn check(entry: &Entry, executor: &mut dyn Executor) -> Result<()> {
+pub fn check(entry: &Entry, executor: &mut dyn Executor) -> Result<Vec<Trace>> {
     let needs = entry.declaration.region;
     let least = needs.bytes_min.max(Geometry::BYTES_MIN);
     let of = |bytes: u64| Geometry::from_bytes(bytes.next_multiple_of(needs.bytes_multiple));
@@ -39,44 +79,34 @@ pub fn check(entry: &Entry, executor: &mut dyn Executor) -> Result<()> {
             Geometry::BYTES_MAX
         );
     };
-    check_on(entry, smallest, true, executor)?;
-    // What does not survive a larger heap than it says it needs is the allocator: for a hunt to find.
-    check_on(entry, usual, usual == smallest, executor)
+    let mut failed = Vec::from_iter(check_on(entry, smallest, executor)?);
+    if usual != smallest {
+        failed.extend(check_on(entry, usual, executor)?);
+    }
+    Ok(failed)
 }
 
-/// `adapters_fault`: whether the adapter is to blame for a call that the subject does not survive.
 fn check_on(
     entry: &Entry,
     geometry: Geometry,
-    adapters_fault: bool,
     executor: &mut dyn Executor,
-) -> Result<()> {
+) -> Result<Option<Trace>> {
     let name = entry.name();
     let amiss = |what: &str, hint: &str| {
         bail!("the adapter of `{name}`, given a fresh heap of {geometry}, {what}: {hint}")
     };
-    let mut run = |ops| {
-        let trace = Trace { geometry, ops };
-        executor.run(entry, &trace, RunOptions::STRICT)
-    };
-
-    let made = run(vec![])?;
-    if let Some(end) = bad_end(entry, &made) {
-        if !adapters_fault {
-            return Ok(());
-        }
-        return amiss(
-            &format!("fails in its constructor with a {end}"),
-            "if it needs more memory or zeroed memory, declare `region_at_least` or `region_zeroed`",
-        );
-    }
     let alloc = Op::Alloc {
         size: SIZE,
         align: None,
         zeroed: false,
     };
-    let first = run(vec![alloc, Op::Free { handle: Handle(0) }])?;
-    let answers: Vec<_> = first.observations.iter().map(|o| o.outcome).collect();
+    let free = Op::Free { handle: Handle(0) };
+    let trace = Trace {
+        geometry,
+        ops: vec![alloc, free],
+    };
+    let run = executor.run(entry, &trace, RunOptions::STRICT)?;
+    let answers: Vec<_> = run.observations.iter().map(|o| o.outcome).collect();
     match answers.first() {
         Some(Outcome::Null) if geometry >= Geometry::published() => {
             return amiss(
@@ -85,7 +115,7 @@ fn check_on(
                  `region_at_least`",
             );
         }
-        Some(&Outcome::Placed(offset)) if !inside(geometry, offset) => {
+        Some(&Outcome::Placed(offset)) if !is_near(geometry, offset) => {
             return amiss(
                 &format!("grants a first block that lies outside, {offset} bytes from its start"),
                 "does it hand the region to the allocator?",
@@ -93,43 +123,25 @@ fn check_on(
         }
         _ => {}
     }
-    if let Some(end) = bad_end(entry, &first) {
-        if !adapters_fault {
-            return Ok(());
-        }
-        let call = ["alloc", "free"][answers.len().min(1)];
-        return amiss(
-            &format!("ends its first {call} with a {end}"),
-            "does its allocator work at all when it is used so?",
-        );
+    if let RunEnd::Panicked(why) = &run.end
+        && why.starts_with(&format!("{name} {NO_ALLOC_NATIVE}"))
+    {
+        return amiss("contradicts its declaration", why);
     }
-    if answers.get(1) == Some(&Outcome::Refused) {
-        return amiss(
-            "refuses to free its first block",
-            "does `free` pass the pointer on as `alloc` returned it?",
-        );
-    }
-    let listed = first.observations.iter().all(|o| o.walk.is_some());
+    let listed = run.observations.iter().all(|o| o.walk.is_some());
     if entry.declaration.table != TableForm::Nothing && !listed {
         return amiss(
             "lists no chunks",
             "a `table` is declared, so implement `walk` and `print_table`",
         );
     }
-    Ok(())
+    let survived = run.end == RunEnd::Completed && answers.get(1) != Some(&Outcome::Refused);
+    Ok((!survived).then_some(trace))
 }
 
-/// Whether a block of [`SIZE`] bytes at this offset lies in the heap.
-fn inside(geometry: Geometry, offset: i64) -> bool {
-    u64::try_from(offset).is_ok_and(|start| start <= geometry.bytes() - SIZE)
-}
-
-/// How a run ended, in words, where the subject did not survive it.
-fn bad_end(entry: &Entry, run: &Run) -> Option<String> {
-    let why = match &run.end {
-        RunEnd::Completed | RunEnd::Lost => return None,
-        RunEnd::Hung => String::new(),
-        end => format!(" ({})", wording::end(entry.declaration.unit, end)),
-    };
-    Some(format!("{}{why}", wording::ended(&run.end)))
+/// Whether a block at this offset lies in the heap or in the guards about it, where no other memory is:
+/// an allocator may miss its region, but not by more.
+fn is_near(geometry: Geometry, offset: i64) -> bool {
+    let guard = geometry.region_align() as i64;
+    (-guard..geometry.bytes() as i64 + guard).contains(&offset)
 }

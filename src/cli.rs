@@ -21,14 +21,14 @@ mod table;
 mod terminal;
 mod triage;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use harness::entry::Entry;
 
-use crate::host::Host;
 use crate::printable::printable;
-use crate::{adapter, registry};
+use crate::registry;
 
 /// What a command came to; its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,13 +91,19 @@ enum Command {
 /// ```
 #[must_use]
 pub fn main(own: &'static [Entry]) -> ExitCode {
+    main_of(own, std::env::args_os())
+}
+
+/// As [`main`], with these arguments, of which the first is the program's name.
+#[must_use]
+pub fn main_of(
+    own: &'static [Entry],
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> ExitCode {
     // First: arguments name subjects.
     let installed = registry::install(own);
-    let command = Arguments::parse().command;
-    let outcome = installed
-        .and_then(|()| command.try_subjects(own))
-        .and_then(|()| command.run());
-    match outcome {
+    let command = Arguments::parse_from(arguments).command;
+    match installed.and_then(|()| command.run()) {
         Ok(Outcome::AsExpected) => ExitCode::SUCCESS,
         Ok(Outcome::Finding) => ExitCode::from(1),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -109,20 +115,6 @@ pub fn main(own: &'static [Entry]) -> ExitCode {
     }
 }
 impl Command {
-    /// Tries the binary's own subjects, if the command is about to run any.
-    fn try_subjects(&self, own: &'static [Entry]) -> anyhow::Result<()> {
-        let runs = !matches!(
-            self,
-            Self::Subjects(_) | Self::Fmt(_) | Self::Encode(_) | Self::New(_) | Self::Doctor(_)
-        );
-        if runs && !own.is_empty() {
-            let mut host = Host::new()?;
-            own.iter()
-                .try_for_each(|entry| adapter::check(entry, &mut host))?;
-        }
-        Ok(())
-    }
-
     fn run(&self) -> anyhow::Result<Outcome> {
         match self {
             Self::Subjects(arguments) => arguments.run(),

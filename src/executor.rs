@@ -3,11 +3,9 @@
 use anyhow::Result;
 use harness::entry::Entry;
 use harness::geometry::Geometry;
-use harness::heap::Strength;
-use harness::observation::Outcome;
-use harness::op::Op;
 use harness::trace::Trace;
 
+use crate::capacity::{self, Capacities, Fresh};
 use crate::judge::{self, Verdict};
 use crate::rules::Rules;
 use crate::run::{Run, RunOptions};
@@ -21,11 +19,42 @@ pub trait Executor {
     /// When the rig itself cannot do its work.
     fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run>;
 
-    /// The largest request the subject's fresh heap grants, in bytes.
+    /// What is known here of fresh heaps.
+    fn capacities(&mut self) -> &mut Capacities;
+
+    /// Measures what a fresh heap grants.
     ///
     /// # Errors
     /// When the rig itself cannot do its work.
-    fn fresh_capacity(&mut self, entry: &Entry, geometry: Geometry) -> Result<u64>;
+    fn measure(&mut self, entry: &Entry, geometry: Geometry) -> Result<Fresh> {
+        capacity::measure(self, entry, geometry)
+    }
+
+    /// What a fresh heap grants, measured if it is not known.
+    ///
+    /// # Errors
+    /// When the rig itself cannot do its work.
+    fn fresh(&mut self, entry: &Entry, geometry: Geometry) -> Result<Fresh> {
+        if let Some(known) = self.capacities().get(entry, geometry) {
+            return Ok(known.clone());
+        }
+        // While it is measured, it is unknown: the runs that measure it must not ask for it.
+        self.capacities().insert(entry, geometry, Fresh::default());
+        let fresh = self.measure(entry, geometry)?;
+        self.capacities().insert(entry, geometry, fresh.clone());
+        Ok(fresh)
+    }
+
+    /// The largest request the subject's fresh heap grants, in bytes; 0 if that is unknown.
+    ///
+    /// # Errors
+    /// When the rig itself cannot do its work.
+    fn fresh_capacity(&mut self, entry: &Entry, geometry: Geometry) -> Result<u64> {
+        match self.capacities().get(entry, geometry) {
+            Some(known) => Ok(known.bytes),
+            None => Ok(self.fresh(entry, geometry)?.bytes),
+        }
+    }
 
     /// Whether hangs are confirmed in a second, longer run before they are reported. Whoever only
     /// searches, and confirms in the end, may do without.
@@ -50,50 +79,15 @@ pub trait Executor {
         Ok(judge::judge(&entry.declaration, trace, run, rules, fresh))
     }
 
-    /// [`Self::fresh_capacity`] if the trace asks for it, else 0.
+    /// [`Self::fresh_capacity`] if the trace is run or judged by it, else 0.
     ///
     /// # Errors
     /// When the rig itself cannot do its work.
     fn capacity_for(&mut self, entry: &Entry, trace: &Trace) -> Result<u64> {
-        if trace.ops.contains(&Op::Capacity) {
+        if capacity::is_needed(entry, trace) {
             self.fresh_capacity(entry, trace.geometry)
         } else {
             Ok(0)
         }
     }
-}
-
-/// Finds the largest request a fresh heap grants by halving. Each try is a run of its own, on a
-/// fresh instance, so that no free of the subject's can spoil the figure.
-///
-/// # Errors
-/// When the rig itself cannot do its work.
-pub fn measure_capacity(
-    executor: &mut dyn Executor,
-    entry: &Entry,
-    geometry: Geometry,
-) -> Result<u64> {
-    let options = RunOptions {
-        strength: Strength::Fast,
-        ..RunOptions::STRICT
-    };
-    let (mut granted, mut refused) = (0, geometry.bytes() + 1);
-    while granted + 1 < refused {
-        let size = granted + (refused - granted) / 2;
-        let ops = vec![Op::Alloc {
-            size,
-            align: None,
-            zeroed: false,
-        }];
-        let run = executor.run(entry, &Trace { geometry, ops }, options)?;
-        match run
-            .observations
-            .first()
-            .map(|observation| observation.outcome)
-        {
-            Some(Outcome::Placed(_)) => granted = size,
-            _ => refused = size,
-        }
-    }
-    Ok(granted)
 }

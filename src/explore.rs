@@ -38,6 +38,7 @@ use harness::op::Align;
 use harness::trace::Trace;
 use harness::transcript::End as ProcessEnd;
 
+use crate::capacity::Fresh;
 use crate::executor::Executor;
 use crate::host::shared::Shared;
 use crate::host::watch::Watch;
@@ -189,7 +190,7 @@ struct Task<'a> {
     form: Form,
     threads: usize,
     states_max: u64,
-    fresh_capacity: u64,
+    fresh: Fresh,
     /// Rules that need no counterexample any more.
     already_found: Vec<Rule>,
 }
@@ -232,7 +233,7 @@ impl<'a> Task<'a> {
             threads: settings.threads.clamp(1, THREADS_MAX),
             // A place is 4 bytes.
             states_max: (settings.memory_max / STATE_BYTES_MAX).clamp(1, u32::MAX.into()),
-            fresh_capacity: host.fresh_capacity(entry, geometry)?,
+            fresh: host.fresh(entry, geometry)?,
             already_found: Vec::new(),
         })
     }

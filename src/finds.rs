@@ -94,7 +94,7 @@ impl<'a> Finds<'a> {
             .filter(|path| path.parent() == Some(self.out))
     }
 
-    /// Writes a find, unless a regression shows it.
+    /// Writes a find, unless a regression shows it; a `note` goes into its title.
     ///
     /// # Errors
     /// As for [`Self::write`].
@@ -105,14 +105,15 @@ impl<'a> Finds<'a> {
         finding: &Finding,
         rules: Rules,
         host: &mut Host,
+        note: Option<&str>,
     ) -> Result<Kept> {
         Ok(match self.known(entry, finding) {
             Some(path) => Kept::Known(path.to_owned()),
-            None => Kept::Written(self.write(entry, trace, finding, rules, host)?),
+            None => Kept::Written(self.write(entry, trace, finding, rules, host, note)?),
         })
     }
 
-    /// Writes a find as a regression; returns its file.
+    /// Writes a find as a regression, with a `note` in its title; returns its file, which is a new one.
     ///
     /// # Errors
     /// When it cannot be written, or the rig itself cannot do its work.
@@ -123,10 +124,12 @@ impl<'a> Finds<'a> {
         finding: &Finding,
         rules: Rules,
         host: &mut Host,
+        note: Option<&str>,
     ) -> Result<PathBuf> {
         let (subject, rule, kind) = (entry.name(), finding.rule(), finding.kind.name());
+        let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
         let mut headers = vec![
-            Line::header("title", &format!("{subject} breaks {rule} at {kind}")),
+            Line::header("title", &format!("{subject} breaks {rule} at {kind}{note}")),
             Line::header("found", self.found),
             Line::header("date", &today()),
         ];
@@ -142,10 +145,23 @@ impl<'a> Finds<'a> {
         }
         let mut document = Document::of(trace);
         document.lines.splice(0..0, headers);
-        let name = format!("{subject}-{rule}-{kind}.trace").replace('_', "-");
-        let path = self.out.join(name);
+        let path = self.unused(&format!("{subject}-{rule}-{kind}").replace('_', "-"));
         write_whole(&path, document.to_string().as_bytes())?;
         Ok(path)
+    }
+}
+
+impl Finds<'_> {
+    /// A file that is not there yet: `NAME.trace`, else `NAME-2.trace` and so on.
+    fn unused(&self, name: &str) -> PathBuf {
+        let mut path = self.out.join(format!("{name}.trace"));
+        for number in 2_u64.. {
+            if !path.exists() {
+                break;
+            }
+            path = self.out.join(format!("{name}-{number}.trace"));
+        }
+        path
     }
 }
 

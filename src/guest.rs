@@ -24,7 +24,6 @@ mod halted;
 mod image;
 mod memory;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -34,11 +33,11 @@ use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::heap::Strength;
 use harness::mailbox::Request;
-use harness::op::Op;
 use harness::trace::{OPS_MAX, Trace};
 use harness::transcript::{End, Transcript};
 
-use crate::executor::{self, Executor};
+use crate::capacity::{self, Capacities};
+use crate::executor::Executor;
 use crate::fault::Fault;
 use crate::host::{CONFIRM_FACTOR, OP_LIMIT, ensure_accepts, search_limit};
 use crate::outside;
@@ -63,7 +62,7 @@ pub struct Guest {
     configuration: Configuration,
     /// Whether QEMU counts instructions.
     counts: bool,
-    capacities: HashMap<(&'static str, Geometry), u64>,
+    capacities: Capacities,
     confirms_hangs: bool,
 }
 
@@ -104,7 +103,7 @@ impl Guest {
             boots: 0,
             configuration: configuration.clone(),
             counts,
-            capacities: HashMap::new(),
+            capacities: Capacities::default(),
             confirms_hangs: true,
         }
     }
@@ -232,8 +231,7 @@ impl Guest {
 
     /// Whether [`Self::request`] needs no run.
     fn knows_capacity_for(&self, entry: &Entry, trace: &Trace) -> bool {
-        let key = (entry.name(), trace.geometry);
-        !trace.ops.contains(&Op::Capacity) || self.capacities.contains_key(&key)
+        !capacity::is_needed(entry, trace) || self.capacities.get(entry, trace.geometry).is_some()
     }
 
     /// Runs a request with nothing else under way. A hang is confirmed, if hangs are.
@@ -273,15 +271,8 @@ impl Executor for Guest {
         self.confirms_hangs = confirm;
     }
 
-    fn fresh_capacity(&mut self, entry: &Entry, geometry: Geometry) -> Result<u64> {
-        ensure_accepts(entry, geometry)?;
-        let key = (entry.name(), geometry);
-        if let Some(&bytes) = self.capacities.get(&key) {
-            return Ok(bytes);
-        }
-        let granted = executor::measure_capacity(self, entry, geometry)?;
-        self.capacities.insert(key, granted);
-        Ok(granted)
+    fn capacities(&mut self) -> &mut Capacities {
+        &mut self.capacities
     }
 }
 

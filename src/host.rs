@@ -8,19 +8,22 @@ pub(crate) mod watch;
 pub(crate) mod worker;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::entry::Entry;
-use harness::execute::{Plan, execute};
+use harness::execute::{Completion, Plan, Sink, execute};
 use harness::geometry::Geometry;
 use harness::ground::Ground;
-use harness::heap::Workspace;
+use harness::heap::{Strength, Workspace};
+use harness::observation::{Observation, Outcome};
 use harness::subject::Region;
 use harness::trace::Trace;
 use harness::transcript::{Recorder, Transcript};
 
-use crate::executor::{self, Executor};
+use crate::capacity::{self, Capacities, Fresh};
+use crate::executor::Executor;
 use crate::fault::{Fault, Place};
 use crate::outside;
 use crate::run::{Run, RunEnd, RunOptions};
@@ -44,7 +47,7 @@ pub struct Host {
     transcript: Shared<Transcript>,
     workspace: Box<Workspace>,
     regions: HashMap<Geometry, HostRegion>,
-    capacities: HashMap<(&'static str, Geometry), u64>,
+    capacities: Capacities,
     confirms_hangs: bool,
 }
 
@@ -59,7 +62,7 @@ impl Host {
             transcript,
             workspace: Box::default(),
             regions: HashMap::new(),
-            capacities: HashMap::new(),
+            capacities: Capacities::default(),
             confirms_hangs: true,
         })
     }
@@ -81,14 +84,21 @@ impl Host {
         })
     }
 
-    fn run_once(
+    fn op_limit(&self, geometry: Geometry) -> Duration {
+        match self.confirms_hangs {
+            true => OP_LIMIT,
+            false => search_limit(geometry),
+        }
+    }
+
+    /// Runs a body in a worker, on a heap of this geometry; what it left in the transcript.
+    fn in_worker(
         &mut self,
-        entry: &Entry,
-        trace: &Trace,
-        plan: Plan<'_>,
+        geometry: Geometry,
         op_limit: Duration,
+        body: impl FnOnce(&mut Ground, &mut Workspace, &mut Recorder<'_>) -> Completion,
     ) -> Result<Run> {
-        let region = self.region(trace.geometry)?;
+        let region = self.region(geometry)?;
         let transcript = &*self.transcript;
         let workspace = &mut *self.workspace;
         transcript.clear();
@@ -103,15 +113,82 @@ impl Host {
             // SAFETY: the region is mapped as `Region` says until `self.regions` is dropped, and the
             // worker's copy of it is nobody else's.
             let mut ground = unsafe { Ground::new(region) };
-            // SAFETY: `ensure_accepts` has checked the geometry.
-            let completion = unsafe { execute(entry, plan, &mut ground, workspace, &mut recorder) };
+            let completion = body(&mut ground, workspace, &mut recorder);
             recorder.finish(completion);
         })
         .context("forking a worker")?;
         worker.wait().context("waiting for a worker")?;
         let died = || RunEnd::Faulted(Fault::WorkerSilent);
-        let run = Run::read(transcript, died, |words| fault_of(words, trace.geometry));
+        Ok(Run::read(transcript, died, |words| {
+            fault_of(words, geometry)
+        }))
+    }
+
+    fn run_once(
+        &mut self,
+        entry: &Entry,
+        trace: &Trace,
+        plan: Plan<'_>,
+        op_limit: Duration,
+    ) -> Result<Run> {
+        let run = self.in_worker(trace.geometry, op_limit, |ground, workspace, recorder| {
+            // SAFETY: `ensure_accepts` has checked the geometry.
+            unsafe { execute(entry, plan, ground, workspace, recorder) }
+        })?;
         Ok(run.faulted_at_stray_store(trace.geometry))
+    }
+
+    /// What a fresh heap grants, measured in one worker; `None` if that does not live to the end of it.
+    fn measure_at_once(&mut self, entry: &Entry, geometry: Geometry) -> Result<Option<u64>> {
+        let limit = self.op_limit(geometry);
+        let run = self.in_worker(geometry, limit, |ground, workspace, recorder| {
+            let mut probes = 0;
+            let granted = capacity::largest_granted(geometry, |size| {
+                recorder.begin(probes);
+                probes += 1;
+                let plan = Plan {
+                    ops: &[capacity::request(size)],
+                    strength: Strength::Fast,
+                    tables: false,
+                    fresh_capacity: 0,
+                    meter: None,
+                };
+                let mut probe = Probe::default();
+                // SAFETY: `measure` has checked the geometry.
+                unsafe { execute(entry, plan, ground, workspace, &mut probe) };
+                Ok(probe.granted)
+            });
+            if let Ok(Some(bytes)) = granted {
+                let _ = recorder.observe(&Observation::of(Outcome::Capacity(bytes)));
+            }
+            Completion::Completed
+        })?;
+        Ok(match (run.end, run.observations.first()) {
+            (RunEnd::Completed, Some(seen)) => match seen.outcome {
+                Outcome::Capacity(bytes) => Some(bytes),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+}
+
+/// The sink of one request on a fresh heap.
+#[derive(Default)]
+struct Probe {
+    /// Whether it was granted; `None` if the heap was left by a store.
+    granted: Option<bool>,
+}
+
+impl Sink for Probe {
+    fn begin(&mut self, _: usize) {}
+
+    fn table(&mut self, _: &str) {}
+
+    fn observe(&mut self, seen: &Observation) -> ControlFlow<()> {
+        let is_inside = seen.contents.stray_store.is_none();
+        self.granted = is_inside.then_some(matches!(seen.outcome, Outcome::Placed(_)));
+        ControlFlow::Continue(())
     }
 }
 
@@ -126,11 +203,7 @@ impl Executor for Host {
             // This machine counts no instructions.
             meter: None,
         };
-        let limit = if self.confirms_hangs {
-            OP_LIMIT
-        } else {
-            search_limit(trace.geometry)
-        };
+        let limit = self.op_limit(trace.geometry);
         let run = self.run_once(entry, trace, plan, limit)?;
         if run.end == RunEnd::Hung && self.confirms_hangs {
             return self.run_once(entry, trace, plan, OP_LIMIT * CONFIRM_FACTOR);
@@ -145,14 +218,21 @@ impl Executor for Host {
         self.confirms_hangs = confirm;
     }
 
-    fn fresh_capacity(&mut self, entry: &Entry, geometry: Geometry) -> Result<u64> {
-        let key = (entry.name(), geometry);
-        if let Some(&bytes) = self.capacities.get(&key) {
-            return Ok(bytes);
+    fn capacities(&mut self) -> &mut Capacities {
+        &mut self.capacities
+    }
+
+    /// In one worker, since dozens of requests are tried; only if it does not survive them, each has a
+    /// worker of its own.
+    fn measure(&mut self, entry: &Entry, geometry: Geometry) -> Result<Fresh> {
+        ensure_accepts(entry, geometry)?;
+        match self.measure_at_once(entry, geometry)? {
+            Some(bytes) => Ok(Fresh {
+                bytes,
+                failed_probe: None,
+            }),
+            None => capacity::measure(self, entry, geometry),
         }
-        let granted = executor::measure_capacity(self, entry, geometry)?;
-        self.capacities.insert(key, granted);
-        Ok(granted)
     }
 }
 

@@ -24,18 +24,23 @@ use crate::host::Host;
 use crate::judge::Finding;
 use crate::minimize;
 use crate::rules::{Rule, Rules};
-use search::Sighting;
+use search::{Sighting, Stop};
 
 /// Bytes of randomness for each op of a trace, and for a trace as a whole.
 const OP_RANDOM_BYTES: usize = 24;
 const TRACE_RANDOM_BYTES: usize = 128;
+
+/// What is pending when a hunt's time is over gets so much more.
+const PENDING_MAX: Duration = Duration::from_secs(10);
+/// The last of it is for the confirmation of what was being made small.
+const CONFIRMATION_MAX: Duration = Duration::from_secs(2);
 
 /// How far a hunt goes.
 #[derive(Clone, Copy, Debug)]
 pub enum Bound {
     /// So many cases.
     Execs(u64),
-    /// So long.
+    /// So long; what was seen by then is confirmed and made small for a few seconds more.
     Time(Duration),
 }
 
@@ -87,6 +92,22 @@ pub struct Find {
     pub sighted: Duration,
     /// Time passed when it was reported.
     pub elapsed: Duration,
+    /// Whether it had the time that a confirmation gives: a hang is run once more, for longer.
+    pub confirmed: bool,
+    /// Whether the search for a smaller trace came to its end.
+    pub minimal: bool,
+}
+
+impl Find {
+    /// What is to be said of a find that was not confirmed or made small to the end.
+    #[must_use]
+    pub const fn note(&self) -> Option<&'static str> {
+        match (self.confirmed, self.minimal) {
+            (false, _) => Some("unconfirmed, not minimal"),
+            (true, false) => Some("not minimal"),
+            (true, true) => None,
+        }
+    }
 }
 
 /// What a hunt did.
@@ -113,23 +134,26 @@ pub fn on_host(
     host: &mut Host,
     report: &mut dyn FnMut(&Find),
 ) -> Result<Summary> {
-    on_host_watched(settings, host, report, &mut |_| {})
+    on_host_watched(settings, &[], host, report, &mut |_| {})
 }
 
-/// As [`on_host`]; `watch` sees, some thousand times a second, how many cases have run.
+/// As [`on_host`], with a look at the traces `first` before any case; `watch` sees, some thousand times a
+/// second, how many cases have run.
 ///
 /// # Errors
 /// As for [`on_host`].
 pub fn on_host_watched(
     settings: &Settings<'_>,
+    first: &[Trace],
     host: &mut Host,
     report: &mut dyn FnMut(&Find),
     watch: &mut dyn FnMut(u64),
 ) -> Result<Summary> {
     let limits = settings.limits();
-    let mut hunt = Hunt::new(settings, &limits);
+    let stop = Stop::of(settings.bound);
+    let mut hunt = Hunt::new(settings, &stop);
     let mut look = |host: &mut Host, sighting: Sighting| hunt.look_at(host, &sighting, report);
-    search::on_host(settings, &limits, host, &mut look, watch)
+    search::on_host(settings, &limits, stop, first, host, &mut look, watch)
         .map(|(execs, ops)| hunt.summary(execs, ops))
 }
 
@@ -143,23 +167,26 @@ pub fn on_guests(
     guests: &mut [Guest],
     report: &mut dyn FnMut(&Find),
 ) -> Result<Summary> {
-    on_guests_watched(settings, guests, report, &mut |_| {})
+    on_guests_watched(settings, &[], guests, report, &mut |_| {})
 }
 
-/// As [`on_guests`]; `watch` sees now and then how many cases have run.
+/// As [`on_guests`], with a look at the traces `first` before any case; `watch` sees now and then how many
+/// cases have run.
 ///
 /// # Errors
 /// As for [`on_guests`].
 pub fn on_guests_watched(
     settings: &Settings<'_>,
+    first: &[Trace],
     guests: &mut [Guest],
     report: &mut dyn FnMut(&Find),
     watch: &mut dyn FnMut(u64),
 ) -> Result<Summary> {
     let limits = settings.limits();
-    let mut hunt = Hunt::new(settings, &limits);
+    let stop = Stop::of(settings.bound);
+    let mut hunt = Hunt::new(settings, &stop);
     let mut look = |guest: &mut Guest, sighting: Sighting| hunt.look_at(guest, &sighting, report);
-    guests::search(settings, &limits, guests, &mut look, watch)
+    guests::search(settings, &limits, stop, first, guests, &mut look, watch)
         .map(|(execs, ops)| hunt.summary(execs, ops))
 }
 
@@ -179,23 +206,28 @@ pub fn draw(seed: u64, number: u64, limits: &Limits) -> Trace {
 /// What a hunt has seen so far.
 struct Hunt<'a> {
     settings: &'a Settings<'a>,
-    limits: &'a Limits,
     known: BTreeSet<(Rule, OpKind)>,
     started: Instant,
+    /// When nothing more is made small.
+    patience: Option<Instant>,
+    /// What was seen since then, each looked at once.
+    hurried: BTreeSet<(Rule, OpKind)>,
     unconfirmed: u64,
 }
 
-/// Whether the hunt goes on.
+/// Whether a hunt, or a search for a smaller trace, goes on.
 type Next = ControlFlow<()>;
 
 impl<'a> Hunt<'a> {
-    fn new(settings: &'a Settings<'a>, limits: &'a Limits) -> Self {
+    fn new(settings: &'a Settings<'a>, stop: &Stop) -> Self {
         let started = Instant::now();
+        let more = PENDING_MAX - CONFIRMATION_MAX;
         Self {
             settings,
-            limits,
             known: BTreeSet::new(),
             started,
+            patience: stop.deadline.map(|deadline| deadline + more),
+            hurried: BTreeSet::new(),
             unconfirmed: 0,
         }
     }
@@ -210,13 +242,19 @@ impl<'a> Hunt<'a> {
         let Settings {
             entry,
             rules,
-            seed,
             until,
             ..
         } = *self.settings;
-        let trace = draw(seed, sighting.case, self.limits);
+        let trace = &sighting.trace;
+        let in_a_hurry = self.is_out_of_patience();
+        if let Some(broken) = sighting.broken
+            && (sighting.repeated && self.known.contains(&broken)
+                || in_a_hurry && !self.hurried.insert(broken))
+        {
+            return Ok(Next::Continue(()));
+        }
         executor.confirm_hangs(false);
-        let looked = executor.verdict(entry, &trace, rules);
+        let looked = executor.verdict(entry, trace, rules);
         executor.confirm_hangs(true);
         let (_, verdict) = looked?;
         let Some(finding) = verdict.finding() else {
@@ -227,23 +265,39 @@ impl<'a> Hunt<'a> {
         if self.known.contains(&broken) {
             return Ok(Next::Continue(()));
         }
-        let Some((trace, finding)) = shrink(executor, entry, &trace, rules, broken)? else {
-            self.unconfirmed += 1;
-            return Ok(Next::Continue(()));
+        let (trace, finding) = if in_a_hurry {
+            (trace.clone(), finding.clone())
+        } else {
+            let goes_on = |_| match self.is_out_of_patience() {
+                true => Next::Break(()),
+                false => Next::Continue(()),
+            };
+            let small = shrink_while(executor, entry, trace, rules, broken, &mut { goes_on })?;
+            let Some(small) = small else {
+                self.unconfirmed += 1;
+                return Ok(Next::Continue(()));
+            };
+            small
         };
         self.known.insert(broken);
-        let elapsed = self.started.elapsed();
         report(&Find {
             finding,
             trace,
             execs: sighting.execs,
             sighted: sighting.at - self.started,
-            elapsed,
+            elapsed: self.started.elapsed(),
+            confirmed: !in_a_hurry,
+            minimal: !self.is_out_of_patience(),
         });
         Ok(match until == Some(broken.0) {
             true => Next::Break(()),
             false => Next::Continue(()),
         })
+    }
+
+    fn is_out_of_patience(&self) -> bool {
+        self.patience
+            .is_some_and(|patience| Instant::now() >= patience)
     }
 
     fn summary(&self, execs: u64, ops: u64) -> Summary {
@@ -317,7 +371,25 @@ pub fn shrink_watched(
     broken: impl Into<Broken>,
     watch: &mut dyn FnMut(Shrinking),
 ) -> Result<Option<(Trace, Finding)>> {
+    let mut go_on = |shrinking| {
+        watch(shrinking);
+        Next::Continue(())
+    };
+    shrink_while(executor, entry, trace, rules, broken, &mut go_on)
+}
+
+/// As [`shrink`]; `next` sees how far it is after each candidate, and says whether to go on: the smallest
+/// so far is confirmed then.
+fn shrink_while(
+    executor: &mut dyn Executor,
+    entry: &Entry,
+    trace: &Trace,
+    rules: Rules,
+    broken: impl Into<Broken>,
+    next: &mut dyn FnMut(Shrinking) -> Next,
+) -> Result<Option<(Trace, Finding)>> {
     let broken = broken.into();
+    let mut go_on = Next::Continue(());
     let mut shrinking = Shrinking {
         candidates: 0,
         ops: trace.ops.len(),
@@ -331,12 +403,15 @@ pub fn shrink_watched(
     };
     executor.confirm_hangs(false);
     let small = minimize::minimize(trace, |candidate| {
+        if go_on.is_break() {
+            return Ok(false);
+        }
         let holds = breaks_the_same(executor, candidate)?.is_some();
         shrinking.candidates += 1;
         if holds {
             shrinking.ops = candidate.ops.len();
         }
-        watch(shrinking);
+        go_on = next(shrinking);
         anyhow::Ok(holds)
     });
     executor.confirm_hangs(true);
@@ -347,4 +422,53 @@ pub fn shrink_watched(
     // The search took a slow op for a hang; the trace it began with may still be one.
     let found = breaks_the_same(executor, trace)?;
     Ok(found.map(|found| (trace.clone(), found)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is pending once the time and ten seconds more are over is told as it was seen, each thing once.
+    #[test]
+    fn what_nobody_has_time_for_is_told_unconfirmed_and_not_minimal() {
+        let entry = crate::registry::by_name("kmem-2019").unwrap();
+        let settings = Settings {
+            entry,
+            rules: Rules::ALL,
+            seed: 0,
+            bound: Bound::Time(Duration::ZERO),
+            until: None,
+            ops_max: 8,
+            misuse: false,
+            grow: false,
+        };
+        let mut hunt = Hunt::new(&settings, &Stop::of(settings.bound));
+        assert!(!hunt.is_out_of_patience());
+        hunt.patience = Some(Instant::now());
+        let text = "# kmem-rig trace v1\nheap 64 pages\na0 = alloc 24\na1 = alloc 24 align 64\n";
+        let trace = harness::text::Document::parse(text).unwrap().trace();
+        let mut told = Vec::new();
+        for _ in 0..2 {
+            let sighting = Sighting {
+                trace: trace.clone(),
+                broken: Some((Rule::Misaligned, OpKind::Alloc)),
+                repeated: false,
+                execs: 1,
+                at: Instant::now(),
+            };
+            let mut report = |find: &Find| told.push(find.clone());
+            let mut host = Host::new().unwrap();
+            assert!(
+                hunt.look_at(&mut host, &sighting, &mut report)
+                    .unwrap()
+                    .is_continue()
+            );
+        }
+        let [find] = &told[..] else {
+            panic!("{told:?}")
+        };
+        assert_eq!((find.finding.rule, find.finding.op), (Rule::Misaligned, 1));
+        assert_eq!(find.trace, trace);
+        assert_eq!(find.note(), Some("unconfirmed, not minimal"));
+    }
 }

@@ -19,9 +19,10 @@ use harness::observation::{Observation, Outcome};
 use harness::op::Op;
 use harness::trace::Trace;
 
-use crate::executor::{self, Executor};
-use crate::host::ensure_accepts;
+use crate::capacity::{Capacities, Fresh};
+use crate::executor::Executor;
 use crate::host::region::HostRegion;
+use crate::host::{Host, ensure_accepts};
 use crate::judge::screen::Screen;
 use crate::judge::{Finding, Judge};
 use crate::rules::Rules;
@@ -33,7 +34,7 @@ pub struct InProcess {
     workspace: Box<Workspace>,
     screen: Screen,
     heaps: HashMap<Geometry, Heap>,
-    capacities: HashMap<(&'static str, Geometry), u64>,
+    capacities: Capacities,
     ops_judged: u64,
 }
 
@@ -44,12 +45,12 @@ struct Heap {
 }
 
 impl InProcess {
-    /// Maps a heap, and takes over what its capacity is known to be.
+    /// Maps a heap, and takes over what it is known to grant when it is fresh.
     ///
     /// # Errors
     /// When the kernel grants no memory.
-    pub fn add(&mut self, entry: &Entry, geometry: Geometry, capacity: u64) -> Result<()> {
-        self.capacities.insert((entry.name(), geometry), capacity);
+    pub fn add(&mut self, entry: &Entry, geometry: Geometry, fresh: Fresh) -> Result<()> {
+        self.capacities.insert(entry, geometry, fresh);
         self.heap(geometry).map(|_| ())
     }
 
@@ -273,14 +274,13 @@ impl Executor for InProcess {
 
     fn confirm_hangs(&mut self, _: bool) {}
 
-    fn fresh_capacity(&mut self, entry: &Entry, geometry: Geometry) -> Result<u64> {
-        let key = (entry.name(), geometry);
-        if let Some(&bytes) = self.capacities.get(&key) {
-            return Ok(bytes);
-        }
-        let bytes = executor::measure_capacity(self, entry, geometry)?;
-        self.capacities.insert(key, bytes);
-        Ok(bytes)
+    fn capacities(&mut self) -> &mut Capacities {
+        &mut self.capacities
+    }
+
+    /// In a child: nothing that is tried may end this process.
+    fn measure(&mut self, entry: &Entry, geometry: Geometry) -> Result<Fresh> {
+        Host::new()?.fresh(entry, geometry)
     }
 }
 

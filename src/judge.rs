@@ -27,7 +27,7 @@ mod structure;
 mod tests;
 pub mod violation;
 
-use harness::declaration::{Declaration, Misuse, Reuse};
+use harness::declaration::{Declaration, Misuse};
 use harness::geometry::Geometry;
 use harness::observation::{Observation, Outcome, WalkDigest};
 use harness::op::{Op, OpKind};
@@ -151,7 +151,7 @@ pub struct Judge<'a> {
     contract: Contract,
     /// Set iff the subject declares its overhead.
     gaps: Option<Gaps>,
-    /// Set iff the subject does not declare its overhead, and reuses all memory.
+    /// Set iff the subject is judged by them.
     grants: Option<Grants>,
     cycles: Cycles,
     /// Set iff the subject declares a policy and policy is judged.
@@ -179,7 +179,6 @@ impl<'a> Judge<'a> {
         rules: Rules,
         fresh_capacity: u64,
     ) -> Self {
-        let by_grants = declaration.overhead.is_none() && declaration.reuse == Reuse::Whole;
         let policy = declaration.policy.filter(|_| rules.judges(RuleSet::Policy));
         Self {
             declaration,
@@ -190,7 +189,7 @@ impl<'a> Judge<'a> {
             gaps: declaration
                 .overhead
                 .map(|overhead| Gaps::new(overhead, geometry)),
-            grants: by_grants.then(|| Grants::new(fresh_capacity)),
+            grants: Grants::judge(declaration).then(|| Grants::new(fresh_capacity)),
             cycles: Cycles::new(fresh_capacity),
             exact: policy.map(|policy| Exact::new(policy, geometry)),
             scope: Scope::Everything,

@@ -47,6 +47,7 @@ pub mod adapter;
 pub mod bench;
 #[cfg(feature = "cli")]
 pub mod campaign;
+pub mod capacity;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;

@@ -10,10 +10,10 @@ use harness::entry::Entry;
 
 static OWN: OnceLock<&'static [Entry]> = OnceLock::new();
 
-/// Adds a binary's own subjects to those of this process. The first call counts.
+/// Adds a binary's own subjects to those of this process. The same list may be added once more.
 ///
 /// # Errors
-/// When a name is taken.
+/// When a name is taken, or another list was added before.
 pub fn install(own: &'static [Entry]) -> Result<()> {
     for (index, entry) in own.iter().enumerate() {
         let name = entry.name();
@@ -25,8 +25,13 @@ pub fn install(own: &'static [Entry]) -> Result<()> {
             "two subjects are called `{name}`: give yours another name in its declaration"
         );
     }
-    // A process that was told twice keeps what it may have used already.
-    let _ = OWN.set(own);
+    let names = |entries: &'static [Entry]| entries.iter().map(Entry::name);
+    let installed = *OWN.get_or_init(|| own);
+    ensure!(
+        names(installed).eq(names(own)),
+        "this process has other subjects of its own already, `{}`: bring all of them along in one list",
+        names(installed).collect::<Vec<_>>().join("`, `")
+    );
     Ok(())
 }
 

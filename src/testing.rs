@@ -44,8 +44,7 @@ pub fn replay(folder: impl AsRef<Path>, own: &'static [Entry]) -> Result<Vec<Rep
     let folder = folder.as_ref();
     registry::install(own)?;
     let mut host = Host::new()?;
-    own.iter()
-        .try_for_each(|entry| adapter::check(entry, &mut host))?;
+    adapter::check_all(own, &mut host)?;
     let mut guest = Guest::start(&find_image(None)?)?;
     let files = input::files(&[folder.to_owned()])?;
     ensure!(!files.is_empty(), "no regression in {}", folder.display());

@@ -22,6 +22,7 @@ use harness::op::{Op, OpKind};
 use harness::trace::Trace;
 use serde::Serialize;
 
+use crate::adapter;
 use crate::executor::Executor;
 use crate::finds::Finds;
 use crate::fuzz;
@@ -128,6 +129,7 @@ pub fn triage(
     watch: Watch<'_>,
 ) -> Result<()> {
     let artifacts = artifacts(paths, settings)?;
+    adapter::check_own(artifacts.iter().map(|artifact| artifact.entry))?;
     let groups = sort(&artifacts, settings.rules, guest, watch)?;
     let finds = small(groups, settings.rules, guest, watch)?;
     let mut stage = Stage::of("replaying", "finds", finds.len());
@@ -331,7 +333,7 @@ fn class(
     let known = finds.known(entry, finding);
     let written = match finds.committed(entry, finding) {
         Some(path) => path.to_owned(),
-        None => finds.write(entry, trace, finding, *rules, host)?,
+        None => finds.write(entry, trace, finding, *rules, host, None)?,
     };
     Ok(Class {
         subject: entry.name(),

@@ -170,7 +170,7 @@ fn a_control_that_loses_memory_is_found() {
     }
 }
 
-/// Its capacity is not known before a case asks for it, and measuring that ends the worker.
+/// A heap of which nothing is known, since measuring it ends in a panic, hides no other.
 #[test]
 fn a_control_that_panics_when_it_is_measured_is_hunted_all_the_same() {
     let found = found_in::<Brittle>();

@@ -8,7 +8,7 @@
 //! `scripts/miri.sh` runs this under Miri; anywhere else it is a test as others are.
 
 use std::alloc::{Layout, alloc, dealloc};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -22,7 +22,8 @@ use harness::heap::Workspace;
 use harness::observation::{Observation, Outcome};
 use harness::subject::Region;
 use harness::trace::Trace;
-use kmem_rig::executor::{Executor, measure_capacity};
+use kmem_rig::capacity::Capacities;
+use kmem_rig::executor::Executor;
 use kmem_rig::generate::Limits;
 use kmem_rig::hunt::draw;
 use kmem_rig::judge::Verdict;
@@ -97,7 +98,7 @@ impl Fresh {
 struct Plain {
     workspace: Box<Workspace>,
     blocks: Vec<Block>,
-    capacities: HashMap<(&'static str, Geometry), u64>,
+    capacities: Capacities,
     /// Kinds of op, each with how it was answered.
     reached: BTreeSet<(&'static str, &'static str)>,
 }
@@ -107,7 +108,7 @@ impl Plain {
         Self {
             workspace: Box::default(),
             blocks: Vec::new(),
-            capacities: HashMap::new(),
+            capacities: Capacities::default(),
             reached: BTreeSet::new(),
         }
     }
@@ -182,14 +183,8 @@ impl Executor for Plain {
         })
     }
 
-    fn fresh_capacity(&mut self, entry: &Entry, geometry: Geometry) -> Result<u64> {
-        let key = (entry.name(), geometry);
-        if let Some(&bytes) = self.capacities.get(&key) {
-            return Ok(bytes);
-        }
-        let bytes = measure_capacity(self, entry, geometry)?;
-        self.capacities.insert(key, bytes);
-        Ok(bytes)
+    fn capacities(&mut self) -> &mut Capacities {
+        &mut self.capacities
     }
 
     fn confirm_hangs(&mut self, _: bool) {}

@@ -28,6 +28,9 @@ pub struct Region {
     pub side: *mut u8,
 }
 
+/// Behind its name, what a subject panics with that declares a native entry and has none.
+pub const NO_ALLOC_NATIVE: &str = "is declared `native`, but its adapter has no `alloc_native`";
+
 /// How a subject answered a free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freed {
@@ -169,10 +172,7 @@ pub trait Subject: Sized {
     /// `kzmalloc`), of a subject that declares it.
     fn alloc_native(&mut self, size: usize, zeroed: bool) -> *mut u8 {
         let _ = (size, zeroed);
-        panic!(
-            "{} is declared `native`, but its adapter has no `alloc_native`",
-            Self::DECLARATION.name
-        )
+        panic!("{} {NO_ALLOC_NATIVE}", Self::DECLARATION.name)
     }
 
     /// Shows each chunk in address order until `visit` breaks, and says which offsets the chunks

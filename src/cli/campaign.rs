@@ -15,6 +15,7 @@ use signal_hook::flag;
 
 use super::Outcome;
 use super::options::{Format, GuestOptions};
+use crate::adapter;
 use crate::campaign::config::{Config, Target};
 use crate::campaign::status::{State, Status};
 use crate::campaign::{self, Event, Setting, Summary};
@@ -45,6 +46,7 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
         let config = Config::load(&self.config)?;
+        adapter::check_own(config.targets.iter().map(|target| target.entry))?;
         let stop = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // In this order: the first one asks, the second one insists.

@@ -21,8 +21,8 @@ use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summa
 use crate::finds::{Finds, Kept};
 use crate::host::Host;
 use crate::judge::violation::Violation;
-use crate::report;
 use crate::rules::Rules;
+use crate::{adapter, report};
 
 /// MiB of memory that states may take unless told otherwise: some six million states.
 const MEMORY_MIB_DEFAULT: u64 = 1024;
@@ -74,8 +74,10 @@ impl Arguments {
         let mut aligns = self.aligns.clone();
         aligns.sort_unstable();
         aligns.dedup();
+        let entry = named_or_default(self.subject);
+        adapter::check_own([entry])?;
         let settings = Settings {
-            entry: named_or_default(self.subject),
+            entry,
             geometry: self.heap,
             aligns,
             sizes: if self.every_size {
@@ -112,7 +114,7 @@ impl Arguments {
                         trace,
                         rules,
                     } = example;
-                    Some(finds.keep(settings.entry, trace, finding, *rules, &mut host)?)
+                    Some(finds.keep(settings.entry, trace, finding, *rules, &mut host, None)?)
                 }
                 None => None,
             };

@@ -15,12 +15,13 @@ use super::Outcome;
 use super::options::{Format, GuestOptions, Named, On, RuleOptions, named_or_default};
 use super::progress::{self, Progress};
 use crate::duration;
+use crate::executor::Executor;
 use crate::finds::Finds;
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
 use crate::judge::violation::Violation;
 use crate::rules::{Rule, Rules};
-use crate::{difference, report};
+use crate::{adapter, difference, report};
 
 /// How long a hunt lasts that is not told.
 const TIME_DEFAULT: Duration = Duration::from_secs(20);
@@ -101,6 +102,7 @@ impl Arguments {
             !self.grow || settings.entry.declaration.grows,
             "{subject} cannot be given a heap that grows"
         );
+        let failed = adapter::check_own([entry])?;
         let found = self.command(subject);
         // Before the hunt: what cannot be read there should not cost one.
         let mut keeper = match &self.out {
@@ -122,12 +124,12 @@ impl Arguments {
         let summary = match self.on {
             On::Host => {
                 let mut host = Host::new()?;
-                hunt::on_host_watched(&settings, &mut host, &mut report, &mut watch)?
+                hunt::on_host_watched(&settings, &failed, &mut host, &mut report, &mut watch)?
             }
             On::Qemu => {
                 let guests = (0..self.guests).map(|_| self.guest.start());
                 let mut guests = guests.collect::<Result<Vec<_>>>()?;
-                hunt::on_guests_watched(&settings, &mut guests, &mut report, &mut watch)?
+                hunt::on_guests_watched(&settings, &failed, &mut guests, &mut report, &mut watch)?
             }
         };
         drop(progress);
@@ -138,6 +140,10 @@ impl Arguments {
             self.summary_line(subject, &summary)
         )?;
         let clean = summary.findings == 0;
+        ensure!(
+            !clean || summary.execs > 0,
+            "no case of {subject} has run, so nothing is known of it: give the hunt more time, or more cases"
+        );
         if !clean && self.format == Format::Human && self.on == On::Host && self.out.is_none() {
             writeln!(
                 std::io::stdout(),
@@ -167,7 +173,12 @@ impl Arguments {
             Format::Json => None,
         };
         let kept = match keeper {
-            Some((finds, host)) => Some(finds.keep(entry, trace, finding, rules, host)?),
+            Some((finds, host)) => {
+                host.confirm_hangs(find.confirmed);
+                let kept = finds.keep(entry, trace, finding, rules, host, find.note());
+                host.confirm_hangs(true);
+                Some(kept?)
+            }
             None => None,
         };
         let mut out = std::io::stdout().lock();
@@ -179,6 +190,9 @@ impl Arguments {
                     "{}",
                     report::finding(&entry.declaration, trace, finding)
                 )?;
+                if let Some(note) = find.note() {
+                    writeln!(out, "  {note}: the time was over\n")?;
+                }
                 if let Some(difference) = difference {
                     writeln!(out, "{}", difference.told())?;
                 }
@@ -255,6 +269,8 @@ struct FindingLine<'a> {
     elapsed_ms: u64,
     /// For `bench known-bugs`, which holds it against the crash of another fuzzer.
     sighted_us: u64,
+    confirmed: bool,
+    minimal: bool,
 }
 
 #[derive(Serialize)]
@@ -289,6 +305,8 @@ fn json_line(subject: &str, find: &Find) -> String {
         execs: find.execs,
         elapsed_ms: find.elapsed.as_millis() as u64,
         sighted_us: find.sighted.as_micros() as u64,
+        confirmed: find.confirmed,
+        minimal: find.minimal,
     };
     json(&Tagged::Finding(line))
 }

@@ -15,10 +15,9 @@ use crate::executor::Executor;
 use crate::host::Host;
 use crate::hunt::Shrinking;
 use crate::judge::Finding;
-use crate::registry;
 use crate::regression::{Regression, write_whole};
 use crate::rules::Rules;
-use crate::{difference, hunt, long, report};
+use crate::{adapter, difference, hunt, long, registry, report};
 
 /// Find the smallest trace that breaks the same rule with the same kind of op
 ///
@@ -45,13 +44,14 @@ impl Arguments {
         let trace = &regression.trace;
         let rules = self.rules.rules.unwrap_or(regression.rules);
         let mut host = Host::new()?;
-        let tried = match self.subject {
+        let tried: Vec<_> = match self.subject {
             Some(Named(entry)) => vec![entry],
             None => {
                 let accepts = |e: &&'static Entry| e.declaration.accepts(trace.geometry);
                 registry::sound().filter(accepts).collect()
             }
         };
+        adapter::check_own(tried.iter().copied())?;
         for entry in tried {
             let small = {
                 let task = format!("minimising for {}", entry.name());

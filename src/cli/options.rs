@@ -9,10 +9,10 @@ use harness::entry::Entry;
 
 use crate::guest::{Configuration, Counted, Guest, Mode, find_image};
 use crate::host::Host;
-use crate::registry;
 use crate::regression::Regression;
-use crate::replay::Sides;
+use crate::replay::{self, Sides};
 use crate::rules::Rules;
+use crate::{adapter, registry};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,12 +41,27 @@ pub(super) fn named_or_default(named: Option<Named>) -> &'static Entry {
     named.map_or_else(registry::default, |Named(entry)| entry)
 }
 
-/// The subject named, else the first one that the trace expects something of, else the default.
+/// The subject named, else the first one that the trace expects something of, else the default; its
+/// adapter was tried.
 pub(super) fn subject_of(named: Option<Named>, regression: &Regression) -> Result<&'static Entry> {
-    match (named, regression.expectations.first()) {
-        (None, Some(expected)) => registry::by_name(&expected.subject),
-        (named, _) => Ok(named_or_default(named)),
+    let entry = match (named, regression.expectations.first()) {
+        (None, Some(expected)) => registry::by_name(&expected.subject)?,
+        (named, _) => named_or_default(named),
+    };
+    adapter::check_own([entry])?;
+    Ok(entry)
+}
+
+/// Tries the adapters of the subjects that these files are replayed on.
+pub(super) fn check_replayed(files: &[PathBuf], chosen: &[&'static Entry]) -> Result<()> {
+    if registry::own().is_empty() {
+        return Ok(());
     }
+    let mut used = Vec::new();
+    for path in files {
+        used.extend(replay::subjects_of(&Regression::open(path)?.0, chosen)?);
+    }
+    adapter::check_own(used).map(|_| ())
 }
 
 impl FromStr for Named {

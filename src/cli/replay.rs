@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
 use super::Outcome;
-use super::options::{GuestOptions, Named, On, RuleOptions};
+use super::options::{GuestOptions, Named, On, RuleOptions, check_replayed};
 use super::progress::{Bound, Progress};
 use super::table::table;
 use crate::printable::printable;
@@ -68,6 +68,7 @@ impl Arguments {
         let mut started = self.guest.start_sides(&self.on)?;
         let mut sides = started.sides();
         let chosen: Vec<_> = self.subject.iter().map(|named| named.0).collect();
+        check_replayed(&files, &chosen)?;
         let mut summary = Summary::default();
         let mut rows = Vec::new();
         let mut differences = Vec::new();

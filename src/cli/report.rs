@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::Outcome;
-use super::options::{GuestOptions, Named, On, RuleOptions};
+use super::options::{GuestOptions, Named, On, RuleOptions, check_replayed};
 use crate::input;
 use crate::page::Page;
 use crate::printable::printable;
@@ -46,6 +46,7 @@ impl Arguments {
         let mut started = self.guest.start_sides(&self.on)?;
         let mut sides = started.sides();
         let chosen: Vec<_> = self.subject.iter().map(|named| named.0).collect();
+        check_replayed(&files, &chosen)?;
         let mut page = Page::default();
         for path in &files {
             page.add(path, &chosen, self.rules.rules, &mut sides)?;

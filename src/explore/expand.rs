@@ -62,7 +62,7 @@ impl Expander {
         let mut expander = Self::default();
         let added = expander
             .heaps
-            .add(task.entry, task.geometry, task.fresh_capacity);
+            .add(task.entry, task.geometry, task.fresh.clone());
         added.expect("a heap can be mapped where the parent has mapped one");
         expander
     }
@@ -120,7 +120,7 @@ impl Expander {
             lane,
             ops: &trace.ops,
             passed: 0,
-            judge: Judge::new(declaration, task.geometry, task.rules, task.fresh_capacity),
+            judge: Judge::new(declaration, task.geometry, task.rules, task.fresh.bytes),
             steps: &mut self.steps,
             taken: None,
             chunks: &mut self.chunks,

@@ -18,12 +18,13 @@ use serde::{Deserialize, Serialize};
 use super::shared::Shared;
 use super::watch::Watch;
 use super::worker::Worker;
-use super::{CONFIRM_FACTOR, Host, OP_LIMIT, ensure_accepts, fault_of, search_limit};
+use super::{CONFIRM_FACTOR, Host, OP_LIMIT, ensure_accepts, fault_of};
 use crate::executor::Executor;
 use crate::fault::Fault;
 use crate::judge::violation::Violation;
 use crate::judge::{Finding, Judge, Verdict};
 use crate::long::LongTrace;
+use crate::model::grants::Grants;
 use crate::rules::Rules;
 use crate::run::{Run, RunEnd};
 
@@ -44,10 +45,7 @@ impl Host {
     pub fn stream(&mut self, entry: &Entry, trace: &LongTrace, rules: Rules) -> Result<Verdict> {
         ensure_accepts(entry, trace.geometry())?;
         trace.ensure_fits()?;
-        let limit = match self.confirms_hangs {
-            true => OP_LIMIT,
-            false => search_limit(trace.geometry()),
-        };
+        let limit = self.op_limit(trace.geometry());
         let (verdict, hung) = self.stream_once(entry, trace, rules, limit)?;
         if hung && self.confirms_hangs {
             let confirmed = self.stream_once(entry, trace, rules, OP_LIMIT * CONFIRM_FACTOR)?;
@@ -64,7 +62,8 @@ impl Host {
         rules: Rules,
         op_limit: Duration,
     ) -> Result<(Verdict, bool)> {
-        let fresh_capacity = match trace.asks_capacity() {
+        let needed = trace.asks_capacity() || Grants::judge(&entry.declaration);
+        let fresh_capacity = match needed {
             true => self.fresh_capacity(entry, trace.geometry())?,
             false => 0,
         };

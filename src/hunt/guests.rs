@@ -21,7 +21,7 @@ use anyhow::{Context, Result};
 use harness::op::OpKind;
 use harness::trace::Trace;
 
-use super::search::{Sighting, Stop, Suspect, Suspects};
+use super::search::{Sighting, Stop, Suspect, Suspects, measure};
 use super::{Settings, draw};
 use crate::executor::Executor;
 use crate::generate::Limits;
@@ -72,18 +72,33 @@ struct Hunted<'a> {
 pub(super) fn search(
     settings: &Settings<'_>,
     limits: &Limits,
+    stop: Stop,
+    first: &[Trace],
     guests: &mut [Guest],
     suspect: Suspect<'_, Guest>,
     watch: &mut dyn FnMut(u64),
 ) -> Result<(u64, u64)> {
-    let mut looks = guests.first().context("there is no guest")?.another();
+    let shares = guests.len();
+    let one = guests.first_mut().context("there is no guest")?;
+    let mut looks = one.another();
     let hunted = Hunted {
         settings,
         limits,
-        stop: Stop::of(settings.bound),
+        stop,
         over: AtomicBool::new(false),
-        shares: guests.len(),
+        shares,
     };
+    let suspects = measure(settings.entry, limits, &hunted.stop, first, one)?;
+    let known = one.capacities().clone();
+    looks.capacities().clone_from(&known);
+    guests
+        .iter_mut()
+        .for_each(|guest| guest.capacities().clone_from(&known));
+    for sighting in suspects {
+        if suspect(&mut looks, sighting)?.is_break() {
+            return Ok((0, 0));
+        }
+    }
     let (tell, told) = mpsc::channel();
     thread::scope(|scope| {
         let start = |(share, guest)| {
@@ -92,7 +107,7 @@ pub(super) fn search(
         };
         let threads: Vec<_> = guests.iter_mut().enumerate().map(start).collect();
         drop(tell);
-        let looked = look(told.iter(), hunted.shares, &mut looks, suspect, watch);
+        let looked = hunted.look(told.iter(), &mut looks, suspect, watch);
         hunted.over.store(true, Relaxed);
         let mut sums = (0, 0);
         for thread in threads {
@@ -103,40 +118,45 @@ pub(super) fn search(
     })
 }
 
-/// Passes suspects on in the order of their numbers.
-fn look(
-    told: impl Iterator<Item = Told>,
-    shares: usize,
-    guest: &mut Guest,
-    suspect: Suspect<'_, Guest>,
-    watch: &mut dyn FnMut(u64),
-) -> Result<()> {
-    let mut before = vec![0; shares];
-    let mut waiting = BTreeMap::new();
-    let mut suspects = Suspects::default();
-    for told in told {
-        before[told.share] = told.before;
-        waiting.extend(told.suspect);
-        let known = before.iter().copied().min().unwrap_or_default();
-        watch(known);
-        while let Some(first) = waiting.first_entry()
-            && *first.key() < known
-        {
-            let (case, Suspicion { kind, at }) = first.remove_entry();
-            let sighting = Sighting {
-                case,
-                execs: case + 1,
-                at,
-            };
-            if suspects.are_worth(kind) && suspect(guest, sighting)?.is_break() {
-                return Ok(());
+impl Hunted<'_> {
+    /// Passes suspects on in the order of their numbers.
+    fn look(
+        &self,
+        told: impl Iterator<Item = Told>,
+        guest: &mut Guest,
+        suspect: Suspect<'_, Guest>,
+        watch: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let mut before = vec![0; self.shares];
+        let mut waiting = BTreeMap::new();
+        let mut suspects = Suspects::default();
+        for told in told {
+            before[told.share] = told.before;
+            waiting.extend(told.suspect);
+            let known = before.iter().copied().min().unwrap_or_default();
+            watch(known);
+            while let Some(first) = waiting.first_entry()
+                && *first.key() < known
+            {
+                let (case, Suspicion { kind, at }) = first.remove_entry();
+                let trace = draw(self.settings.seed, case, self.limits);
+                let execs = case + 1;
+                let broken = Some(kind);
+                let sighting = Sighting {
+                    trace,
+                    broken,
+                    repeated: false,
+                    execs,
+                    at,
+                };
+                if suspects.are_worth(kind) && suspect(guest, sighting)?.is_break() {
+                    return Ok(());
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-impl Hunted<'_> {
     /// Runs every case whose number is `share` modulo the number of shares.
     fn run_share(
         &self,

@@ -1,25 +1,32 @@
 //! Runs case after case on the host and names the suspicious ones by number.
 //!
-//! All cases run inside one forked worker, which is replaced after a case that
-//! crashed or hung it; the parent looks at suspects while the worker goes on. The two share a
-//! few counters: a case is drawn from its number on either side.
+//! ```text
+//! a worker: case after case --counters--> a thread: suspects, and a new worker after a crash or a hang
+//!                                           `--> this thread: looks at one suspect after the other
+//! ```
 //!
-//! What a fresh heap grants is measured by the worker, when a case first asks for it. By the parent it
-//! is measured only if the worker does not live to the end of it, since there each of the dozens of
-//! tries is a process of its own.
+//! All cases run inside one forked worker, which is replaced after a case that crashed or hung it, while
+//! suspects are looked at. The two share a few counters: a case is drawn from its number on either side.
+//!
+//! What fresh heaps grant is measured before the first case. A request that a subject does not survive
+//! then is a suspect too.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use harness::entry::Entry;
 use harness::op::{Op, OpKind};
 use harness::trace::Trace;
 use harness::transcript::{End, Transcript};
 
 use super::{Bound, Settings, draw};
+use crate::capacity::Capacities;
 use crate::executor::Executor;
 use crate::generate::Limits;
 use crate::host::shared::{Shareable, Shared};
@@ -27,21 +34,30 @@ use crate::host::watch::Watch;
 use crate::host::worker::Worker;
 use crate::host::{self, Host};
 use crate::in_process::InProcess;
+use crate::judge::Finding;
 use crate::rules::Rule;
 use crate::run::RunOptions;
 
 /// Fast strength sees a broken rule late, so that one rule and op kind can stand for several: as
 /// many suspects of each are passed on.
 const SUSPECTS_PER_KIND: u32 = 4;
+/// Each worker that follows a crash names as many again. Of all of a kind, so many are passed on; those
+/// behind the first [`SUSPECTS_PER_KIND`] are for as long as nothing of their kind was found.
+const REPEATED_MAX: u32 = 64;
 /// Suspects one worker can name; far above what [`SUSPECTS_PER_KIND`] allows.
 const SUSPECTS_MAX: usize = 1024;
-/// How often the parent looks for suspects.
+/// How often a thread looks for what its worker says.
 const POLL: Duration = Duration::from_micros(100);
+/// How often it is told how many cases have run, while nothing is suspicious.
+const WATCH: Duration = Duration::from_millis(1);
 
-/// A case that is suspicious.
+/// A trace that is suspicious.
 pub(super) struct Sighting {
-    /// Its number.
-    pub(super) case: u64,
+    pub(super) trace: Trace,
+    /// What it broke when it was seen, as far as is known.
+    pub(super) broken: Option<(Rule, OpKind)>,
+    /// Whether as many of this kind as are usually worth it were seen before.
+    pub(super) repeated: bool,
     /// Cases that had run by then.
     pub(super) execs: u64,
     /// When that was seen.
@@ -62,10 +78,10 @@ struct Progress {
     op: AtomicU32,
     /// What `op` was when the case under way began.
     op_at_start: AtomicU32,
-    /// Not 0 while the worker measures what a fresh heap of the case under way grants.
-    measuring: AtomicU32,
     suspects_length: AtomicU32,
     suspects: [AtomicU64; SUSPECTS_MAX],
+    /// What each broke: the op above eight bits for the rule's place in [`Rule::ALL`].
+    broken: [AtomicU64; SUSPECTS_MAX],
     /// When each was seen, in nanoseconds since the search began.
     seen: [AtomicU64; SUSPECTS_MAX],
     /// How the worker ended, if not well.
@@ -88,9 +104,25 @@ impl Progress {
             .op
             .load(Relaxed)
             .wrapping_sub(self.op_at_start.load(Relaxed));
-        let op = trace.ops.get((begun as usize).saturating_sub(1));
-        (rule, op.map_or(OpKind::Table, Op::kind))
+        (rule, kind_of(trace, (begun as usize).saturating_sub(1)))
     }
+
+    /// Names a suspect, if there is room.
+    fn name(&self, case: u64, finding: &Finding, after: Duration) {
+        let at = self.suspects_length.load(Relaxed) as usize;
+        if at < SUSPECTS_MAX {
+            let rule = Rule::ALL.iter().position(|rule| *rule == finding.rule());
+            let broken = (finding.op as u64) << 8 | rule.unwrap_or_default() as u64;
+            self.suspects[at].store(case, Relaxed);
+            self.broken[at].store(broken, Relaxed);
+            self.seen[at].store(after.as_nanos() as u64, Relaxed);
+            self.suspects_length.store(at as u32 + 1, Release);
+        }
+    }
+}
+
+fn kind_of(trace: &Trace, op: usize) -> OpKind {
+    trace.ops.get(op).map_or(OpKind::Table, Op::kind)
 }
 
 /// How many suspects there were of each rule and op kind.
@@ -100,16 +132,21 @@ pub(super) struct Suspects(HashMap<(Rule, OpKind), u32>);
 impl Suspects {
     /// Counts one more, and says whether it is worth a strict run.
     pub(super) fn are_worth(&mut self, kind: (Rule, OpKind)) -> bool {
+        self.count(kind) <= SUSPECTS_PER_KIND
+    }
+
+    fn count(&mut self, kind: (Rule, OpKind)) -> u32 {
         let count = self.0.entry(kind).or_default();
         *count += 1;
-        *count <= SUSPECTS_PER_KIND
+        *count
     }
 }
 
 /// When to stop.
+#[derive(Clone, Copy)]
 pub(super) struct Stop {
     pub(super) execs_max: u64,
-    deadline: Option<Instant>,
+    pub(super) deadline: Option<Instant>,
 }
 
 impl Stop {
@@ -137,133 +174,217 @@ impl Stop {
     }
 }
 
+/// Measures what fresh heaps grant, of each geometry that is drawn, as far as there is time. Returns
+/// what is to be looked at first: the traces `first`, and the requests that the subject did not survive.
+pub(super) fn measure(
+    entry: &Entry,
+    limits: &Limits,
+    stop: &Stop,
+    first: &[Trace],
+    executor: &mut dyn Executor,
+) -> Result<Vec<Sighting>> {
+    let sighting = |trace, broken| Sighting {
+        trace,
+        broken,
+        repeated: false,
+        execs: 0,
+        at: Instant::now(),
+    };
+    let first = first.iter().map(|trace| sighting(trace.clone(), None));
+    let mut suspects: Vec<_> = first.collect();
+    executor.confirm_hangs(false);
+    for &geometry in &limits.geometries {
+        if stop.is_late() {
+            break;
+        }
+        if let Some((trace, rule)) = executor.fresh(entry, geometry)?.failed_probe {
+            let broken = (rule, kind_of(&trace, 0));
+            suspects.push(sighting(trace, Some(broken)));
+        }
+    }
+    executor.confirm_hangs(true);
+    Ok(suspects)
+}
+
 /// Searches on the host; returns the number of cases and of ops.
 pub(super) fn on_host(
     settings: &Settings<'_>,
     limits: &Limits,
+    stop: Stop,
+    first: &[Trace],
     host: &mut Host,
     suspect: Suspect<'_, Host>,
     watch: &mut dyn FnMut(u64),
 ) -> Result<(u64, u64)> {
     let progress = Shared::<Progress>::new().context("mapping shared memory for a worker")?;
-    let (start, stop) = (Instant::now(), Stop::of(settings.bound));
-    let mut heaps = InProcess::default();
-    for &geometry in &limits.geometries {
-        // Mapped here, and so at the same place in each worker.
-        heaps.heap_start(geometry)?;
+    let suspects = measure(settings.entry, limits, &stop, first, host)?;
+    let search = Search {
+        settings,
+        limits,
+        stop,
+        start: Instant::now(),
+        over: AtomicBool::new(false),
+        progress: &progress,
+        capacities: host.capacities().clone(),
+    };
+    let (tell, told) = mpsc::channel();
+    for sighting in suspects {
+        let _ = tell.send(sighting);
     }
-    let limit_of = |&geometry| host::search_limit(geometry);
-    let op_limit = limits
-        .geometries
-        .iter()
-        .map(limit_of)
-        .max()
-        .unwrap_or_default();
-    let mut crashes = Suspects::default();
-    let mut case = 0;
-    while !stop.is_due(case) {
-        progress.transcript.clear();
-        progress.suspects_length.store(0, Relaxed);
-        progress.case.store(case, Relaxed);
-        let watched = Watch {
-            transcript: &progress.transcript,
-            progress: &progress.op,
-            op_limit,
-            heap_start: 0,
+    thread::scope(|scope| {
+        let cases = scope.spawn(|| search.supervise(tell));
+        let looked = loop {
+            match told.recv_timeout(WATCH) {
+                Ok(sighting) => match suspect(host, sighting) {
+                    Ok(ControlFlow::Continue(())) => {}
+                    ended => break ended.map(|_| ()),
+                },
+                Err(RecvTimeoutError::Timeout) => watch(progress.case.load(Relaxed)),
+                Err(RecvTimeoutError::Disconnected) => break Ok(()),
+            }
         };
-        let mut worker = Worker::start(&watched, || {
-            search(settings, limits, &mut heaps, &stop, start, &progress)
-        })
-        .context("forking a worker")?;
-        let mut seen = 0;
-        loop {
-            // Asked first: whatever the worker named before its end is seen below.
-            let ended = worker.has_ended().context("waiting for a worker")?;
-            while seen < progress.suspects_length.load(Acquire) as usize {
-                let case = progress.suspects[seen].load(Relaxed);
-                let after = Duration::from_nanos(progress.seen[seen].load(Relaxed));
-                let sighting = Sighting {
-                    case,
-                    execs: case + 1,
-                    at: start + after,
-                };
-                if suspect(host, sighting)?.is_break() {
+        search.over.store(true, Relaxed);
+        let cases = cases.join().expect("the thread does not panic");
+        looked.and(cases)
+    })
+}
+
+/// What the thread and its workers go by.
+struct Search<'a> {
+    settings: &'a Settings<'a>,
+    limits: &'a Limits,
+    stop: Stop,
+    start: Instant,
+    /// Set once nobody wants to know more.
+    over: AtomicBool,
+    progress: &'a Progress,
+    capacities: Capacities,
+}
+
+impl Search<'_> {
+    /// Keeps a worker at work until the search ends, and passes on what is suspicious; returns the number
+    /// of cases and of ops.
+    fn supervise(&self, tell: Sender<Sighting>) -> Result<(u64, u64)> {
+        let Self {
+            settings,
+            limits,
+            progress,
+            ..
+        } = *self;
+        let mut heaps = InProcess::default();
+        heaps.capacities().clone_from(&self.capacities);
+        for &geometry in &limits.geometries {
+            // Mapped here, and so at the same place in each worker.
+            heaps.heap_start(geometry)?;
+        }
+        let limits_of_ops = limits.geometries.iter().copied().map(host::search_limit);
+        let op_limit = limits_of_ops.max().unwrap_or_default();
+        let (mut named, mut crashes) = (Suspects::default(), Suspects::default());
+        let mut case = 0;
+        while case < self.stop.execs_max && !self.is_over() {
+            progress.transcript.clear();
+            progress.suspects_length.store(0, Relaxed);
+            progress.case.store(case, Relaxed);
+            let watched = Watch {
+                transcript: &progress.transcript,
+                progress: &progress.op,
+                op_limit,
+                heap_start: 0,
+            };
+            let mut worker = Worker::start(&watched, || self.run_cases(&mut heaps))
+                .context("forking a worker")?;
+            let mut seen = 0;
+            loop {
+                // Asked first: whatever the worker named before its end is seen below.
+                let ended = worker.has_ended().context("waiting for a worker")?;
+                while seen < progress.suspects_length.load(Acquire) as usize {
+                    let (trace, broken, execs, at) = self.named(seen);
+                    let count = named.count(broken);
+                    if count <= REPEATED_MAX {
+                        // Nobody listens any more once the hunt is over.
+                        let _ = tell.send(Sighting {
+                            trace,
+                            broken: Some(broken),
+                            repeated: count > SUSPECTS_PER_KIND,
+                            execs,
+                            at,
+                        });
+                    }
+                    seen += 1;
+                }
+                if ended {
+                    break;
+                }
+                if self.is_over() {
                     // The worker goes with its handle.
                     return Ok((progress.case.load(Relaxed), progress.ops.load(Relaxed)));
                 }
-                seen += 1;
+                thread::sleep(POLL);
             }
-            if ended {
-                break;
+            case = progress.case.load(Relaxed);
+            if !self.stop.is_due(case) {
+                // The worker did not come to an end of its own: the case under way ended it.
+                let at = Instant::now();
+                let trace = draw(settings.seed, case, limits);
+                progress.ops.fetch_add(trace.ops.len() as u64, Relaxed);
+                let broken = progress.crash(&trace);
+                case += 1;
+                if crashes.are_worth(broken) {
+                    let _ = tell.send(Sighting {
+                        trace,
+                        broken: Some(broken),
+                        repeated: false,
+                        execs: case,
+                        at,
+                    });
+                }
             }
-            watch(progress.case.load(Relaxed));
-            std::thread::sleep(POLL);
         }
-        case = progress.case.load(Relaxed);
-        if !stop.is_due(case) {
-            // The worker did not come to an end of its own: the case under way ended it.
-            let at = Instant::now();
-            let trace = draw(settings.seed, case, limits);
-            if progress.measuring.swap(0, Relaxed) != 0 {
-                // It has not begun: it runs once it is known what it asks for.
-                let granted = host.fresh_capacity(settings.entry, trace.geometry)?;
-                heaps.add(settings.entry, trace.geometry, granted)?;
-                continue;
+        Ok((case, progress.ops.load(Relaxed)))
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Relaxed) || self.stop.is_late()
+    }
+
+    /// A suspect that the worker has named: its trace, what it broke, the cases until then, and when.
+    fn named(&self, index: usize) -> (Trace, (Rule, OpKind), u64, Instant) {
+        let case = self.progress.suspects[index].load(Relaxed);
+        let broken = self.progress.broken[index].load(Relaxed);
+        let after = Duration::from_nanos(self.progress.seen[index].load(Relaxed));
+        let trace = draw(self.settings.seed, case, self.limits);
+        let kind = kind_of(&trace, (broken >> 8) as usize);
+        let broken = (Rule::ALL[(broken & 0xff) as usize], kind);
+        (trace, broken, case + 1, self.start + after)
+    }
+
+    /// The worker's life: cases one after the other, from the one in `progress` on.
+    fn run_cases(&self, heaps: &mut InProcess) {
+        let Self {
+            settings, progress, ..
+        } = *self;
+        let mut suspects = Suspects::default();
+        let mut case = progress.case.load(Relaxed);
+        while !self.stop.is_due(case) {
+            let trace = draw(settings.seed, case, self.limits);
+            progress
+                .op_at_start
+                .store(progress.op.load(Relaxed), Relaxed);
+            let found = heaps.judge_as_it_runs(
+                settings.entry,
+                &trace,
+                settings.rules,
+                RunOptions::FAST,
+                &progress.op,
+            );
+            if let Ok(Some(finding)) = found
+                && suspects.are_worth((finding.rule(), finding.kind))
+            {
+                progress.name(case, &finding, self.start.elapsed());
             }
             progress.ops.fetch_add(trace.ops.len() as u64, Relaxed);
-            let crash = progress.crash(&trace);
-            let sighting = Sighting {
-                case,
-                execs: case + 1,
-                at,
-            };
             case += 1;
-            if crashes.are_worth(crash) && suspect(host, sighting)?.is_break() {
-                break;
-            }
+            progress.case.store(case, Release);
         }
-    }
-    Ok((case, progress.ops.load(Relaxed)))
-}
-
-/// The worker's life: cases one after the other, from the one in `progress` on.
-fn search(
-    settings: &Settings<'_>,
-    limits: &Limits,
-    heaps: &mut InProcess,
-    stop: &Stop,
-    start: Instant,
-    progress: &Progress,
-) {
-    let mut suspects = Suspects::default();
-    let mut case = progress.case.load(Relaxed);
-    while !stop.is_due(case) {
-        let trace = draw(settings.seed, case, limits);
-        progress.measuring.store(1, Relaxed);
-        // Kept for the case itself, which comes upon the same error if there is one.
-        let _ = heaps.capacity_for(settings.entry, &trace);
-        progress.measuring.store(0, Relaxed);
-        progress
-            .op_at_start
-            .store(progress.op.load(Relaxed), Relaxed);
-        let found = heaps.judge_as_it_runs(
-            settings.entry,
-            &trace,
-            settings.rules,
-            RunOptions::FAST,
-            &progress.op,
-        );
-        if let Ok(Some(finding)) = found {
-            let at = progress.suspects_length.load(Relaxed) as usize;
-            if suspects.are_worth((finding.rule(), finding.kind)) && at < SUSPECTS_MAX {
-                let after = start.elapsed().as_nanos() as u64;
-                progress.suspects[at].store(case, Relaxed);
-                progress.seen[at].store(after, Relaxed);
-                progress.suspects_length.store(at as u32 + 1, Release);
-            }
-        }
-        progress.ops.fetch_add(trace.ops.len() as u64, Relaxed);
-        case += 1;
-        progress.case.store(case, Release);
     }
 }

@@ -5,6 +5,7 @@
 //! smaller request says nothing about a larger one, nor the other way round: allocators by size
 //! classes are not monotone. So only the same request is compared.
 
+use harness::declaration::{Declaration, Reuse};
 use harness::op::{Align, Op};
 
 /// What an empty heap must grant.
@@ -15,6 +16,12 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// Whether a subject is judged by them: it does not declare its overhead, and reuses all memory.
+    #[must_use]
+    pub fn judge(declaration: &Declaration) -> bool {
+        declaration.overhead.is_none() && declaration.reuse == Reuse::Whole
+    }
+
     /// Grants of a heap whose fresh instance grants `fresh_capacity` bytes; 0 if that is unknown.
     #[must_use]
     pub fn new(fresh_capacity: u64) -> Self {

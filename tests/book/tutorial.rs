@@ -123,7 +123,7 @@ fn check_what_is_done_by_hand(page: &Page) {
     assert!(block.text.starts_with(&clone), "{}", block.text);
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     assert!(block.text.contains("make -C kmem-rig run\n"));
-    assert!(makefile.contains("\nrun: build "));
+    assert!(makefile.contains("\nrun: setup-run build "));
 }
 
 /// The one example of the rules reference that needs another allocator than the rig's.

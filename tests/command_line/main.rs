@@ -230,6 +230,8 @@ fn the_json_of_a_hunt_is_the_interface() {
                 "execs",
                 "elapsed_ms",
                 "sighted_us",
+                "confirmed",
+                "minimal",
             ];
             assert!(keys.iter().all(|key| finding.get(key).is_some()), "{line}");
             assert!(finding["ops"].as_u64().unwrap() <= 5, "{line}");
@@ -246,6 +248,13 @@ fn the_json_of_a_hunt_is_the_interface() {
             "{rule} among {rules:?}"
         );
     }
+}
+
+#[test]
+fn a_hunt_in_which_no_case_ran_is_no_success() {
+    let (code, _, errors) = run(&["hunt", "--subject", "kmem", "--execs", "0"]);
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.contains("no case of kmem has run"), "{errors}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use clap::Args;
 use harness::entry::Entry;
 
 use super::figures;
+use crate::adapter;
 use crate::bench::cost::{self, Cost, LIVE, Order, Workload};
 use crate::bench::figure::Figure;
 use crate::cli::Outcome;
@@ -54,7 +55,9 @@ impl Arguments {
         let mut host = Host::new()?;
         let workloads = Workload::all(LIVE[LIVE.len() - 1]);
         let (mut rows, mut largest) = (Vec::new(), Vec::new());
-        for entry in self.subjects() {
+        let subjects = self.subjects();
+        adapter::check_own(subjects.iter().copied())?;
+        for entry in subjects {
             for workload in &workloads {
                 let measured = cost::measure(&mut guest, entry, workload)?;
                 if self.format == Format::Json {
