@@ -5,6 +5,7 @@ use harness::declaration::Declaration;
 use harness::observation::{Observation, Outcome};
 use harness::trace::Trace;
 
+use crate::counted::counted;
 use crate::judge::Finding;
 use crate::rules::Rule;
 use crate::run::{Run, RunEnd};
@@ -65,7 +66,7 @@ fn difference(one: &Observation, other: &Observation) -> String {
         format!("memory checks {:?}", one.contents)
     } else if one.walk != other.walk {
         match one.walk {
-            Some(walk) => format!("{} chunks, hash {:#x}", walk.chunks, walk.hash),
+            Some(walk) => format!("{}, hash {:#x}", counted(walk.chunks, "chunk"), walk.hash),
             None => "no chunk walk".to_owned(),
         }
     } else {
@@ -84,7 +85,7 @@ pub fn outcome(outcome: Outcome) -> String {
         Outcome::Null => "null".to_owned(),
         Outcome::Done => "done".to_owned(),
         Outcome::Refused => "refused".to_owned(),
-        Outcome::Capacity(bytes) => format!("{bytes} bytes granted"),
+        Outcome::Capacity(bytes) => format!("{} granted", counted(bytes, "byte")),
         Outcome::NotExpressible => "not expressible".to_owned(),
         Outcome::NoBlock => "no block".to_owned(),
     }

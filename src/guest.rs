@@ -38,6 +38,7 @@ use harness::op::Op;
 use harness::trace::{OPS_MAX, Trace};
 use harness::transcript::{End, Transcript};
 
+use crate::counted::counted;
 use crate::executor::{self, Executor};
 use crate::host::{CONFIRM_FACTOR, OP_LIMIT, ensure_accepts, search_limit};
 use crate::run::{Run, RunEnd, RunOptions};
@@ -324,7 +325,8 @@ fn doubt(run: &Run, begun: u32, ops: usize) -> Option<String> {
     };
     (!whole).then(|| {
         format!(
-            "{observed} of {ops} ops observed, {begun} begun, {}",
+            "{observed} of {} observed, {begun} begun, {}",
+            counted(ops, "op"),
             words(&run.end)
         )
     })

@@ -19,6 +19,7 @@ use harness::observation::{Observation, Outcome};
 use harness::op::Op;
 use harness::trace::Trace;
 
+use crate::counted;
 use crate::executor::{self, Executor};
 use crate::host::ensure_accepts;
 use crate::host::region::HostRegion;
@@ -200,7 +201,7 @@ impl InProcess {
             Occupied(heap) => heap.into_mut(),
             Vacant(vacant) => {
                 let mapped = HostRegion::new(geometry)
-                    .with_context(|| format!("mapping a heap of {geometry}"))?;
+                    .with_context(|| format!("mapping a heap of {}", counted::heap(geometry)))?;
                 // SAFETY: the ground is kept beside the mapping, and used through `self` alone.
                 let ground = Box::new(unsafe { Ground::new(mapped.region()) });
                 vacant.insert(Heap { mapped, ground })

@@ -19,6 +19,7 @@ use super::shared::Shared;
 use super::watch::Watch;
 use super::worker::Worker;
 use super::{CONFIRM_FACTOR, Host, OP_LIMIT, describe_fault, ensure_accepts, search_limit};
+use crate::counted::counted;
 use crate::executor::Executor;
 use crate::judge::{Finding, Judge, Verdict, finding_of_end};
 use crate::long::LongTrace;
@@ -163,8 +164,8 @@ fn finding(trace: &LongTrace, run: &Run, last: Last) -> Result<Option<Finding>> 
     }
     match &run.end {
         RunEnd::Completed if !last.stopped && last.begun < trace.ops() => {
-            let (begun, all) = (last.begun, trace.ops());
-            let incomplete = format!("no complete record: {begun} of {all} ops");
+            let (begun, all) = (last.begun, counted(trace.ops(), "op"));
+            let incomplete = format!("no complete record: {begun} of {all}");
             Ok(finding_of_end(
                 &RunEnd::Faulted(incomplete),
                 op,
