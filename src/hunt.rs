@@ -113,17 +113,21 @@ pub fn on_host(
     host: &mut Host,
     report: &mut dyn FnMut(&Find),
 ) -> Result<Summary> {
+    let report = &mut |find: &Find| {
+        report(find);
+        Ok(())
+    };
     on_host_watched(settings, host, report, &mut |_| {})
 }
 
-/// As [`on_host`]; `watch` sees, some thousand times a second, how many cases have run.
+/// As [`on_host`], but that an error of `report` ends the hunt; `watch` sees, some thousand times a second, how many cases have run.
 ///
 /// # Errors
-/// As for [`on_host`].
+/// As for [`on_host`], and those of `report`.
 pub fn on_host_watched(
     settings: &Settings<'_>,
     host: &mut Host,
-    report: &mut dyn FnMut(&Find),
+    report: &mut dyn FnMut(&Find) -> Result<()>,
     watch: &mut dyn FnMut(u64),
 ) -> Result<Summary> {
     let limits = settings.limits();
@@ -143,17 +147,21 @@ pub fn on_guests(
     guests: &mut [Guest],
     report: &mut dyn FnMut(&Find),
 ) -> Result<Summary> {
+    let report = &mut |find: &Find| {
+        report(find);
+        Ok(())
+    };
     on_guests_watched(settings, guests, report, &mut |_| {})
 }
 
-/// As [`on_guests`]; `watch` sees now and then how many cases have run.
+/// As [`on_guests`], but that an error of `report` ends the hunt; `watch` sees now and then how many cases have run.
 ///
 /// # Errors
-/// As for [`on_guests`].
+/// As for [`on_guests`], and those of `report`.
 pub fn on_guests_watched(
     settings: &Settings<'_>,
     guests: &mut [Guest],
-    report: &mut dyn FnMut(&Find),
+    report: &mut dyn FnMut(&Find) -> Result<()>,
     watch: &mut dyn FnMut(u64),
 ) -> Result<Summary> {
     let limits = settings.limits();
@@ -205,7 +213,7 @@ impl<'a> Hunt<'a> {
         &mut self,
         executor: &mut dyn Executor,
         sighting: &Sighting,
-        report: &mut dyn FnMut(&Find),
+        report: &mut dyn FnMut(&Find) -> Result<()>,
     ) -> Result<Next> {
         let Settings {
             entry,
@@ -239,7 +247,7 @@ impl<'a> Hunt<'a> {
             execs: sighting.execs,
             sighted: sighting.at - self.started,
             elapsed,
-        });
+        })?;
         Ok(match until == Some(broken.0) {
             true => Next::Break(()),
             false => Next::Continue(()),

@@ -4,7 +4,8 @@ mod machines;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use qemu_tests::{assert_snapshot, root};
 
@@ -201,6 +202,51 @@ fn the_json_of_a_replay_is_the_interface() {
     let (code, lines, _) = run(&["replay", trace, "--on", "host,qemu", "--format", "json"]);
     assert_eq!(code, 0);
     assert_snapshot("replay-json", &lines);
+}
+
+#[test]
+fn a_hunt_ends_with_the_first_find_that_cannot_be_told() {
+    let long = Duration::from_secs(600);
+    let hunt = |options: &[&str], stdout: Stdio| {
+        let began = Instant::now();
+        let mut child = kmem_rig()
+            .args([
+                "hunt",
+                "--subject",
+                "kmem-2019",
+                "--seed",
+                "1",
+                "--time",
+                "600s",
+            ])
+            .args(options)
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A pipe that nobody reads.
+        drop(child.stdout.take());
+        let ended = finish(child.wait_with_output().unwrap());
+        assert!(
+            began.elapsed() < long / 10,
+            "{options:?}: {:?}",
+            began.elapsed()
+        );
+        ended
+    };
+    let full = fs::File::create("/dev/full").unwrap();
+    let (code, _, errors) = hunt(&[], full.into());
+    assert!(
+        code == 2 && errors.contains("No space left"),
+        "{code} {errors}"
+    );
+    let (code, _, errors) = hunt(&["--format", "json"], Stdio::piped());
+    assert_eq!((code, errors.as_str()), (0, ""));
+    let (code, _, errors) = hunt(&["--out", "/proc/finds"], Stdio::null());
+    assert!(
+        code == 2 && errors.contains("cannot write /proc/finds"),
+        "{code} {errors}"
+    );
 }
 
 #[test]
