@@ -10,7 +10,7 @@ use harness::op::OpKind;
 use harness::text::Document;
 use harness::trace::Trace;
 
-use crate::input::{self, Input};
+use crate::input::{self, Input, Reading};
 use crate::judge::Verdict;
 use crate::long::LongTrace;
 use crate::rules::{Rule, Rules};
@@ -52,16 +52,24 @@ impl Regression {
     /// # Errors
     /// When the file is no trace or a header line means nothing.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::named(path, &input::read(path)?)
+        Self::load_as(path, Reading::Detected)
     }
 
-    /// As [`Self::load`], of a trace of any length: a long one is beside the regression, which has its
+    /// As [`Self::load`], of a file that is read as `reading` says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_as(path: &Path, reading: Reading) -> Result<Self> {
+        Self::named(path, &input::read(path, reading)?)
+    }
+
+    /// As [`Self::load_as`], of a trace of any length: a long one is beside the regression, which has its
     /// header lines and no ops.
     ///
     /// # Errors
     /// As there.
-    pub fn open(path: &Path) -> Result<(Self, Option<LongTrace>)> {
-        Ok(match input::open(path)? {
+    pub fn open(path: &Path, reading: Reading) -> Result<(Self, Option<LongTrace>)> {
+        Ok(match input::open(path, reading)? {
             Input::Whole(document) => (Self::named(path, &document)?, None),
             Input::Long(head, trace) => (Self::named(path, &head)?, Some(trace)),
         })

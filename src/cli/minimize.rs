@@ -9,7 +9,7 @@ use harness::text::Document;
 use harness::trace::Trace;
 
 use super::Outcome;
-use super::options::{Named, RuleOptions};
+use super::options::{InputOptions, Named, RuleOptions};
 use super::progress::{Bound, Progress};
 use crate::executor::Executor;
 use crate::host::Host;
@@ -36,12 +36,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "S")]
     subject: Option<Named>,
     #[command(flatten)]
+    reading: InputOptions,
+    #[command(flatten)]
     rules: RuleOptions,
 }
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        let (regression, long) = Regression::open(&self.input)?;
+        let (regression, long) = Regression::open(&self.input, self.reading.reading())?;
         let trace = &regression.trace;
         let rules = self.rules.rules.unwrap_or(regression.rules);
         let mut host = Host::new()?;

@@ -1,14 +1,15 @@
 //! Options that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use harness::entry::Entry;
 
 use crate::guest::{Configuration, Counted, Guest, Mode, find_image};
 use crate::host::Host;
+use crate::input::Reading;
 use crate::registry;
 use crate::regression::Regression;
 use crate::replay::Sides;
@@ -42,9 +43,15 @@ pub(super) fn named_or_default(named: Option<Named>) -> &'static Entry {
 }
 
 /// The subject named, else the first one that the trace expects something of, else the default.
-pub(super) fn subject_of(named: Option<Named>, regression: &Regression) -> Result<&'static Entry> {
+pub(super) fn subject_of(
+    named: Option<Named>,
+    path: &Path,
+    regression: &Regression,
+) -> Result<&'static Entry> {
     match (named, regression.expectations.first()) {
-        (None, Some(expected)) => registry::by_name(&expected.subject),
+        (None, Some(expected)) => {
+            registry::by_name(&expected.subject).with_context(|| path.display().to_string())
+        }
         (named, _) => Ok(named_or_default(named)),
     }
 }
@@ -133,6 +140,23 @@ impl GuestOptions {
         };
         let cpu = self.cpu.iter().map(|cpu| format!(" --cpu {cpu}"));
         machine.to_owned() + &cpu.collect::<String>()
+    }
+}
+
+/// How inputs are read.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct InputOptions {
+    /// Read every input as a fuzzer's bytes, even if it is text
+    #[arg(long)]
+    bytes: bool,
+}
+
+impl InputOptions {
+    pub(super) const fn reading(self) -> Reading {
+        match self.bytes {
+            true => Reading::Bytes,
+            false => Reading::Detected,
+        }
     }
 }
 

@@ -7,9 +7,10 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
 use super::Outcome;
-use super::options::{GuestOptions, Named, On, RuleOptions};
+use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions};
 use super::progress::{Bound, Progress};
 use super::table::table;
+use crate::input::Reading;
 use crate::printable::printable;
 use crate::regression::Regression;
 use crate::replay::{self, Row, Sides, Summary, junit, sarif};
@@ -49,6 +50,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "S")]
     subject: Vec<Named>,
     #[command(flatten)]
+    reading: InputOptions,
+    #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
     guest: GuestOptions,
@@ -75,15 +78,23 @@ impl Arguments {
         for (done, path) in (0..).zip(&files) {
             progress.show(done, "traces");
             let known = rows.len();
-            let rules = self.rules.rules;
+            let (reading, rules) = (self.reading.reading(), self.rules.rules);
             let mut keep = |row: &Row| rows.push(row.clone());
-            replay::replay(path, &chosen, rules, &mut sides, &mut summary, &mut keep)?;
+            replay::replay(
+                path,
+                reading,
+                &chosen,
+                rules,
+                &mut sides,
+                &mut summary,
+                &mut keep,
+            )?;
             if self.format == Format::Json {
                 progress.aside(|| print_json(&rows[known..]))?;
             }
             if self.format == Format::Human {
                 for row in &rows[known..] {
-                    differences.extend(difference_of(path, row, &mut sides)?);
+                    differences.extend(difference_of(path, reading, row, &mut sides)?);
                 }
             }
         }
@@ -108,7 +119,7 @@ impl Arguments {
                 serde_json::to_string(&Line { summary })? + "\n"
             }
             Format::Junit => junit::document(rows, summary),
-            Format::Sarif => sarif::log(rows)?,
+            Format::Sarif => sarif::log(rows, self.reading.reading())?,
         };
         out.write_all(whole.as_bytes())?;
         Ok(())
@@ -123,7 +134,12 @@ fn print_json(rows: &[Row]) -> Result<()> {
 }
 
 /// How the table differs from the model's in a run that is not as expected: which run, and the lines.
-fn difference_of(path: &Path, row: &Row, sides: &mut Sides<'_>) -> Result<Option<String>> {
+fn difference_of(
+    path: &Path,
+    reading: Reading,
+    row: &Row,
+    sides: &mut Sides<'_>,
+) -> Result<Option<String>> {
     let rule = row.rule.and_then(|rule| rule.parse().ok());
     let (Some(rule @ (Rule::Placement | Rule::Table)), Some(op)) = (rule, row.op) else {
         return Ok(None);
@@ -132,7 +148,7 @@ fn difference_of(path: &Path, row: &Row, sides: &mut Sides<'_>) -> Result<Option
         return Ok(None);
     }
     // A trace too long for memory is minimised first.
-    let (Regression { trace, .. }, None) = Regression::open(path)? else {
+    let (Regression { trace, .. }, None) = Regression::open(path, reading)? else {
         return Ok(None);
     };
     let entry = registry::by_name(row.subject)?;

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::Outcome;
-use super::options::{GuestOptions, Named, On, RuleOptions};
+use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions};
 use crate::input;
 use crate::page::Page;
 use crate::printable::printable;
@@ -34,6 +34,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "S")]
     subject: Vec<Named>,
     #[command(flatten)]
+    reading: InputOptions,
+    #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
     guest: GuestOptions,
@@ -48,7 +50,8 @@ impl Arguments {
         let chosen: Vec<_> = self.subject.iter().map(|named| named.0).collect();
         let mut page = Page::default();
         for path in &files {
-            page.add(path, &chosen, self.rules.rules, &mut sides)?;
+            let reading = self.reading.reading();
+            page.add(path, reading, &chosen, self.rules.rules, &mut sides)?;
         }
         write_whole(&self.output, page.html()?.as_bytes())?;
         let (finds, path) = (page.finds(), self.output.display().to_string());

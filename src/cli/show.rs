@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Outcome;
-use super::options::{GuestOptions, Named, RuleOptions, subject_of};
+use super::options::{GuestOptions, InputOptions, Named, RuleOptions, subject_of};
 use super::terminal;
 use crate::executor::Executor;
 use crate::host::Host;
@@ -42,6 +42,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "S")]
     subject: Option<Named>,
     #[command(flatten)]
+    reading: InputOptions,
+    #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
     guest: GuestOptions,
@@ -49,14 +51,14 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        let regression = Regression::load(&self.input)?;
+        let regression = Regression::load_as(&self.input, self.reading.reading())?;
         let trace = &regression.trace;
         let mut out = std::io::stdout().lock();
         if !self.tables && !self.cost && !self.rust {
             out.write_all(printable(&listing::of_trace(trace)).as_bytes())?;
             return Ok(Outcome::AsExpected);
         }
-        let entry = subject_of(self.subject, &regression)?;
+        let entry = subject_of(self.subject, &self.input, &regression)?;
         if self.cost {
             let mut guest = self.guest.start_counted()?;
             let counted = guest.run(entry, trace, RunOptions::STRICT)?;

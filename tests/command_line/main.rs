@@ -70,7 +70,16 @@ fn a_malformed_trace_is_told_by_file_line_and_column() {
             &b"# kmem-rig trace v1\nheap 64 pages\na0 = alloc ten\n"[..],
             "3:12: expected a size",
         ),
-        (b"# kmem-rig trace v2\n", "1:1: expected the first line"),
+        (
+            b"# kmem-rig trace v2\n",
+            "1:1: expected the first line `# kmem-rig trace v1`, found version `v2`, which this \
+             kmem-rig does not know",
+        ),
+        (
+            b"\xef\xbb\xbf# kmem-rig trace v1\nheap 1 pages\n",
+            "1:1: expected the first line `# kmem-rig trace v1`, found a byte order mark before it: \
+             save the text as UTF-8 without one",
+        ),
         (
             b"# kmem-rig trace v1\nexpect kmem fine\nheap 1 pages\n",
             "2:8: expected `SUBJECT",
@@ -152,7 +161,7 @@ fn corrupt_artifacts_are_traces() {
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             bytes.push((noise >> 24) as u8);
         }
-        let path = file(folder.path(), "artifact", &bytes);
+        let path = file(folder.path(), "crash-1f2e", &bytes);
         let (code, text, errors) = run(&["show", &path]);
         assert_eq!(code, 0, "{errors}");
         let shown = file(folder.path(), "shown.trace", text.as_bytes());
@@ -160,6 +169,80 @@ fn corrupt_artifacts_are_traces() {
         // Misuse of what it does not promise anything about may end a run early, never the rig.
         let (code, _, errors) = run(&["replay", &path, "--on", "host", "--subject", "kmem"]);
         assert!(code == 0, "{code} {errors}");
+    }
+}
+
+#[test]
+fn text_without_a_trace_is_an_error_that_quotes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = b"Notes on a heap:\n\tit is small.\r\n";
+    let path = file(folder.path(), "notes", text);
+    let out = folder.path().join("out");
+    let out = out.to_str().unwrap();
+    let named = format!(
+        "{path}:1:1: expected a trace, which starts with `# kmem-rig trace v1`, found text: `Notes on \
+         a heap:`; `--bytes` reads it as a fuzzer's bytes"
+    );
+    for command in [
+        &["show"][..],
+        &["replay", "--on", "host", "--subject", "kmem"],
+        &["minimize", "--subject", "kmem", "-o", out],
+        &["report", "--on", "host", "--subject", "kmem", "-o", out],
+        &["encode", "-o", out],
+        &["debug", "--subject", "kmem", "--on", "host"],
+    ] {
+        let (code, _, errors) = run(&[command, &[&path]].concat());
+        assert_eq!(code, 2, "{command:?}: {errors}");
+        assert!(errors.contains(&named), "{command:?}: {errors}");
+        let (_, _, errors) = run(&[command, &[&path, "--bytes"]].concat());
+        assert!(!errors.contains(&named), "{command:?}: {errors}");
+    }
+    assert_eq!(run(&["show", &path, "--bytes"]).0, 0);
+    // What libFuzzer has named is its own; so is what is no text, and a file without a byte.
+    let hash = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+    for (name, bytes) in [
+        ("crash-1f2e", &text[..]),
+        ("minimized-from-1f2e", text),
+        (hash, text),
+        ("escape", b"\x1b[1mbold"),
+        ("latin", b"\xe9"),
+        ("empty", b""),
+    ] {
+        let path = file(folder.path(), name, bytes);
+        let (code, _, errors) = run(&["show", &path]);
+        assert_eq!(code, 0, "{name}: {errors}");
+    }
+    // A name alone does not make a trace's text bytes.
+    let trace = b"# kmem-rig trace v1\nheap 1 pages\ntable\n";
+    let path = file(folder.path(), "crash-2f", trace);
+    assert!(run(&["show", &path]).1.contains("\nheap 1 pages\n"));
+    assert!(
+        !run(&["show", &path, "--bytes"])
+            .1
+            .contains("\nheap 1 pages\n")
+    );
+}
+
+#[test]
+fn a_subject_that_is_not_there_is_told_with_the_file_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = |subject: &str| {
+        format!("# kmem-rig trace v1\nexpect {subject} agree\nheap 1 pages\ntable\n")
+    };
+    file(folder.path(), "good.trace", trace("kmem").as_bytes());
+    let path = file(folder.path(), "typo.trace", trace("kmen").as_bytes());
+    let (all, page) = (folder.path(), folder.path().join("page.html"));
+    let (all, page) = (all.to_str().unwrap(), page.to_str().unwrap());
+    for arguments in [
+        &["replay", all, "--on", "host"][..],
+        &["report", all, "--on", "host", "-o", page],
+        &["show", &path, "--tables"],
+        &["debug", &path],
+    ] {
+        let (code, _, errors) = run(arguments);
+        assert_eq!(code, 2, "{errors}");
+        let named = errors.contains(&format!("{path}: ")) && errors.contains("`kmen`");
+        assert!(named, "{arguments:?}: {errors}");
     }
 }
 
