@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use harness::entry::Entry;
-use harness::text::{Document, Line};
 use harness::trace::Trace;
 
 use crate::executor::Executor;
@@ -125,26 +124,24 @@ impl<'a> Finds<'a> {
         host: &mut Host,
     ) -> Result<PathBuf> {
         let (subject, rule, kind) = (entry.name(), finding.rule, finding.kind.name());
-        let mut headers = vec![
-            Line::header("title", &format!("{subject} breaks {rule} at {kind}")),
-            Line::header("found", self.found),
-            Line::header("date", &today()),
-        ];
-        if rules != Rules::ALL {
-            headers.push(Line::header("rules", &rules.to_string()));
-        }
+        let mut expectations = Vec::new();
         let family = |other: &&Entry| other.declaration.family == entry.declaration.family;
         let others = registry::sound().filter(|other| other.name() != subject && family(other));
         for other in std::iter::once(entry).chain(others) {
             let (_, verdict) = host.verdict(other, trace, rules)?;
-            let expectation = Expectation::of(other.name(), &verdict);
-            headers.push(Line::header("expect", &expectation.to_string()));
+            expectations.push(Expectation::of(other.name(), &verdict));
         }
-        let mut document = Document::of(trace);
-        document.lines.splice(0..0, headers);
-        let name = format!("{subject}-{rule}-{kind}.trace").replace('_', "-");
-        let path = self.out.join(name);
-        write_whole(&path, document.to_string().as_bytes())?;
+        let regression = Regression {
+            name: format!("{subject}-{rule}-{kind}").replace('_', "-"),
+            title: format!("{subject} breaks {rule} at {kind}"),
+            found: self.found.to_owned(),
+            date: today(),
+            trace: trace.clone(),
+            rules,
+            expectations,
+        };
+        let path = self.out.join(format!("{}.trace", regression.name));
+        write_whole(&path, regression.document().to_string().as_bytes())?;
         Ok(path)
     }
 }

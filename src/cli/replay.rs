@@ -10,6 +10,7 @@ use super::Outcome;
 use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions};
 use super::progress::{Bound, Progress};
 use super::table::table;
+use crate::counted::counted;
 use crate::input::Reading;
 use crate::printable::printable;
 use crate::regression::Regression;
@@ -178,7 +179,9 @@ fn people(out: &mut impl Write, summary: &Summary, rows: &[Row], differences: &s
     } = summary;
     writeln!(
         out,
-        "{traces} traces, {runs} runs: {as_expected} as expected, {unexpected} not"
+        "{}, {}: {as_expected} as expected, {unexpected} not",
+        counted(*traces, "trace"),
+        counted(*runs, "run"),
     )?;
     Ok(())
 }
@@ -190,19 +193,21 @@ fn cells(row: &Row) -> [String; 6] {
         None => "-",
     };
     // A verdict that is as expected needs no reason.
-    let why = match (&row.expected, &row.observed) {
-        (Some(expected), Some(observed)) if row.as_expected != Some(true) => {
-            format!("expected {expected}; observed {observed}")
+    let mut why = Vec::new();
+    if row.as_expected != Some(true) {
+        if let (Some(expected), Some(observed)) = (&row.expected, &row.observed) {
+            why.push(format!("expected {expected}; observed {observed}"));
         }
-        _ => String::new(),
-    };
+        let wanted = row.expectation.as_ref();
+        why.extend(wanted.map(|wanted| format!("the trace expects: {wanted}")));
+    }
     [
         stem(&row.trace),
         row.subject.to_owned(),
         row.on.name().to_owned(),
         row.verdict_in_words(),
         as_expected.to_owned(),
-        why,
+        why.join("; "),
     ]
 }
 

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::Outcome;
 use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions};
+use crate::counted::counted;
 use crate::input;
 use crate::page::Page;
 use crate::printable::printable;
@@ -54,9 +55,12 @@ impl Arguments {
             page.add(path, reading, &chosen, self.rules.rules, &mut sides)?;
         }
         write_whole(&self.output, page.html()?.as_bytes())?;
-        let (finds, path) = (page.finds(), self.output.display().to_string());
+        let (finds, path) = (
+            counted(page.finds(), "find"),
+            self.output.display().to_string(),
+        );
         let path = printable(&path);
-        writeln!(std::io::stdout(), "{finds} finds in {path}")?;
+        writeln!(std::io::stdout(), "{finds} in {path}")?;
         Ok(if page.is_unexpected() {
             Outcome::Finding
         } else {

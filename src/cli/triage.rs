@@ -169,6 +169,8 @@ fn label(class: &Class) -> String {
 fn conclusion(finds: usize, new: usize) -> String {
     match (finds, new) {
         (0, _) => "no finds".to_owned(),
+        (1, 0) => "1 find, a known regression".to_owned(),
+        (1, _) => "1 find, which is NEW: review the trace named above".to_owned(),
         (_, 0) => format!("{finds} finds, all of them known regressions"),
         _ => format!("{finds} finds, {new} of them NEW: review the traces named above"),
     }
