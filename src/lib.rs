@@ -53,6 +53,7 @@ pub mod cli;
 pub mod compare;
 #[cfg(feature = "cli")]
 pub mod corpus;
+mod counted;
 #[cfg(feature = "cli")]
 pub mod debug;
 #[cfg(feature = "cli")]
