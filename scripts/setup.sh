@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what a verb of the Makefile needs, and prints one line for each thing it installs. Every verb
-# runs this first, so it is silent and quick when nothing is missing.
+# Installs what a verb of the Makefile needs, and prints one line for each thing it installs. Every
+# verb runs this first, so it is silent and quick when nothing is missing.
 # Usage: scripts/setup.sh VERB, or `all` for every verb at once
 set -euo pipefail
 
@@ -57,7 +57,8 @@ if missing qemu qemu-system-riscv64; then packages+=(qemu-system-misc); fi
 # Debian's newer releases have it in the second.
 if needs firmware && ! have_firmware; then packages+=(qemu-system-data opensbi); fi
 if missing gdb gdb; then packages+=(gdb); fi
-if missing gdb gdb-multiarch; then packages+=(gdb-multiarch); fi # Debian's plain gdb knows no riscv64.
+# Debian's plain gdb knows no riscv64.
+if missing gdb gdb-multiarch; then packages+=(gdb-multiarch); fi
 if missing c-compiler riscv64-unknown-elf-gcc; then packages+=(gcc-riscv64-unknown-elf); fi
 if missing xmllint xmllint; then packages+=(libxml2-utils); fi # Checks a report against a schema.
 if needs browser && ! have chromium && ! have google-chrome && ! have chromium-browser; then
@@ -95,8 +96,8 @@ if [ "${#packages[@]}" != 0 ]; then install_packages; fi
 # -- Toolchains -----------------------------------------------------------------------------------
 
 have rustup || die "missing: rustup; install it from https://rustup.rs"
-# One at a time, whichever clone it is of: two of rustup at once break each other's components. A user
-# who may not write there installs nothing there either.
+# One at a time, whichever clone it is of: two of rustup at once break each other's components. A
+# user who may not write there installs nothing there either.
 home=$(rustup show home)
 if [ -w "$home" ]; then
     exec {lock}>"$home/kmem-rig-setup.lock"

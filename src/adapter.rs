@@ -2,8 +2,8 @@
 //!
 //! An adapter that is wrong looks like an allocator that is: one that grants nothing agrees with every
 //! model, and one that hands its allocator another region breaks a rule at each op. So those of a
-//! binary's own subjects that a command uses are tried before it runs them. An error is what cannot be
-//! the allocator's doing; what may be is for the judge, and the trace that shows it for a hunt.
+//! binary's own subjects that a command uses are tried before it runs them. An error is what cannot
+//! be the allocator's doing; what may be is for the judge, and the trace that shows it for a hunt.
 
 use std::collections::BTreeSet;
 
@@ -24,8 +24,8 @@ use crate::run::{RunEnd, RunOptions};
 /// What every allocator grants on a fresh heap, in bytes.
 const SIZE: u64 = 8;
 
-/// Tries those of these subjects that the binary brought along; the traces that their allocators do not
-/// survive.
+/// Tries those of these subjects that the binary brought along; the traces that their allocators do
+/// not survive.
 ///
 /// # Errors
 /// As for [`check`], of all whose adapter is wrong.
@@ -59,8 +59,8 @@ pub fn check_all<'a>(
 }
 
 /// Tries a subject on the smallest heap that it declares, which may hold its lists and no more, and
-/// on one of the usual size. Returns the traces that the allocator does not survive, or in which it does
-/// not take its block back.
+/// on one of the usual size. Returns the traces that the allocator does not survive, or in which it
+/// does not take its block back.
 ///
 /// # Errors
 /// When its adapter or its declaration is wrong; the message names the subject, and says what
@@ -139,8 +139,8 @@ fn check_on(
     Ok((!survived).then_some(trace))
 }
 
-/// Whether a block at this offset lies in the heap or in the guards about it, where no other memory is:
-/// an allocator may miss its region, but not by more.
+/// Whether a block at this offset lies in the heap or in the guards about it, where no other memory
+/// is: an allocator may miss its region, but not by more.
 fn is_near(geometry: Geometry, offset: i64) -> bool {
     let guard = geometry.region_align() as i64;
     (-guard..geometry.bytes() as i64 + guard).contains(&offset)

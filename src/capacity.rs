@@ -1,8 +1,9 @@
-//! What fresh heaps grant: measured once for each subject and geometry, before anything is judged by it.
+//! What fresh heaps grant: measured once for each subject and geometry, before anything is judged
+//! by it.
 //!
-//! Requests are tried by halving, each on a fresh instance, so that no free of the subject's can spoil
-//! the figure. A subject that does not survive one of them has no figure: no rule uses it then, and the
-//! request is kept, since it shows a bug.
+//! Requests are tried by halving, each on a fresh instance, so that no free of the subject's can
+//! spoil the figure. A subject that does not survive one of them has no figure: no rule uses it
+//! then, and the request is kept, since it shows a bug.
 
 use std::collections::HashMap;
 
@@ -24,8 +25,8 @@ use crate::run::{RunEnd, RunOptions};
 pub struct Fresh {
     /// The largest request, in bytes; 0 if that is unknown.
     pub bytes: u64,
-    /// The request that the subject did not survive, and the rule that it breaks by that; the size is
-    /// unknown then.
+    /// The request that the subject did not survive, and the rule that it breaks by that; the size
+    /// is unknown then.
     pub failed_probe: Option<(Trace, Rule)>,
 }
 
@@ -46,8 +47,9 @@ impl Capacities {
     }
 }
 
-/// Whether a trace is run or judged by what the fresh heap grants: if it asks for that, and always if
-/// the subject is judged by what it granted before. The verdict on an op must not depend on later ones.
+/// Whether a trace is run or judged by what the fresh heap grants: if it asks for that, and always
+/// if the subject is judged by what it granted before. The verdict on an op must not depend on
+/// later ones.
 #[must_use]
 pub fn is_needed(entry: &Entry, trace: &Trace) -> bool {
     Grants::judge(&entry.declaration) || trace.ops.contains(&Op::Capacity)

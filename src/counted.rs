@@ -1,4 +1,5 @@
-//! Counts with their nouns, and heaps, as a sentence has them: `1 find`, `2 finds`, `a heap of 1 page`.
+//! Counts with their nouns, and heaps, as a sentence has them: `1 find`, `2 finds`, `a heap of 1
+//! page`.
 
 use std::fmt::Display;
 

@@ -1,7 +1,8 @@
-//! What cut a run short, as facts: what trapped and where, or what is wrong with the record. In words:
-//! [`crate::wording`].
+//! What cut a run short, as facts: what trapped and where, or what is wrong with the record. In
+//! words: [`crate::wording`].
 //!
-//! No address and no path of this machine is among them, so the same fault is the same value on each.
+//! No address and no path of this machine is among them, so the same fault is the same value on
+//! each.
 
 use harness::geometry::Geometry;
 use harness::observation::Outcome;

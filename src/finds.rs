@@ -112,7 +112,8 @@ impl<'a> Finds<'a> {
         })
     }
 
-    /// Writes a find as a regression, with a `note` in its title; returns its file, which is a new one.
+    /// Writes a find as a regression, with a `note` in its title; returns its file, which is a new
+    /// one.
     ///
     /// # Errors
     /// When it cannot be written, or the rig itself cannot do its work.

@@ -284,8 +284,8 @@ fn watch_this_process() {
     watch::and_tell(&watch, tell_crash);
 }
 
-/// Writes the input under way and its end, before the process dies of it. Called by signal handlers,
-/// so it only tries the lock, which the thread under way holds for reading.
+/// Writes the input under way and its end, before the process dies of it. Called by signal
+/// handlers, so it only tries the lock, which the thread under way holds for reading.
 fn tell_crash(out: &mut dyn fmt::Write) -> fmt::Result {
     let (Ok(current), Some(transcript)) = (CURRENT.try_read(), TRANSCRIPT.get()) else {
         return Ok(());

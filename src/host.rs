@@ -139,7 +139,8 @@ impl Host {
         Ok(run.faulted_at_stray_store(trace.geometry))
     }
 
-    /// What a fresh heap grants, measured in one worker; `None` if that does not live to the end of it.
+    /// What a fresh heap grants, measured in one worker; `None` if that does not live to the end of
+    /// it.
     fn measure_at_once(&mut self, entry: &Entry, geometry: Geometry) -> Result<Option<u64>> {
         let limit = self.op_limit(geometry);
         let run = self.in_worker(geometry, limit, |ground, workspace, recorder| {
@@ -223,8 +224,8 @@ impl Executor for Host {
         &mut self.capacities
     }
 
-    /// In one worker, since dozens of requests are tried; only if it does not survive them, each has a
-    /// worker of its own.
+    /// In one worker, since dozens of requests are tried; only if it does not survive them, each
+    /// has a worker of its own.
     fn measure(&mut self, entry: &Entry, geometry: Geometry) -> Result<Fresh> {
         ensure_accepts(entry, geometry)?;
         match self.measure_at_once(entry, geometry)? {

@@ -141,8 +141,8 @@ pub fn on_host(
     on_host_watched(settings, &[], host, report, &mut |_| {})
 }
 
-/// As [`on_host`], with a look at the traces `first` before any case, but that an error of `report` ends
-/// the hunt; `watch` sees, some thousand times a second, how many cases have run.
+/// As [`on_host`], with a look at the traces `first` before any case, but that an error of `report`
+/// ends the hunt; `watch` sees, some thousand times a second, how many cases have run.
 ///
 /// # Errors
 /// As for [`on_host`], and those of `report`.
@@ -178,8 +178,8 @@ pub fn on_guests(
     on_guests_watched(settings, &[], guests, report, &mut |_| {})
 }
 
-/// As [`on_guests`], with a look at the traces `first` before any case, but that an error of `report` ends
-/// the hunt; `watch` sees now and then how many cases have run.
+/// As [`on_guests`], with a look at the traces `first` before any case, but that an error of
+/// `report` ends the hunt; `watch` sees now and then how many cases have run.
 ///
 /// # Errors
 /// As for [`on_guests`], and those of `report`.
@@ -386,8 +386,8 @@ pub fn shrink_watched(
     shrink_while(executor, entry, trace, rules, broken, &mut go_on)
 }
 
-/// As [`shrink`]; `next` sees how far it is after each candidate, and says whether to go on: the smallest
-/// so far is confirmed then.
+/// As [`shrink`]; `next` sees how far it is after each candidate, and says whether to go on: the
+/// smallest so far is confirmed then.
 fn shrink_while(
     executor: &mut dyn Executor,
     entry: &Entry,
@@ -436,7 +436,8 @@ fn shrink_while(
 mod tests {
     use super::*;
 
-    /// What is pending once the time and ten seconds more are over is told as it was seen, each thing once.
+    /// What is pending once the time and ten seconds more are over is told as it was seen, each
+    /// thing once.
     #[test]
     fn what_nobody_has_time_for_is_told_unconfirmed_and_not_minimal() {
         let entry = crate::registry::by_name("kmem-2019").unwrap();

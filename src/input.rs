@@ -1,9 +1,9 @@
 //! Reads what a user names: a trace's text, alone or in a console's output, or a fuzzer's bytes (an
 //! artifact or corpus entry).
 //!
-//! Every byte string is a trace in the byte form, so text that holds no trace is an error: it was never
-//! meant as one. A fuzzer's input can happen to be text as well; libFuzzer's names for its files say what
-//! they are, and [`Reading::Bytes`] is for all others.
+//! Every byte string is a trace in the byte form, so text that holds no trace is an error: it was
+//! never meant as one. A fuzzer's input can happen to be text as well; libFuzzer's names for its
+//! files say what they are, and [`Reading::Bytes`] is for all others.
 
 pub mod lines;
 
@@ -65,8 +65,8 @@ pub enum Input {
 /// Reads one input, however long. Text must hold a trace; bytes always are one.
 ///
 /// # Errors
-/// When the file cannot be read, is a text with an error in it (file, line and column), or a text that
-/// holds no trace.
+/// When the file cannot be read, is a text with an error in it (file, line and column), or a text
+/// that holds no trace.
 pub fn open(path: &Path, reading: Reading) -> Result<Input> {
     match reading.form(path)? {
         Some(form) => text(path, form),
@@ -173,8 +173,8 @@ fn bytes(path: &Path, reading: Reading) -> Result<Document> {
     Ok(Document::of(&bytes::decode(&bytes)))
 }
 
-/// The first line, if the bytes are text: UTF-8 without control characters, but for tabs and line ends.
-/// No bytes are none.
+/// The first line, if the bytes are text: UTF-8 without control characters, but for tabs and line
+/// ends. No bytes are none.
 fn first_line_of_text(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok()?;
     let is_text = text
@@ -183,8 +183,8 @@ fn first_line_of_text(bytes: &[u8]) -> Option<&str> {
     is_text.then(|| text.lines().next()).flatten()
 }
 
-/// Whether the file has a name that libFuzzer gives: an artifact's, such as `crash-1f2e`, or a corpus
-/// entry's, which is the SHA-1 of what is in it.
+/// Whether the file has a name that libFuzzer gives: an artifact's, such as `crash-1f2e`, or a
+/// corpus entry's, which is the SHA-1 of what is in it.
 fn is_named_by_a_fuzzer(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let artifact = ARTIFACT_PREFIXES

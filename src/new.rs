@@ -114,7 +114,8 @@ impl Source {
     fn of_sources(folder: &Path) -> Result<Self> {
         ensure!(
             folder.is_dir(),
-            "this program was built from the clone `{}`, which is gone: name another one with `--rig`",
+            "this program was built from the clone `{}`, which is gone: name another one with \
+             `--rig`",
             folder.display()
         );
         // The package on the registry holds none of the crates beside it.

@@ -1,8 +1,8 @@
 //! A block outside the heap that a run ended in.
 //!
 //! A block is judged by where it lies. Where zeroes or a resize are asked for, the subject or its
-//! adapter writes into the block before anyone sees where that is, and the run may fault there. Asked
-//! for as many bytes and nothing else, the subject tells where it would have put them.
+//! adapter writes into the block before anyone sees where that is, and the run may fault there.
+//! Asked for as many bytes and nothing else, the subject tells where it would have put them.
 
 use anyhow::Result;
 use harness::observation::Outcome;
@@ -11,8 +11,8 @@ use harness::trace::Trace;
 
 use crate::run::{Run, RunEnd};
 
-/// A run, with the block that its last op was granted if that leaves the heap. To find out, the same
-/// ops are run `again`, with a plain request in the place of the last.
+/// A run, with the block that its last op was granted if that leaves the heap. To find out, the
+/// same ops are run `again`, with a plain request in the place of the last.
 pub(crate) fn with_block(
     run: Run,
     trace: &Trace,
@@ -37,8 +37,8 @@ pub(crate) fn with_block(
     }
 }
 
-/// The request for as many bytes that writes none; of one for more than the heap has, nothing is judged
-/// but whether it is granted.
+/// The request for as many bytes that writes none; of one for more than the heap has, nothing is
+/// judged but whether it is granted.
 fn plain_request(trace: &Trace, op: &Op) -> Option<Op> {
     let (size, align) = match *op {
         Op::Alloc {

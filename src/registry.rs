@@ -29,7 +29,8 @@ pub fn install(own: &'static [Entry]) -> Result<()> {
     let installed = *OWN.get_or_init(|| own);
     ensure!(
         names(installed).eq(names(own)),
-        "this process has other subjects of its own already, `{}`: bring all of them along in one list",
+        "this process has other subjects of its own already, `{}`: bring all of them along in one \
+         list",
         names(installed).collect::<Vec<_>>().join("`, `")
     );
     Ok(())

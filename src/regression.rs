@@ -71,8 +71,8 @@ impl Regression {
         Self::named(path, &input::read(path, reading)?)
     }
 
-    /// As [`Self::load_as`], of a trace of any length: a long one is beside the regression, which has its
-    /// header lines and no ops.
+    /// As [`Self::load_as`], of a trace of any length: a long one is beside the regression, which
+    /// has its header lines and no ops.
     ///
     /// # Errors
     /// As there.
@@ -160,8 +160,9 @@ impl Regression {
         lines
     }
 
-    /// The same of a smaller trace, in which `entry` breaks the rule of `finding` under `rules`. Where it
-    /// expects anything, it then expects that, and of other subjects what still holds, be it at another op.
+    /// The same of a smaller trace, in which `entry` breaks the rule of `finding` under `rules`.
+    /// Where it expects anything, it then expects that, and of other subjects what still holds, be
+    /// it at another op.
     ///
     /// # Errors
     /// When the rig itself cannot do its work.

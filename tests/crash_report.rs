@@ -1,5 +1,5 @@
-//! A fuzz target says how its process ends from within a signal handler: without memory, since whatever
-//! was interrupted may hold the allocator's lock.
+//! A fuzz target says how its process ends from within a signal handler: without memory, since
+//! whatever was interrupted may hold the allocator's lock.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -20,8 +20,8 @@ const ENDS: &str = "KMEM_RIG_TEST_ENDS";
 const TEST: &str = "a_crash_is_reported_without_memory";
 const TRACE: &str = "# kmem-rig trace v1\nheap 64 pages\na0 = alloc 24\nfree a0\n";
 
-/// The allocator of this process, which is closed to a thread in a call of the subject's that does not
-/// return.
+/// The allocator of this process, which is closed to a thread in a call of the subject's that does
+/// not return.
 struct Closable;
 
 thread_local! {

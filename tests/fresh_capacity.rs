@@ -1,5 +1,5 @@
-//! What a fresh heap grants is measured before anything is judged by it, in a child: an allocator that
-//! does not survive a request on a fresh heap is found by that, and stops nothing else.
+//! What a fresh heap grants is measured before anything is judged by it, in a child: an allocator
+//! that does not survive a request on a fresh heap is found by that, and stops nothing else.
 
 use std::alloc::Layout;
 use std::ptr::null_mut;
@@ -21,7 +21,8 @@ const PANICS: u8 = 1;
 const FAULTS: u8 = 2;
 const FORGETS: u8 = 3;
 
-/// Has one block at a time; what it does with a request that its heap does not hold is said by `FULL`.
+/// Has one block at a time; what it does with a request that its heap does not hold is said by
+/// `FULL`.
 struct OneBlock<const FULL: u8> {
     region: Region,
     used: bool,

@@ -1,5 +1,5 @@
-//! A binary with subjects of its own, of which one has a wrong adapter and another an allocator that does
-//! not survive its first call: each command runs those that it uses.
+//! A binary with subjects of its own, of which one has a wrong adapter and another an allocator
+//! that does not survive its first call: each command runs those that it uses.
 
 use std::alloc::Layout;
 use std::fs;

@@ -1,5 +1,5 @@
-//! What `scripts/setup.sh` installs for a verb, and what `doctor` makes of it: both are run on a machine
-//! that is pretended, by a `PATH` of stubs.
+//! What `scripts/setup.sh` installs for a verb, and what `doctor` makes of it: both are run on a
+//! machine that is pretended, by a `PATH` of stubs.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -40,7 +40,8 @@ fn run(program: &Path, argument: &str, machine: &TempDir) -> Output {
 
 /// What the set-up of a verb has apt install where nothing is but Rust and a C++ compiler.
 fn packages(verb: &str) -> Vec<String> {
-    // The folder of a toolchain that lacks nothing, and of rustup's own, which cannot be written to.
+    // The folder of a toolchain that lacks nothing, and of rustup's own, which cannot be written
+    // to.
     let installed = "case \"$*\" in *sysroot*) echo \"$0.root\" ;; *) echo /nonexistent ;; esac";
     let machine = machine(&[
         ("rustup", installed),

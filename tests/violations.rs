@@ -1,4 +1,5 @@
-//! Violations as values, as JSON and in words, by the examples of docs/formats.md: one of each form.
+//! Violations as values, as JSON and in words, by the examples of docs/formats.md: one of each
+//! form.
 
 use std::fs;
 

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Shifted by whole words, two patterns differ by one number in every word; shifted by other bytes,
-//! no two words in a row are right. So neither a shifted copy nor what another block held passes for
-//! what was filled in.
+//! no two words in a row are right. So neither a shifted copy nor what another block held passes
+//! for what was filled in.
 
 #[cfg(test)]
 mod tests;

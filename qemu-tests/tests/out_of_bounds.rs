@@ -7,7 +7,8 @@ use kmem_rig::registry::by_name;
 use kmem_rig::rules::{Rule, Rules};
 use qemu_tests::boot;
 
-/// Where descriptors fill two pages, `page-2019` hands out a page behind the heap once 4,095 are taken.
+/// Where descriptors fill two pages, `page-2019` hands out a page behind the heap once 4,095 are
+/// taken.
 const FULL: &str = "# kmem-rig trace v1\nheap 4097 pages\na0 = alloc 16769024\na1 = alloc 8\n";
 
 #[test]

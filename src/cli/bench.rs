@@ -20,8 +20,9 @@ use super::Outcome;
 
 /// Measure the allocators, and the rig
 ///
-/// Whatever depends on the machine is given as a ratio of two measurements of one run. Exits with 1 if
-/// a goal is not met. What measures the rig itself is built with the feature `bench`; `make bench` runs it.
+/// Whatever depends on the machine is given as a ratio of two measurements of one run. Exits with 1
+/// if a goal is not met. What measures the rig itself is built with the feature `bench`; `make
+/// bench` runs it.
 ///
 /// Example: kmem-rig bench cost --format json
 #[derive(Args)]

@@ -139,7 +139,8 @@ impl Arguments {
         let clean = summary.findings == 0;
         ensure!(
             !clean || summary.execs > 0,
-            "no case of {subject} has run, so nothing is known of it: give the hunt more time, or more cases"
+            "no case of {subject} has run, so nothing is known of it: give the hunt more time, \
+             or more cases"
         );
         if !clean && self.format == Format::Human && self.on == On::Host && self.out.is_none() {
             writeln!(

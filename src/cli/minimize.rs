@@ -21,7 +21,8 @@ use crate::{adapter, difference, hunt, long, registry, report};
 
 /// Find the smallest trace that breaks the same rule with the same kind of op
 ///
-/// The header stays, with the expectations that still hold. One of more than 32,768 ops, such as a recording, is narrowed down first; see docs/recording.md.
+/// The header stays, with the expectations that still hold. One of more than 32,768 ops, such as a
+/// recording, is narrowed down first; see docs/recording.md.
 ///
 /// Example: kmem-rig minimize fuzz/artifacts/kmem_2019/crash-1f2e --subject kmem-2019 -o small.trace
 #[derive(Args)]

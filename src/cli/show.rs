@@ -22,9 +22,9 @@ const NOTHING_RUN: &str = "# nothing was run: --tables runs it, and prints the v
 
 /// Print an artifact, a corpus entry or a trace as text, ops numbered
 ///
-/// What is printed is itself a trace: everything added is a comment. Without --tables, --cost or --rust
-/// nothing is run. With --rust it is a Rust test
-/// instead, which asserts what the trace shows and needs nothing but the allocator.
+/// What is printed is itself a trace: everything added is a comment. Without --tables, --cost or
+/// --rust nothing is run. With --rust it is a Rust test instead, which asserts what the trace shows
+/// and needs nothing but the allocator.
 ///
 /// Example: kmem-rig show fuzz/artifacts/kmem/crash-1f2e --tables
 /// Example: kmem-rig show my.trace --cost --subject kmem

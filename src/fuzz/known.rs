@@ -32,7 +32,8 @@ impl Known {
     pub(super) fn of(subject: &str, regressions: &str) -> Self {
         let variable = |name| std::env::var_os(name).map(PathBuf::from);
         let of_ours = |find: Key| (find.0 == subject).then_some((find.1, find.2));
-        // Where a block outside the heap is written to, it is a fault in a process that nobody watches.
+        // Where a block outside the heap is written to, it is a fault in a process that nobody
+        // watches.
         let as_met = |(rule, kind)| {
             let writes = matches!(kind, OpKind::AllocZeroed | OpKind::Realloc);
             let fault = (rule == Rule::OutOfBounds && writes).then_some((Rule::Fault, kind));

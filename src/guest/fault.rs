@@ -39,7 +39,8 @@ impl SourceLines {
 }
 
 /// The fault that the fault words of a run over `geometry` are: `mcause`, `mepc` and `mtval`, or in
-/// supervisor mode their counterparts with the same numbers. `lines` are those of the guest that wrote them.
+/// supervisor mode their counterparts with the same numbers. `lines` are those of the guest that
+/// wrote them.
 pub fn of_trap([cause, pc, value]: [u64; 3], geometry: Geometry, lines: &mut SourceLines) -> Fault {
     Fault::Trap {
         cause,

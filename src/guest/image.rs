@@ -20,8 +20,8 @@ const TARGET: &str = "target";
 
 /// Finds the image: as named (`--guest`), else by `KMEM_RIG_GUEST`, else inside this program
 /// (feature `embed-guest`), else in the target folder that this program lies in, else in a `target`
-/// folder of the current directory or one above it. A program that knows more subjects than the usual
-/// ones prefers the image that has them all.
+/// folder of the current directory or one above it. A program that knows more subjects than the
+/// usual ones prefers the image that has them all.
 ///
 /// # Errors
 /// When there is none; the message says how to build it.

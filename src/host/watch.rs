@@ -5,9 +5,9 @@
 //! timer ticks a few times per limit, and an op that is still the same at the last tick hangs. A
 //! subject that sleeps uses no CPU time; for it a second timer ticks by the clock, far apart.
 //!
-//! Invariant: what a signal handler calls neither allocates nor takes a lock, since the thread that it
-//! interrupts may hold it. Handlers store numbers in the transcript and leave; words are made of them by
-//! the parent, or where there is none by a [`Tell`], with `core::fmt` and `write` alone.
+//! Invariant: what a signal handler calls neither allocates nor takes a lock, since the thread that
+//! it interrupts may hold it. Handlers store numbers in the transcript and leave; words are made of
+//! them by the parent, or where there is none by a [`Tell`], with `core::fmt` and `write` alone.
 
 use std::fmt::{self, Write};
 use std::io::{self, ErrorKind};
@@ -56,8 +56,8 @@ static TELL: OnceLock<Tell> = OnceLock::new();
 /// Kept here, and not just leaked, so that a leak checker sees who owns it.
 static SIGNAL_STACK: OnceLock<Box<[u8]>> = OnceLock::new();
 
-/// Says how a process ends. It is called by signal handlers, so it neither allocates nor takes a lock:
-/// whoever was interrupted may hold it.
+/// Says how a process ends. It is called by signal handlers, so it neither allocates nor takes a
+/// lock: whoever was interrupted may hold it.
 pub type Tell = fn(&mut dyn Write) -> fmt::Result;
 
 /// The standard error as a signal handler may write to it: by a system call, and past the lock.

@@ -25,9 +25,9 @@ impl Worker {
     pub fn start(watch: &Watch<'_>, body: impl FnOnce()) -> io::Result<Self> {
         watch::prepare();
         let parent = std::process::id();
-        // SAFETY: the child runs `child` alone and leaves by `_exit`. It uses the global allocator only:
-        // the C library makes its own usable after a fork, and a binary with another vouches for that
-        // (docs/own-allocator.md). No lock of ours is held across it.
+        // SAFETY: the child runs `child` alone and leaves by `_exit`. It uses the global allocator
+        // only: the C library makes its own usable after a fork, and a binary with another vouches
+        // for that (docs/own-allocator.md). No lock of ours is held across it.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => child(parent, watch, body),

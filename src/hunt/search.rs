@@ -1,15 +1,17 @@
 //! Runs case after case on the host and names the suspicious ones by number.
 //!
 //! ```text
-//! a worker: case after case --counters--> a thread: suspects, and a new worker after a crash or a hang
+//! a worker: case after case --counters--> a thread: suspects, and a new worker after a crash or a
+//! hang
 //!                                           `--> this thread: looks at one suspect after the other
 //! ```
 //!
-//! All cases run inside one forked worker, which is replaced after a case that crashed or hung it, while
-//! suspects are looked at. The two share a few counters: a case is drawn from its number on either side.
+//! All cases run inside one forked worker, which is replaced after a case that crashed or hung it,
+//! while suspects are looked at. The two share a few counters: a case is drawn from its number on
+//! either side.
 //!
-//! What fresh heaps grant is measured before the first case. A request that a subject does not survive
-//! then is a suspect too.
+//! What fresh heaps grant is measured before the first case. A request that a subject does not
+//! survive then is a suspect too.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -41,8 +43,8 @@ use crate::run::RunOptions;
 /// Fast strength sees a broken rule late, so that one rule and op kind can stand for several: as
 /// many suspects of each are passed on.
 const SUSPECTS_PER_KIND: u32 = 4;
-/// Each worker that follows a crash names as many again. Of all of a kind, so many are passed on; those
-/// behind the first [`SUSPECTS_PER_KIND`] are for as long as nothing of their kind was found.
+/// Each worker that follows a crash names as many again. Of all of a kind, so many are passed on;
+/// those behind the first [`SUSPECTS_PER_KIND`] are for as long as nothing of their kind was found.
 const REPEATED_MAX: u32 = 64;
 /// Suspects one worker can name; far above what [`SUSPECTS_PER_KIND`] allows.
 const SUSPECTS_MAX: usize = 1024;
@@ -174,8 +176,9 @@ impl Stop {
     }
 }
 
-/// Measures what fresh heaps grant, of each geometry that is drawn, as far as there is time. Returns
-/// what is to be looked at first: the traces `first`, and the requests that the subject did not survive.
+/// Measures what fresh heaps grant, of each geometry that is drawn, as far as there is time.
+/// Returns what is to be looked at first: the traces `first`, and the requests that the subject did
+/// not survive.
 pub(super) fn measure(
     entry: &Entry,
     limits: &Limits,
@@ -262,8 +265,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Keeps a worker at work until the search ends, and passes on what is suspicious; returns the number
-    /// of cases and of ops.
+    /// Keeps a worker at work until the search ends, and passes on what is suspicious; returns the
+    /// number of cases and of ops.
     fn supervise(&self, tell: Sender<Sighting>) -> Result<(u64, u64)> {
         let Self {
             settings,
@@ -347,7 +350,8 @@ impl Search<'_> {
         self.over.load(Relaxed) || self.stop.is_late()
     }
 
-    /// A suspect that the worker has named: its trace, what it broke, the cases until then, and when.
+    /// A suspect that the worker has named: its trace, what it broke, the cases until then, and
+    /// when.
     fn named(&self, index: usize) -> (Trace, (Rule, OpKind), u64, Instant) {
         let case = self.progress.suspects[index].load(Relaxed);
         let broken = self.progress.broken[index].load(Relaxed);

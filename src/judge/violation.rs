@@ -1,8 +1,8 @@
 //! A broken rule as a value: a variant for each rule, with the evidence of it. In words:
 //! [`crate::wording`]; as JSON: docs/formats.md.
 //!
-//! Sizes and offsets are in bytes, offsets from the heap's start, whatever unit the subject's own table
-//! has.
+//! Sizes and offsets are in bytes, offsets from the heap's start, whatever unit the subject's own
+//! table has.
 
 use harness::observation::{Contents, Outcome, WalkDigest};
 use harness::op::Handle;

@@ -66,8 +66,8 @@ pub fn fault(unit: u64, fault: &Fault) -> String {
     }
 }
 
-/// A signal by its number, and the place accessed if it is about one. Written without memory, since a
-/// signal handler writes it.
+/// A signal by its number, and the place accessed if it is about one. Written without memory, since
+/// a signal handler writes it.
 pub(crate) struct Signal(pub u64, pub Option<Place>);
 
 impl fmt::Display for Signal {
@@ -84,8 +84,8 @@ impl fmt::Display for Signal {
     }
 }
 
-/// The names of the privileged specification, table "Machine cause register values after trap". What
-/// physical memory protection denies is an access fault, what page tables deny a page fault.
+/// The names of the privileged specification, table "Machine cause register values after trap".
+/// What physical memory protection denies is an access fault, what page tables deny a page fault.
 fn trap(cause: u64) -> Option<&'static str> {
     Some(match cause {
         0 => "instruction address misaligned",

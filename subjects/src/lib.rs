@@ -94,8 +94,8 @@ pub const CONTROL_NAMES: [&str; 13] = [
     "stalloc",
 ];
 
-/// The feature that builds in the subject of a name, whether or not it is on; `None` for ours, which
-/// are always there, and for names that are no subject's.
+/// The feature that builds in the subject of a name, whether or not it is on; `None` for ours,
+/// which are always there, and for names that are no subject's.
 #[must_use]
 pub fn feature_of(name: &str) -> Option<&'static str> {
     use kmem::defect;

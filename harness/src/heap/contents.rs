@@ -45,8 +45,8 @@ impl Heap<'_> {
     /// A live block's bytes.
     #[inline]
     fn bytes(&self, slot: Slot) -> &[u8] {
-        // SAFETY: the block is live, so all its bytes lie inside the region, which nobody else uses;
-        // they were filled, or the subject says that they are zero.
+        // SAFETY: the block is live, so all its bytes lie inside the region, which nobody else
+        // uses; they were filled, or the subject says that they are zero.
         unsafe { slice::from_raw_parts(slot.address, slot.size as usize) }
     }
 

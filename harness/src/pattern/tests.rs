@@ -64,8 +64,8 @@ fn at_a_distance_of_whole_words_every_word_differs() {
 }
 
 /// At a distance of other bytes a word is put together of two. Where it is right, the one behind it
-/// is right only if it is `STEP` more, which it never is: its lower bits have risen by the upper ones
-/// of `STEP`, and by a carry from the bits that were cut off.
+/// is right only if it is `STEP` more, which it never is: its lower bits have risen by the upper
+/// ones of `STEP`, and by a carry from the bits that were cut off.
 #[test]
 fn at_any_other_distance_two_words_in_a_row_are_never_both_right() {
     for cut in (8..64).step_by(8) {
