@@ -53,6 +53,8 @@ pub struct Expander {
     steps: Vec<Step>,
     chunks: Vec<Chunk>,
     chunks_here: Vec<Chunk>,
+    /// Follows a path, and takes each step from its end.
+    judges: Option<[Judge; 2]>,
 }
 
 impl Expander {
@@ -111,7 +113,19 @@ impl Expander {
             geometry: task.geometry,
             ops,
         };
-        let declaration = &task.entry.declaration;
+        let new_judge = || {
+            let (geometry, fresh) = (task.geometry, task.fresh_capacity);
+            Judge::new(&task.entry.declaration, geometry, task.rules, fresh)
+        };
+        let [judge, stepped] = self
+            .judges
+            .get_or_insert_with(|| [(); 2].map(|()| new_judge()));
+        judge.reset(
+            &task.entry.declaration,
+            task.geometry,
+            task.rules,
+            task.fresh_capacity,
+        );
         let mut expansion = Expansion {
             task,
             seen,
@@ -120,7 +134,8 @@ impl Expander {
             lane,
             ops: &trace.ops,
             passed: 0,
-            judge: Judge::new(declaration, task.geometry, task.rules, task.fresh_capacity),
+            judge,
+            stepped,
             steps: &mut self.steps,
             taken: None,
             chunks: &mut self.chunks,
@@ -169,7 +184,9 @@ struct Expansion<'a> {
     ops: &'a [Op],
     passed: usize,
     /// Has followed the path as far as it was passed.
-    judge: Judge<'a>,
+    judge: &'a mut Judge,
+    /// Has also taken the step under way.
+    stepped: &'a mut Judge,
     steps: &'a mut Vec<Step>,
     /// The place of the step under way; `None` before the first.
     taken: Option<usize>,
@@ -209,9 +226,9 @@ impl Branches for Expansion<'_> {
     fn observe(&mut self, observation: &Observation, audited: bool) {
         let step = self.steps[self.taken.expect("a step is under way")];
         let op = self.task.menu.op(step);
-        let mut judge = self.judge.clone();
+        self.stepped.clone_from(self.judge);
         self.expanded.transitions += 1;
-        if let Some(finding) = judge.step(&op, observation) {
+        if let Some(finding) = self.stepped.step(&op, observation) {
             let rule = finding.rule;
             if self.expanded.finds.iter().all(|(known, ..)| *known != rule) {
                 self.expanded.finds.push((rule, self.place, step));
@@ -233,7 +250,7 @@ impl Branches for Expansion<'_> {
         if unchanged && self.chunks == self.chunks_here {
             return;
         }
-        let state = self.task.form.state(self.chunks, judge.live());
+        let state = self.task.form.state(self.chunks, self.stepped.live());
         let state = state.expect("chunks and blocks that break no rule are a state");
         if op == Op::Table {
             assert_eq!(

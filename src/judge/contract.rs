@@ -5,27 +5,40 @@ use harness::observation::{Contents, Observation, Outcome};
 use harness::op::Op;
 
 use crate::judge::{Broken, Judge, evidence};
-use crate::model::contract::Request;
+use crate::model::contract::{Blocks, Request};
 use crate::model::cycles::FALLS_MIN;
+use crate::model::exact::Placing;
+use crate::model::gaps::Gaps;
 use crate::rules::Rule;
 
-impl Judge<'_> {
-    pub(super) fn broken_contract(&self, op: &Op, observation: &Observation) -> Option<Broken> {
+impl<B: Blocks, E: Placing> Judge<B, E> {
+    /// A block that `lies_as_promised`, where the policy says, lies inside the heap, aligned, and apart from
+    /// all others.
+    pub(super) fn broken_contract(
+        &mut self,
+        op: &Op,
+        request: Option<&Request>,
+        observation: &Observation,
+        lies_as_promised: bool,
+    ) -> Option<Broken> {
         let Observation {
             outcome, contents, ..
         } = observation;
-        let request = self.contract.request(op);
-        let placed = match (request, *outcome) {
-            (Some(request), Outcome::Placed(at)) => self.misplaced(request, at),
+        match (request, *outcome) {
+            (Some(request), Outcome::Placed(at)) if !lies_as_promised => {
+                self.misplaced(request, at)
+            }
             _ => None,
-        };
-        placed
-            .or_else(|| self.lost_contents(op, request, contents))
-            .or_else(|| match (request, *outcome) {
-                (Some(request), Outcome::Null) => self.spurious_null(op, request),
-                _ => None,
-            })
-            .or_else(|| self.leaked(op, *outcome))
+        }
+        .or_else(|| match contents.held() {
+            true => None,
+            false => self.lost_contents(request, contents),
+        })
+        .or_else(|| match (request, *outcome) {
+            (Some(request), Outcome::Null) => self.spurious_null(op, request),
+            _ => None,
+        })
+        .or_else(|| self.leaked(op, *outcome))
     }
 
     /// Whether a request was granted that is larger than the whole heap.
@@ -35,8 +48,8 @@ impl Judge<'_> {
                 if size > self.geometry.bytes())
     }
 
-    fn misplaced(&self, request: Request, at: i64) -> Option<Broken> {
-        let Request {
+    fn misplaced(&mut self, request: &Request, at: i64) -> Option<Broken> {
+        let &Request {
             handle,
             size,
             align,
@@ -78,12 +91,7 @@ impl Judge<'_> {
         })
     }
 
-    fn lost_contents(
-        &self,
-        op: &Op,
-        request: Option<Request>,
-        contents: &Contents,
-    ) -> Option<Broken> {
+    fn lost_contents(&self, request: Option<&Request>, contents: &Contents) -> Option<Broken> {
         if let Some((handle, byte)) = contents.corrupted {
             let block = self.contract.block(handle);
             let at = block.map_or(String::new(), |block| {
@@ -96,7 +104,9 @@ impl Judge<'_> {
                 observed: format!("byte {byte} of a{} changed", handle.0),
             });
         }
-        let Request { handle, size, .. } = request?;
+        let &Request {
+            handle, size, old, ..
+        } = request?;
         if let Some(byte) = contents.not_zeroed {
             return Some(Broken {
                 rule: Rule::NotZeroed,
@@ -108,7 +118,7 @@ impl Judge<'_> {
         let byte = contents
             .realloc_lost
             .filter(|&byte| !self.contract.wrote(handle, byte))?;
-        let carried = self.contract.request(op)?.old?.size.min(size);
+        let carried = old?.size.min(size);
         Some(Broken {
             rule: Rule::ReallocLostContents,
             expected: format!("the first {carried} bytes of a{} carried over", handle.0),
@@ -118,20 +128,19 @@ impl Judge<'_> {
 
     /// Null although the request must fit. The block a realloc would resize stays live meanwhile:
     /// only success elsewhere is demanded, success in place is a matter of policy.
-    fn spurious_null(&self, op: &Op, request: Request) -> Option<Broken> {
-        let Request { size, align, .. } = request;
+    fn spurious_null(&self, op: &Op, request: &Request) -> Option<Broken> {
+        let &Request { size, align, .. } = request;
         let aligned = match align {
             8 => String::new(),
             _ => format!(" aligned to {align}"),
         };
-        let expected = if let Some(gaps) = &self.gaps {
+        let expected = if let Some(overhead) = self.declaration.overhead {
+            let gaps = Gaps::new(overhead, self.geometry);
             let at = gaps.fit(self.contract.live(), size, align)?;
             let at = evidence::offset(self.declaration.unit, at.cast_signed());
             format!("a block, since {size} bytes{aligned} fit at {at}")
         } else {
-            let empty = self.contract.live().is_empty();
-            let granted = self.grants.as_ref().filter(|grants| grants.hold(op));
-            granted.filter(|_| empty)?;
+            (self.asks_grants() && self.grants.hold(op)).then_some(())?;
             format!("a block, since the empty heap granted {size} bytes{aligned} before")
         };
         Some(Broken {
@@ -139,6 +148,14 @@ impl Judge<'_> {
             expected,
             observed: "null".to_owned(),
         })
+    }
+
+    /// Whether null is judged by what the empty heap granted: it is empty, and nothing else is known of a
+    /// subject that reuses all memory.
+    pub(super) fn asks_grants(&self) -> bool {
+        self.declaration.overhead.is_none()
+            && self.declaration.reuse == Reuse::Whole
+            && self.contract.live().is_empty()
     }
 
     /// Memory that does not come back: the empty heap grants less than the fresh one did, or a

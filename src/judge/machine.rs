@@ -9,10 +9,12 @@ use harness::observation::{Observation, Outcome};
 use harness::op::{Op, OpKind};
 
 use crate::judge::{Broken, Finding, Judge, evidence};
+use crate::model::contract::{Blocks, Request};
+use crate::model::exact::Placing;
 use crate::rules::Rule;
 use crate::run::RunEnd;
 
-impl Judge<'_> {
+impl<B: Blocks, E: Placing> Judge<B, E> {
     /// A store behind the heap's end that no trap caught.
     pub(super) fn stray_store(&self, observation: &Observation) -> Option<Broken> {
         let at = observation.contents.stray_store?;
@@ -27,10 +29,14 @@ impl Judge<'_> {
     }
 
     /// An answer that the harness never gives to such an op: the record is damaged.
-    pub(super) fn ill_fitting(&self, op: &Op, outcome: Outcome) -> Option<Broken> {
+    pub(super) fn ill_fitting(
+        op: &Op,
+        request: Option<&Request>,
+        outcome: Outcome,
+    ) -> Option<Broken> {
         let fits = match outcome {
             Outcome::NotExpressible | Outcome::NoBlock => true,
-            Outcome::Placed(_) | Outcome::Null => self.contract.request(op).is_some(),
+            Outcome::Placed(_) | Outcome::Null => request.is_some(),
             Outcome::Capacity(_) => *op == Op::Capacity,
             Outcome::Done | Outcome::Refused => {
                 !matches!(op, Op::Alloc { .. } | Op::Realloc { .. } | Op::Capacity)

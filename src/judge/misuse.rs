@@ -6,9 +6,11 @@ use harness::observation::{Observation, Outcome};
 use harness::op::Op;
 
 use crate::judge::{Broken, Judge};
+use crate::model::contract::Blocks;
+use crate::model::exact::Placing;
 use crate::rules::Rule;
 
-impl Judge<'_> {
+impl<B: Blocks, E: Placing> Judge<B, E> {
     pub(super) fn broken_misuse(&self, op: &Op, observation: &Observation) -> Option<Broken> {
         let outcome = observation.outcome;
         if !matches!(outcome, Outcome::Done | Outcome::Refused) {

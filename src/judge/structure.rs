@@ -3,9 +3,11 @@
 use harness::observation::Observation;
 
 use crate::judge::{Broken, Judge, evidence};
+use crate::model::contract::Blocks;
+use crate::model::exact::Placing;
 use crate::rules::Rule;
 
-impl Judge<'_> {
+impl<B: Blocks, E: Placing> Judge<B, E> {
     pub(super) fn broken_structure(&self, observation: &Observation) -> Option<Broken> {
         let offset = |at: u64| evidence::offset(self.declaration.unit, at.cast_signed());
         let walk = observation.walk.as_ref();
