@@ -136,8 +136,8 @@ pub fn figures(kmem: &'static Entry, talc: Option<&'static Entry>) -> Result<Vec
     let heap = Geometry::published();
     let mut figures = Vec::new();
     for (mix, length, goals) in [
-        (Mix::Small, 64, Some((3.0, 6.0))),
-        (Mix::Mixed, 64, Some((3.0, 6.0))),
+        (Mix::Small, 64, Some((3.5, 7.0))),
+        (Mix::Mixed, 64, Some((3.5, 10.0))),
         (Mix::Small, 16, None),
         (Mix::Small, 256, None),
         (Mix::Mixed, 16, None),
