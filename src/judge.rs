@@ -296,8 +296,7 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
     }
 
     /// The blocks that are live after the ops judged so far, lowest handle first.
-    #[must_use]
-    pub fn live(&self) -> &[Block] {
+    pub fn live(&self) -> impl Iterator<Item = Block> {
         self.contract.live()
     }
 

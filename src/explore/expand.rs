@@ -16,6 +16,7 @@ use super::seen::Seen;
 use super::state::State;
 use crate::in_process::InProcess;
 use crate::judge::Judge;
+use crate::model::contract::Block;
 use crate::rules::Rule;
 
 /// Bytes behind the heap that are watched at every step. A store further behind it is for `hunt`
@@ -55,6 +56,7 @@ pub struct Expander {
     chunks_here: Vec<Chunk>,
     /// Follows a path, and takes each step from its end.
     judges: Option<[Judge; 2]>,
+    live: Vec<Block>,
 }
 
 impl Expander {
@@ -137,6 +139,7 @@ impl Expander {
             judge,
             stepped,
             steps: &mut self.steps,
+            live: &mut self.live,
             taken: None,
             chunks: &mut self.chunks,
             chunks_here: &mut self.chunks_here,
@@ -188,6 +191,8 @@ struct Expansion<'a> {
     /// Has also taken the step under way.
     stepped: &'a mut Judge,
     steps: &'a mut Vec<Step>,
+    /// Memory for the blocks that are live.
+    live: &'a mut Vec<Block>,
     /// The place of the step under way; `None` before the first.
     taken: Option<usize>,
     /// Behind the step under way.
@@ -208,7 +213,9 @@ impl Branches for Expansion<'_> {
         let taken = match self.taken {
             Some(taken) => taken + 1,
             None => {
-                self.task.menu.steps(self.judge.live(), self.steps);
+                self.live.clear();
+                self.live.extend(self.judge.live());
+                self.task.menu.steps(self.live, self.steps);
                 0
             }
         };
@@ -250,7 +257,9 @@ impl Branches for Expansion<'_> {
         if unchanged && self.chunks == self.chunks_here {
             return;
         }
-        let state = self.task.form.state(self.chunks, self.stepped.live());
+        self.live.clear();
+        self.live.extend(self.stepped.live());
+        let state = self.task.form.state(self.chunks, self.live);
         let state = state.expect("chunks and blocks that break no rule are a state");
         if op == Op::Table {
             assert_eq!(

@@ -136,7 +136,8 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
         };
         let expected = if let Some(overhead) = self.declaration.overhead {
             let gaps = Gaps::new(overhead, self.geometry);
-            let at = gaps.fit(self.contract.live(), size, align)?;
+            let live: Vec<_> = self.contract.live().collect();
+            let at = gaps.fit(&live, size, align)?;
             let at = evidence::offset(self.declaration.unit, at.cast_signed());
             format!("a block, since {size} bytes{aligned} fit at {at}")
         } else {
@@ -155,7 +156,7 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
     pub(super) fn asks_grants(&self) -> bool {
         self.declaration.overhead.is_none()
             && self.declaration.reuse == Reuse::Whole
-            && self.contract.live().is_empty()
+            && self.contract.is_empty()
     }
 
     /// Memory that does not come back: the empty heap grants less than the fresh one did, or a

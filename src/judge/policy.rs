@@ -36,7 +36,7 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
                 }
                 Op::FreeAll => {
                     let live = self.contract.live();
-                    live.iter().for_each(|block| exact.free(block.offset));
+                    live.for_each(|block| exact.free(block.offset));
                 }
                 _ => {}
             },

@@ -6,19 +6,28 @@ use harness::op::Handle;
 
 use crate::model::contract::{Block, Blocks};
 
+/// Dead blocks keep their place until there are more of them than live ones, and more than this.
+const DEAD_MIN: usize = 1024;
+
 /// Live blocks, listed twice from the first question about their bytes on.
 #[derive(Debug, Default)]
 pub struct ByAddress {
-    /// Lowest handle first.
-    blocks: Vec<Block>,
+    /// Lowest handle first, dead ones too: mostly, a block lies as far from the last as their handles do.
+    slots: Vec<Slot>,
+    /// How many of them are live.
+    live: usize,
     /// Those that have bytes, by their first one, then by handle; empty unless `is_indexed`.
     spans: Vec<Span>,
     /// Nobody asks where a policy says where blocks lie, and they lie there.
     is_indexed: bool,
-    /// Where the latest block that was asked for stands in `blocks`: an op asks for one several times.
-    hint: Cell<usize>,
     /// Where the bytes that were asked for last would stand in `spans`: they are added next.
     span_hint: Cell<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    block: Block,
+    is_live: bool,
 }
 
 /// A block's bytes.
@@ -30,30 +39,29 @@ struct Span {
 }
 
 clone_in_place!(ByAddress {
-    blocks,
+    slots,
+    live,
     spans,
     is_indexed,
-    hint,
     span_hint
 });
 
 impl ByAddress {
+    /// The place of a live block.
     fn index_of(&self, handle: Handle) -> Option<usize> {
-        let hint = self.hint.get();
-        if self.blocks.last().is_none_or(|last| last.handle < handle) {
-            return None;
-        }
-        if self
-            .blocks
-            .get(hint)
-            .is_some_and(|block| block.handle == handle)
-        {
-            return Some(hint);
-        }
-        let found = self
-            .blocks
-            .binary_search_by_key(&handle, |block| block.handle);
-        found.ok().inspect(|&index| self.hint.set(index))
+        let last = self.slots.last()?.block.handle;
+        let behind = last.0.checked_sub(handle.0)? as usize;
+        let guess = (self.slots.len() - 1).wrapping_sub(behind);
+        let index = match self.slots.get(guess) {
+            Some(slot) if slot.block.handle == handle => guess,
+            _ => {
+                let handles = self
+                    .slots
+                    .binary_search_by_key(&handle, |slot| slot.block.handle);
+                handles.ok()?
+            }
+        };
+        self.slots[index].is_live.then_some(index)
     }
 
     /// Where the bytes of a block stand in `spans`, or would.
@@ -88,12 +96,17 @@ impl ByAddress {
 }
 
 impl Blocks for ByAddress {
-    fn all(&self) -> &[Block] {
-        &self.blocks
+    fn all(&self) -> impl Iterator<Item = Block> {
+        let live = self.slots.iter().filter(|slot| slot.is_live);
+        live.map(|slot| slot.block)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.live == 0
     }
 
     fn get(&self, handle: Handle) -> Option<Block> {
-        self.index_of(handle).map(|index| self.blocks[index])
+        self.index_of(handle).map(|index| self.slots[index].block)
     }
 
     fn overlapped(&mut self, handle: Handle, offset: u64, size: u64) -> Option<Block> {
@@ -102,8 +115,11 @@ impl Blocks for ByAddress {
         }
         if !self.is_indexed {
             self.is_indexed = true;
-            for index in 0..self.blocks.len() {
-                self.add_span(self.blocks[index]);
+            for index in 0..self.slots.len() {
+                let Slot { block, is_live } = self.slots[index];
+                if is_live {
+                    self.add_span(block);
+                }
             }
         }
         // Since no two share a byte, the ends are in order too.
@@ -119,14 +135,20 @@ impl Blocks for ByAddress {
 
     #[inline]
     fn insert(&mut self, block: Block) {
+        let slot = Slot {
+            block,
+            is_live: true,
+        };
         if let Some(index) = self.index_of(block.handle) {
-            let old = std::mem::replace(&mut self.blocks[index], block);
-            self.remove_span(old);
+            let old = std::mem::replace(&mut self.slots[index], slot);
+            self.remove_span(old.block);
         } else {
-            let index = self
-                .blocks
-                .partition_point(|other| other.handle < block.handle);
-            self.blocks.insert(index, block);
+            if self.slots.len() > 2 * self.live + DEAD_MIN {
+                self.slots.retain(|slot| slot.is_live);
+            }
+            // A handle is used once, so this is the highest one.
+            self.slots.push(slot);
+            self.live += 1;
         }
         self.add_span(block);
     }
@@ -134,13 +156,15 @@ impl Blocks for ByAddress {
     #[inline]
     fn remove(&mut self, handle: Handle) {
         if let Some(index) = self.index_of(handle) {
-            let block = self.blocks.remove(index);
-            self.remove_span(block);
+            self.slots[index].is_live = false;
+            self.live -= 1;
+            self.remove_span(self.slots[index].block);
         }
     }
 
     fn clear(&mut self) {
-        self.blocks.clear();
+        self.slots.clear();
+        self.live = 0;
         self.spans.clear();
         self.is_indexed = false;
     }

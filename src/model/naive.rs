@@ -18,8 +18,12 @@ use super::exact::Placing;
 pub struct List(Vec<Block>);
 
 impl Blocks for List {
-    fn all(&self) -> &[Block] {
-        &self.0
+    fn all(&self) -> impl Iterator<Item = Block> {
+        self.0.iter().copied()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn get(&self, handle: Handle) -> Option<Block> {

@@ -201,8 +201,12 @@ fn disagreements<B: Blocks, E: Placing>() -> u32 {
 struct Stale(ByAddress, Option<Block>);
 
 impl Blocks for Stale {
-    fn all(&self) -> &[Block] {
+    fn all(&self) -> impl Iterator<Item = Block> {
         self.0.all()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn get(&self, handle: Handle) -> Option<Block> {
