@@ -152,8 +152,8 @@ struct Walked {
     hash: u64,
 }
 
-/// Judges runs op by op, one after the other. `B` and `E` are the models that it asks: a search's, or in
-/// tests naive ones.
+/// Judges runs op by op, one after the other. `B` and `E` are the models that it asks: a search's,
+/// or in tests naive ones.
 #[derive(Debug)]
 pub struct Judge<B = ByAddress, E = Exact> {
     declaration: Declaration,

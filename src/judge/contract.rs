@@ -12,8 +12,8 @@ use crate::model::gaps::Gaps;
 use crate::rules::Rule;
 
 impl<B: Blocks, E: Placing> Judge<B, E> {
-    /// A block that `lies_as_promised`, where the policy says, lies inside the heap, aligned, and apart from
-    /// all others.
+    /// A block that `lies_as_promised`, where the policy says, lies inside the heap, aligned, and
+    /// apart from all others.
     pub(super) fn broken_contract(
         &mut self,
         op: &Op,
@@ -151,8 +151,8 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
         })
     }
 
-    /// Whether null is judged by what the empty heap granted: it is empty, and nothing else is known of a
-    /// subject that reuses all memory.
+    /// Whether null is judged by what the empty heap granted: it is empty, and nothing else is
+    /// known of a subject that reuses all memory.
     pub(super) fn asks_grants(&self) -> bool {
         self.declaration.overhead.is_none()
             && self.declaration.reuse == Reuse::Whole

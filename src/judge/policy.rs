@@ -9,8 +9,8 @@ use crate::model::exact::Placing;
 use crate::rules::Rule;
 
 impl<B: Blocks, E: Placing> Judge<B, E> {
-    /// Lets the exact model take the op's step, so it is called once an op. Returns what it answers to a
-    /// request: where the block lies, or null.
+    /// Lets the exact model take the op's step, so it is called once an op. Returns what it answers
+    /// to a request: where the block lies, or null.
     pub(super) fn follow_policy(
         &mut self,
         op: &Op,

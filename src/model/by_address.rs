@@ -1,4 +1,5 @@
-//! Live blocks by handle, and the bytes of each by address: what the judge of a search asks at every op.
+//! Live blocks by handle, and the bytes of each by address: what the judge of a search asks at
+//! every op.
 
 use std::cell::Cell;
 
@@ -12,7 +13,8 @@ const DEAD_MIN: usize = 1024;
 /// Live blocks, listed twice from the first question about their bytes on.
 #[derive(Debug, Default)]
 pub struct ByAddress {
-    /// Lowest handle first, dead ones too: mostly, a block lies as far from the last as their handles do.
+    /// Lowest handle first, dead ones too: mostly, a block lies as far from the last as their
+    /// handles do.
     slots: Vec<Slot>,
     /// How many of them are live.
     live: usize,

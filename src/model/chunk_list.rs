@@ -1,10 +1,10 @@
-//! Chunks by address, the free apart from the taken ones, with the hash of them all: what the exact model
-//! keeps. A change costs what it changes, not the whole list.
+//! Chunks by address, the free apart from the taken ones, with the hash of them all: what the exact
+//! model keeps. A change costs what it changes, not the whole list.
 //!
 //! Bytes that are in no chunk are *absent*: of a heap that grows, those that are not the heap's.
 //!
-//! Invariant between calls: both lists are in address order, no chunk is empty, no two share a byte, no two
-//! free ones touch, and `hash` is that of all.
+//! Invariant between calls: both lists are in address order, no chunk is empty, no two share a
+//! byte, no two free ones touch, and `hash` is that of all.
 
 use harness::subject::Chunk;
 use harness::table::ChunkHash;
@@ -12,8 +12,8 @@ use harness::table::ChunkHash;
 /// The most chunks in a brief text: about what a line still tells at a glance.
 const BRIEF_CHUNKS_MAX: usize = 12;
 
-/// A chunk of which the list says whether it is free: in two words, since a third that is only partly
-/// written takes as long to copy as to find.
+/// A chunk of which the list says whether it is free: in two words, since a third that is only
+/// partly written takes as long to copy as to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Its first byte, from the region's start.

@@ -49,8 +49,8 @@ pub trait Blocks: Clone + Debug + Default {
     /// The one of this name.
     fn get(&self, handle: Handle) -> Option<Block>;
 
-    /// The lowest handle among the others with which this one would share a byte. Asked only while no two
-    /// share one.
+    /// The lowest handle among the others with which this one would share a byte. Asked only while
+    /// no two share one.
     fn overlapped(&mut self, handle: Handle, offset: u64, size: u64) -> Option<Block>;
 
     /// Adds one, in the place of the one of the same name.

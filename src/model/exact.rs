@@ -1,4 +1,5 @@
-//! The policies: where a subject that declares one places its blocks, and the chunk list that it leaves.
+//! The policies: where a subject that declares one places its blocks, and the chunk list that it
+//! leaves.
 //!
 //! | | first fit (`kmem`) | lowest run (`page`) |
 //! |---|---|---|
@@ -6,8 +7,8 @@
 //! | chunk | header and payload, in multiples of 8, from 16 | whole pages |
 //! | `realloc` | in place if possible | always moves |
 //!
-//! - A request takes the lowest free chunk in which its payload fits at an aligned offset, with a front gap
-//!   of 0 or at least the smallest chunk; the gap stays a free chunk.
+//! - A request takes the lowest free chunk in which its payload fits at an aligned offset, with a
+//!   front gap of 0 or at least the smallest chunk; the gap stays a free chunk.
 //! - A remainder of at least the smallest chunk becomes a free chunk, a smaller one is absorbed.
 //! - A freed chunk merges with both neighbours at once.
 //! - In place, `realloc` shrinks, or grows into a free successor; else it allocates, copies, frees.
@@ -42,7 +43,8 @@ pub trait Placing: Clone + Debug {
     /// The offset at which `size` bytes are placed; `None` is null.
     fn alloc(&mut self, size: u64, align: u64) -> Option<u64>;
 
-    /// The offset of the block at `block` once it has `size` bytes; `None` is null, and the block as it was.
+    /// The offset of the block at `block` once it has `size` bytes; `None` is null, and the block
+    /// as it was.
     fn realloc(&mut self, block: u64, size: u64, align: u64) -> Option<u64>;
 
     /// Frees the block at `block`.
@@ -167,8 +169,8 @@ impl Exact {
         }
         let chunk = block - header(self.policy);
         let old = self.chunks.size_at(chunk);
-        // What a shrunk block gives back is merged with a free chunk behind; what is too small to be split
-        // off stays, even if there is one.
+        // What a shrunk block gives back is merged with a free chunk behind; what is too small to
+        // be split off stays, even if there is one.
         let room = match need <= old {
             true => old,
             false => room(&self.chunks, chunk),
@@ -234,7 +236,8 @@ fn room(chunks: &ChunkList, chunk: u64) -> u64 {
     size + chunks.free_at(chunk + size)
 }
 
-/// The place of the lowest free chunk in which a chunk of `need` bytes fits, and its front gap there.
+/// The place of the lowest free chunk in which a chunk of `need` bytes fits, and its front gap
+/// there.
 fn find(policy: Policy, chunks: &ChunkList, need: u64, align: u64) -> Option<(usize, u64)> {
     let mut gaps = chunks.gaps().iter();
     if align <= ALIGN_MIN {

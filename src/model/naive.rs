@@ -1,5 +1,5 @@
-//! The models again, for tests alone: plain lists that are gone through from the start, made anew for each
-//! run. What searches judge by is held against them.
+//! The models again, for tests alone: plain lists that are gone through from the start, made anew
+//! for each run. What searches judge by is held against them.
 
 use std::ops::Range;
 
@@ -193,7 +193,8 @@ impl Tiles {
         }
     }
 
-    /// Makes bytes one chunk, or none if there are none, and one with free or absent neighbours of its kind.
+    /// Makes bytes one chunk, or none if there are none, and one with free or absent neighbours of
+    /// its kind.
     fn set(&mut self, bytes: Range<u64>, state: State) {
         let mut chunks = Vec::new();
         for Chunk { start, end, state } in self.chunks.drain(..) {
@@ -234,7 +235,8 @@ impl Tiles {
                 .map_or(end, |free| free.end)
     }
 
-    /// The lowest place of a chunk of `need` bytes, up to the end of the free chunk that it lies in.
+    /// The lowest place of a chunk of `need` bytes, up to the end of the free chunk that it lies
+    /// in.
     fn find(&self, need: u64, align: u64) -> Option<Range<u64>> {
         let free = self.chunks.iter().filter(|c| c.state == State::Free);
         let mut large = free.filter(|chunk| chunk.end - chunk.start >= need);
@@ -249,9 +251,9 @@ impl Tiles {
         })
     }
 
-    /// Takes pages from the start of a run of pages that are nobody's, until it `fits`: from the run that
-    /// starts at `from`, else from the lowest one behind the heap's pages in which it does, else from the
-    /// lowest other one.
+    /// Takes pages from the start of a run of pages that are nobody's, until it `fits`: from the
+    /// run that starts at `from`, else from the lowest one behind the heap's pages in which it
+    /// does, else from the lowest other one.
     fn grow(&mut self, from: Option<u64>, fits: impl Fn(&Self) -> bool) -> bool {
         let mut runs = self.runs();
         runs.retain(|run| from.is_none_or(|start| run.start == start));

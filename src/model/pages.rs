@@ -34,7 +34,8 @@ pub fn grow_at(
     run.is_some_and(|run| take(chunks, run, fits))
 }
 
-/// Gives the heap as many pages from a run's start as let the request fit; none if not even all of them do.
+/// Gives the heap as many pages from a run's start as let the request fit; none if not even all of
+/// them do.
 fn take(chunks: &mut ChunkList, run: Range<u64>, fits: impl Fn(&ChunkList) -> bool) -> bool {
     let bytes = run.end - run.start;
     chunks.add(run.start, bytes);

@@ -1,5 +1,6 @@
-//! The judge of searches names the op and the rule that the same judge names by naive models, on right and
-//! on wrong allocators: what is kept by address, in place and from run to run changes no verdict.
+//! The judge of searches names the op and the rule that the same judge names by naive models, on
+//! right and on wrong allocators: what is kept by address, in place and from run to run changes no
+//! verdict.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -29,7 +30,7 @@ fn cases() -> u64 {
     cases.map_or(500, |cases| cases.parse().expect("a number of cases"))
 }
 
-/// Workers that one subject may use up, one of them per so many cases: some crash or hang in every other case.
+/// Cases for each worker that a subject may use up: some crash or hang in every other case.
 const CASES_PER_WORKER: u64 = 125;
 
 /// What a worker that may crash shares with the test.
@@ -38,8 +39,8 @@ struct Board {
     case: AtomicU64,
     /// Runs of which both named the same op and rule.
     findings: AtomicU64,
-    /// Runs of which they did not. Raised before the worker panics, so that the test fails however much of
-    /// the message fits into the transcript.
+    /// Runs of which they did not. Raised before the worker panics, so that the test fails however
+    /// much of the message fits into the transcript.
     disagreements: AtomicU32,
     /// What the worker is doing: [`RIG`], [`SUBJECT`] or [`DONE`].
     stage: AtomicU32,
@@ -80,7 +81,8 @@ impl Board {
     }
 }
 
-/// What is drawn of a subject: ordinary traces, misuse that it promises something about, heaps that grow.
+/// What is drawn of a subject: ordinary traces, misuse that it promises something about, heaps that
+/// grow.
 fn lanes(declaration: &Declaration) -> Vec<Limits> {
     let plain = Limits::of(declaration, 64);
     let misuse = Limits {
@@ -233,7 +235,7 @@ impl Blocks for Stale {
     }
 }
 
-/// A gap list that splits off one remainder too many: a block never grows into what is free behind it.
+/// A policy by which no block stays where it is: each realloc moves it.
 #[derive(Clone, Debug)]
 struct Moving(Exact);
 
