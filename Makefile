@@ -128,6 +128,7 @@ lint: setup-lint guest ## Check formatting, lints, documentation, workflows, and
 	cargo fmt --all --manifest-path kmem/interleavings/Cargo.toml --check
 	$(NIGHTLY_MANIFEST) cargo fmt $(FUZZ) --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	cargo clippy --lib --no-default-features --locked -- -D warnings
 	cargo clippy --workspace --lib --bins --all-features --locked $(GUEST) -- -D warnings
 	cargo clippy --workspace --all-targets --locked $(INTERLEAVINGS) -- -D warnings
 	$(NIGHTLY_MANIFEST) cargo clippy --all-targets --locked $(FUZZ) -- -D warnings

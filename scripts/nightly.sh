@@ -29,7 +29,7 @@ case $target in
     *) subject=${target//_/-} ;;
 esac
 status=0
-target/release/kmem-rig triage "$work/artifacts" --subject "$subject" --out "$work/finds" \
+target/release/kmem-rig triage "$work/artifacts" --bytes --subject "$subject" --out "$work/finds" \
     --found "make nightly, libFuzzer" || status=$?
 [ -z "$(ls -A "$work/finds")" ] ||
     target/release/kmem-rig report "$work/finds" -o "$work/report.html" || [ $? = 1 ]

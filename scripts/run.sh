@@ -12,5 +12,5 @@ work=target/run
 # The corpus starts empty, and nothing is passed over: what is found is found from nothing.
 KMEM_RIG_KNOWN=report scripts/fork.sh kmem_2019 "$1" 1 "$work" "$work/corpus"
 
-target/release/kmem-rig triage "$work/artifacts" --subject kmem-2019 --out "$2" \
+target/release/kmem-rig triage "$work/artifacts" --bytes --subject kmem-2019 --out "$2" \
     --found "make run, libFuzzer from an empty corpus"

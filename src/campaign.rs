@@ -30,7 +30,7 @@ use serde::Serialize;
 use crate::finds::{self, Finds};
 use crate::guest::Guest;
 use crate::host::Host;
-use crate::input;
+use crate::input::{self, Reading};
 use crate::regression::Regression;
 use crate::rules::Rules;
 use crate::triage::{self, Class, Settings};
@@ -258,6 +258,7 @@ impl<'a> Campaign<'a> {
         let settings = Settings {
             subjects: &[target.entry],
             rules: Rules::ALL,
+            reading: Reading::Bytes,
             finds: Finds::new(&out, known, &found)?.and_known_in(&out)?,
         };
         let mut explained = 0;

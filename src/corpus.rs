@@ -12,6 +12,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use harness::bytes;
 
+use crate::counted::counted;
 use crate::input;
 use crate::regression::write_whole;
 
@@ -33,7 +34,8 @@ impl fmt::Display for Renewed {
             traces,
             too_long,
         } = self;
-        write!(f, "{entries} entries: {traces} traces written")?;
+        let noun = if *entries == 1 { "entry" } else { "entries" };
+        write!(f, "{entries} {noun}: {} written", counted(*traces, "trace"))?;
         match too_long {
             0 => Ok(()),
             _ => write!(f, ", {too_long} left out, too long for a trace"),

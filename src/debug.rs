@@ -24,6 +24,7 @@ use harness::op::Op;
 use harness::text::write_op;
 use harness::trace::Trace;
 
+use crate::counted::counted;
 use crate::executor::Executor;
 use crate::guest::{Guest, Halted};
 use crate::rules::Rules;
@@ -80,7 +81,8 @@ pub fn stop_at(
     };
     ensure!(
         at < begun,
-        "op {at} is never reached: {begun} ops are begun, then the run has ended"
+        "op {at} is never reached: the run ends after {}",
+        counted(begun, "op")
     );
     Ok(at)
 }

@@ -13,6 +13,7 @@ use harness::op::Op;
 use harness::trace::{OPS_MAX, Trace};
 use similar::{ChangeTag, DiffOp, TextDiff};
 
+use crate::counted::counted;
 use crate::executor::Executor;
 use crate::model::follower::Follower;
 use crate::printable::printable;
@@ -56,9 +57,9 @@ impl Difference {
             lines.extend(group.iter().flat_map(|op| changes(&diff, op)));
         }
         if lines.len() > LINES_MAX {
-            let more = lines.len() - LINES_MAX;
+            let more = counted(lines.len() - LINES_MAX, "more line");
             lines.truncate(LINES_MAX);
-            lines.push(format!("  ... and {more} more lines"));
+            lines.push(format!("  ... and {more}"));
         }
         lines
     }

@@ -39,6 +39,7 @@ use harness::trace::Trace;
 use harness::transcript::End as ProcessEnd;
 
 use crate::capacity::Fresh;
+use crate::counted;
 use crate::executor::Executor;
 use crate::host::shared::Shared;
 use crate::host::watch::Watch;
@@ -209,7 +210,7 @@ impl<'a> Task<'a> {
         let overhead = overhead.with_context(|| {
             let on = match geometry.growth().is_none() {
                 true => String::new(),
-                false => format!(" on a heap of {geometry}"),
+                false => format!(" on a heap of {}", counted::heap(geometry)),
             };
             format!(
                 "{} cannot be explored{on}: its table is not its whole state",

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use harness::entry::Entry;
-use harness::text::{Document, Line};
 use harness::trace::Trace;
 
 use crate::executor::Executor;
@@ -128,25 +127,24 @@ impl<'a> Finds<'a> {
     ) -> Result<PathBuf> {
         let (subject, rule, kind) = (entry.name(), finding.rule(), finding.kind.name());
         let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
-        let mut headers = vec![
-            Line::header("title", &format!("{subject} breaks {rule} at {kind}{note}")),
-            Line::header("found", self.found),
-            Line::header("date", &today()),
-        ];
-        if rules != Rules::ALL {
-            headers.push(Line::header("rules", &rules.to_string()));
-        }
+        let mut expectations = Vec::new();
         let family = |other: &&Entry| other.declaration.family == entry.declaration.family;
         let others = registry::sound().filter(|other| other.name() != subject && family(other));
         for other in std::iter::once(entry).chain(others) {
             let (_, verdict) = host.verdict(other, trace, rules)?;
-            let expectation = Expectation::of(other.name(), &verdict);
-            headers.push(Line::header("expect", &expectation.to_string()));
+            expectations.push(Expectation::of(other.name(), &verdict));
         }
-        let mut document = Document::of(trace);
-        document.lines.splice(0..0, headers);
         let path = self.unused(&format!("{subject}-{rule}-{kind}").replace('_', "-"));
-        write_whole(&path, document.to_string().as_bytes())?;
+        let regression = Regression {
+            name: String::new(),
+            title: format!("{subject} breaks {rule} at {kind}{note}"),
+            found: self.found.to_owned(),
+            date: today(),
+            trace: trace.clone(),
+            rules,
+            expectations,
+        };
+        write_whole(&path, regression.document().to_string().as_bytes())?;
         Ok(path)
     }
 }

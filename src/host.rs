@@ -23,6 +23,7 @@ use harness::trace::Trace;
 use harness::transcript::{Recorder, Transcript};
 
 use crate::capacity::{self, Capacities, Fresh};
+use crate::counted;
 use crate::executor::Executor;
 use crate::fault::{Fault, Place};
 use crate::outside;
@@ -78,7 +79,7 @@ impl Host {
             Occupied(mapped) => mapped.get().region(),
             Vacant(vacant) => {
                 let mapped = HostRegion::new(geometry)
-                    .with_context(|| format!("mapping a heap of {geometry}"))?;
+                    .with_context(|| format!("mapping a heap of {}", counted::heap(geometry)))?;
                 vacant.insert(mapped).region()
             }
         })
@@ -247,15 +248,15 @@ pub fn search_limit(geometry: Geometry) -> Duration {
 /// # Errors
 /// When it cannot.
 pub fn ensure_accepts(entry: &Entry, geometry: Geometry) -> Result<()> {
-    let needs = entry.declaration.region;
+    let (needs, heap) = (entry.declaration.region, counted::heap(geometry));
     ensure!(
         entry.declaration.grows || geometry.growth().is_none(),
-        "{} cannot be given a heap of {geometry}: its heap does not grow",
+        "{} cannot be given a heap of {heap}: its heap does not grow",
         entry.name()
     );
     ensure!(
         entry.declaration.accepts(geometry),
-        "{} cannot be given a heap of {geometry}: it needs at least {} bytes, a multiple of {}",
+        "{} cannot be given a heap of {heap}: it needs at least {} bytes, a multiple of {}",
         entry.name(),
         needs.bytes_min,
         needs.bytes_multiple,

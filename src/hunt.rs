@@ -134,19 +134,23 @@ pub fn on_host(
     host: &mut Host,
     report: &mut dyn FnMut(&Find),
 ) -> Result<Summary> {
+    let report = &mut |find: &Find| {
+        report(find);
+        Ok(())
+    };
     on_host_watched(settings, &[], host, report, &mut |_| {})
 }
 
-/// As [`on_host`], with a look at the traces `first` before any case; `watch` sees, some thousand times a
-/// second, how many cases have run.
+/// As [`on_host`], with a look at the traces `first` before any case, but that an error of `report` ends
+/// the hunt; `watch` sees, some thousand times a second, how many cases have run.
 ///
 /// # Errors
-/// As for [`on_host`].
+/// As for [`on_host`], and those of `report`.
 pub fn on_host_watched(
     settings: &Settings<'_>,
     first: &[Trace],
     host: &mut Host,
-    report: &mut dyn FnMut(&Find),
+    report: &mut dyn FnMut(&Find) -> Result<()>,
     watch: &mut dyn FnMut(u64),
 ) -> Result<Summary> {
     let limits = settings.limits();
@@ -167,19 +171,23 @@ pub fn on_guests(
     guests: &mut [Guest],
     report: &mut dyn FnMut(&Find),
 ) -> Result<Summary> {
+    let report = &mut |find: &Find| {
+        report(find);
+        Ok(())
+    };
     on_guests_watched(settings, &[], guests, report, &mut |_| {})
 }
 
-/// As [`on_guests`], with a look at the traces `first` before any case; `watch` sees now and then how many
-/// cases have run.
+/// As [`on_guests`], with a look at the traces `first` before any case, but that an error of `report` ends
+/// the hunt; `watch` sees now and then how many cases have run.
 ///
 /// # Errors
-/// As for [`on_guests`].
+/// As for [`on_guests`], and those of `report`.
 pub fn on_guests_watched(
     settings: &Settings<'_>,
     first: &[Trace],
     guests: &mut [Guest],
-    report: &mut dyn FnMut(&Find),
+    report: &mut dyn FnMut(&Find) -> Result<()>,
     watch: &mut dyn FnMut(u64),
 ) -> Result<Summary> {
     let limits = settings.limits();
@@ -237,7 +245,7 @@ impl<'a> Hunt<'a> {
         &mut self,
         executor: &mut dyn Executor,
         sighting: &Sighting,
-        report: &mut dyn FnMut(&Find),
+        report: &mut dyn FnMut(&Find) -> Result<()>,
     ) -> Result<Next> {
         let Settings {
             entry,
@@ -288,7 +296,7 @@ impl<'a> Hunt<'a> {
             elapsed: self.started.elapsed(),
             confirmed: !in_a_hurry,
             minimal: !self.is_out_of_patience(),
-        });
+        })?;
         Ok(match until == Some(broken.0) {
             true => Next::Break(()),
             false => Next::Continue(()),
@@ -456,7 +464,10 @@ mod tests {
                 execs: 1,
                 at: Instant::now(),
             };
-            let mut report = |find: &Find| told.push(find.clone());
+            let mut report = |find: &Find| {
+                told.push(find.clone());
+                Ok(())
+            };
             let mut host = Host::new().unwrap();
             assert!(
                 hunt.look_at(&mut host, &sighting, &mut report)
@@ -467,7 +478,10 @@ mod tests {
         let [find] = &told[..] else {
             panic!("{told:?}")
         };
-        assert_eq!((find.finding.rule, find.finding.op), (Rule::Misaligned, 1));
+        assert_eq!(
+            (find.finding.rule(), find.finding.op),
+            (Rule::Misaligned, 1)
+        );
         assert_eq!(find.trace, trace);
         assert_eq!(find.note(), Some("unconfirmed, not minimal"));
     }

@@ -20,6 +20,7 @@ use harness::op::Op;
 use harness::trace::Trace;
 
 use crate::capacity::{Capacities, Fresh};
+use crate::counted;
 use crate::executor::Executor;
 use crate::host::region::HostRegion;
 use crate::host::{Host, ensure_accepts};
@@ -173,7 +174,7 @@ impl InProcess {
             Occupied(heap) => heap.into_mut(),
             Vacant(vacant) => {
                 let mapped = HostRegion::new(geometry)
-                    .with_context(|| format!("mapping a heap of {geometry}"))?;
+                    .with_context(|| format!("mapping a heap of {}", counted::heap(geometry)))?;
                 // SAFETY: the ground is kept beside the mapping, and used through `self` alone.
                 let ground = Box::new(unsafe { Ground::new(mapped.region()) });
                 vacant.insert(Heap { mapped, ground })

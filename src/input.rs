@@ -1,5 +1,9 @@
 //! Reads what a user names: a trace's text, alone or in a console's output, or a fuzzer's bytes (an
 //! artifact or corpus entry).
+//!
+//! Every byte string is a trace in the byte form, so text that holds no trace is an error: it was never
+//! meant as one. A fuzzer's input can happen to be text as well; libFuzzer's names for its files say what
+//! they are, and [`Reading::Bytes`] is for all others.
 
 pub mod lines;
 
@@ -8,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use harness::bytes;
-use harness::text::{Document, Item};
+use harness::text::{Document, FIRST_LINE, Item};
 use harness::trace::{OPS_MAX, Trace};
 
 use crate::long::{LongTrace, Survey};
@@ -16,6 +20,39 @@ use lines::{Form, Lines};
 
 /// The largest byte form read, in bytes; no trace within bounds comes near it.
 const INPUT_BYTES_MAX: u64 = 16 << 20;
+/// How much of a line an error quotes, in characters.
+const LINE_CHARS_MAX: usize = 60;
+/// What libFuzzer's names for artifacts begin with; the SHA-1 of the input follows.
+const ARTIFACT_PREFIXES: [&str; 6] = [
+    "crash-",
+    "leak-",
+    "minimized-from-",
+    "oom-",
+    "slow-unit-",
+    "timeout-",
+];
+/// The length of a SHA-1 in a name.
+const SHA_1_DIGITS: usize = 40;
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// As what it is: a trace's text, or bytes.
+    #[default]
+    Detected,
+    /// As a fuzzer's bytes, even if it is text.
+    Bytes,
+}
+
+impl Reading {
+    /// How a trace's text stands in the file; `None` if the file is read as bytes.
+    fn form(self, path: &Path) -> Result<Option<Form>> {
+        match self {
+            Self::Detected => Form::of(path),
+            Self::Bytes => Ok(None),
+        }
+    }
+}
 
 /// What was read.
 pub enum Input {
@@ -25,14 +62,15 @@ pub enum Input {
     Long(Document, LongTrace),
 }
 
-/// Reads one input, however long. Text must be a trace; bytes always are one.
+/// Reads one input, however long. Text must hold a trace; bytes always are one.
 ///
 /// # Errors
-/// When the file cannot be read, or is a text with an error in it (file, line and column).
-pub fn open(path: &Path) -> Result<Input> {
-    match Form::of(path)? {
+/// When the file cannot be read, is a text with an error in it (file, line and column), or a text that
+/// holds no trace.
+pub fn open(path: &Path, reading: Reading) -> Result<Input> {
+    match reading.form(path)? {
         Some(form) => text(path, form),
-        None => bytes(path).map(Input::Whole),
+        None => bytes(path, reading).map(Input::Whole),
     }
 }
 
@@ -40,8 +78,8 @@ pub fn open(path: &Path) -> Result<Input> {
 ///
 /// # Errors
 /// As for [`open`], and when it is longer.
-pub fn read(path: &Path) -> Result<Document> {
-    match open(path)? {
+pub fn read(path: &Path, reading: Reading) -> Result<Document> {
+    match open(path, reading)? {
         Input::Whole(document) => Ok(document),
         Input::Long(_, trace) => bail!(
             "{}: {} ops: only `replay` and `minimize` take more than {OPS_MAX}",
@@ -64,12 +102,12 @@ pub fn read_entry(path: &Path) -> Result<Option<Trace>> {
     Ok(Some(bytes::decode(&fs::read(path).with_context(at)?)))
 }
 
-/// The line of a file on which an op stands, counted from 1; `None` if the file is no text.
+/// The line of a file on which an op stands, counted from 1; `None` if the file is read as bytes.
 ///
 /// # Errors
 /// As for [`open`].
-pub fn line_of(path: &Path, op: usize) -> Result<Option<usize>> {
-    let Some(form) = Form::of(path)? else {
+pub fn line_of(path: &Path, reading: Reading, op: usize) -> Result<Option<usize>> {
+    let Some(form) = reading.form(path)? else {
         return Ok(None);
     };
     let mut lines = Lines::open(path, form, usize::MAX)?;
@@ -112,7 +150,7 @@ fn text(path: &Path, form: Form) -> Result<Input> {
     ))
 }
 
-fn bytes(path: &Path) -> Result<Document> {
+fn bytes(path: &Path, reading: Reading) -> Result<Document> {
     let at = || path.display().to_string();
     let size = fs::metadata(path).with_context(at)?.len();
     ensure!(
@@ -121,8 +159,42 @@ fn bytes(path: &Path) -> Result<Document> {
         at()
     );
     let bytes = fs::read(path).with_context(at)?;
+    if reading == Reading::Detected
+        && !is_named_by_a_fuzzer(path)
+        && let Some(first) = first_line_of_text(&bytes)
+    {
+        let first: String = first.chars().take(LINE_CHARS_MAX).collect();
+        bail!(
+            "{}:1:1: expected a trace, which starts with `{FIRST_LINE}`, found text: `{first}`; \
+             `--bytes` reads it as a fuzzer's bytes",
+            at()
+        );
+    }
     Ok(Document::of(&bytes::decode(&bytes)))
 }
+
+/// The first line, if the bytes are text: UTF-8 without control characters, but for tabs and line ends.
+/// No bytes are none.
+fn first_line_of_text(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let is_text = text
+        .chars()
+        .all(|c| !c.is_control() || matches!(c, '\t' | '\n' | '\r'));
+    is_text.then(|| text.lines().next()).flatten()
+}
+
+/// Whether the file has a name that libFuzzer gives: an artifact's, such as `crash-1f2e`, or a corpus
+/// entry's, which is the SHA-1 of what is in it.
+fn is_named_by_a_fuzzer(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let artifact = ARTIFACT_PREFIXES
+        .iter()
+        .find_map(|prefix| name.strip_prefix(prefix));
+    let hash = artifact.unwrap_or(&name);
+    let is_long_enough = !hash.is_empty() && (artifact.is_some() || hash.len() == SHA_1_DIGITS);
+    is_long_enough && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The files that paths name: files as they are, folders with every file below them, sorted.
 /// Hidden files are passed over.
 ///

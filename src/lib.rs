@@ -43,25 +43,10 @@ pub use harness;
 pub use harness::subjects;
 
 pub mod adapter;
-#[cfg(feature = "cli")]
-pub mod bench;
-#[cfg(feature = "cli")]
-pub mod campaign;
 pub mod capacity;
-#[cfg(feature = "cli")]
-pub mod cli;
 pub mod compare;
-#[cfg(feature = "cli")]
-pub mod corpus;
-#[cfg(feature = "cli")]
-pub mod debug;
-#[cfg(feature = "cli")]
-pub mod difference;
-#[cfg(feature = "cli")]
-pub mod duration;
+mod counted;
 pub mod executor;
-#[cfg(feature = "cli")]
-pub mod explore;
 pub mod fault;
 pub mod finds;
 pub mod fuzz;
@@ -74,31 +59,49 @@ pub mod input;
 pub mod judge;
 pub mod listing;
 pub mod long;
-#[cfg(feature = "cli")]
-mod map;
 pub mod minimize;
 pub mod model;
 pub mod mutate;
-#[cfg(feature = "cli")]
-pub mod new;
-#[cfg(feature = "cli")]
 mod outside;
-pub mod page;
-#[cfg(feature = "cli")]
-mod picture;
 pub mod printable;
 pub mod registry;
 pub mod regression;
-#[cfg(feature = "cli")]
-pub mod replay;
 pub mod report;
-#[cfg(feature = "cli")]
-pub mod reproducer;
 pub mod rules;
 pub mod run;
+pub mod testing;
+pub mod wording;
+
+// What only the command line uses.
+#[cfg(feature = "cli")]
+pub mod bench;
+#[cfg(feature = "cli")]
+pub mod campaign;
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+pub mod corpus;
+#[cfg(feature = "cli")]
+pub mod debug;
+#[cfg(feature = "cli")]
+pub mod difference;
+#[cfg(feature = "cli")]
+pub mod duration;
+#[cfg(feature = "cli")]
+pub mod explore;
+#[cfg(feature = "cli")]
+mod map;
+#[cfg(feature = "cli")]
+pub mod new;
+#[cfg(feature = "cli")]
+pub mod page;
+#[cfg(feature = "cli")]
+mod picture;
+#[cfg(feature = "cli")]
+pub mod replay;
+#[cfg(feature = "cli")]
+pub mod reproducer;
 #[cfg(feature = "cli")]
 mod table;
-pub mod testing;
 #[cfg(feature = "cli")]
 pub mod triage;
-pub mod wording;

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use harness::text::write_op;
 use harness::trace::Trace;
 
+use crate::counted::counted;
 use crate::guest::CountedRun;
 use crate::run::Run;
 use crate::wording::{ended, memory, outcome};
@@ -55,7 +56,7 @@ fn list(trace: &Trace, run: Option<&Run>, costs: &[u64], add: Add<'_>) -> String
         let did = run.and_then(|run| did(run, index));
         let cost = costs
             .get(index)
-            .map(|cost| format!("; {cost} instructions"));
+            .map(|&cost| format!("; {}", counted(cost, "instruction")));
         let cost = cost.unwrap_or_default();
         let _ = match did {
             Some(did) => writeln!(text, "{line:<32} # {index}: {did}{cost}"),
@@ -85,6 +86,6 @@ pub(crate) fn write_table(text: &mut String, table: &str) {
     }
     let rest = table.lines().count().saturating_sub(TABLE_LINES_MAX);
     if rest > 0 {
-        let _ = writeln!(text, "{COMMENT}... and {rest} more lines");
+        let _ = writeln!(text, "{COMMENT}... and {}", counted(rest, "more line"));
     }
 }

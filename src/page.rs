@@ -25,6 +25,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value, escape_formatter};
 use serde::Serialize;
 
+use crate::input::Reading;
 use crate::printable::printable;
 use crate::regression::Regression;
 use crate::replay::{self, Judged, Sides};
@@ -71,13 +72,14 @@ impl Page {
     pub fn add(
         &mut self,
         path: &Path,
+        reading: Reading,
         chosen: &[&'static Entry],
         rules: Option<Rules>,
         sides: &mut Sides<'_>,
     ) -> Result<()> {
-        let regression = Regression::load(path)?;
+        let regression = Regression::load_as(path, reading)?;
         let rules = rules.unwrap_or(regression.rules);
-        for entry in replay::subjects_of(&regression, chosen)? {
+        for entry in replay::subjects_of(path, &regression, chosen)? {
             let judged = replay::runs(entry, &regression.trace, rules, sides)?;
             let mut row = row(&regression, entry, &judged);
             if row.rule.is_some() {
@@ -223,7 +225,8 @@ mod tests {
             host: Some(&mut host),
             guest: None,
         };
-        page.add(&path, &[&BROKEN], None, &mut sides).unwrap();
+        page.add(&path, Reading::Detected, &[&BROKEN], None, &mut sides)
+            .unwrap();
         assert_eq!(page.finds(), 1);
         assert!(page.html().unwrap().contains("no heap is good enough"));
     }

@@ -6,13 +6,17 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow};
+use harness::entry::Entry;
 use harness::op::OpKind;
-use harness::text::Document;
+use harness::text::{Document, Line};
 use harness::trace::Trace;
 
-use crate::input::{self, Input};
-use crate::judge::Verdict;
+use crate::executor::Executor;
+use crate::host::Host;
+use crate::input::{self, Input, Reading};
+use crate::judge::{Finding, Verdict};
 use crate::long::LongTrace;
+use crate::registry;
 use crate::rules::{Rule, Rules};
 
 /// What tells one find from another: the subject, the rule, and the kind of the op that breaks it.
@@ -25,6 +29,10 @@ pub struct Regression {
     pub name: String,
     /// What its header says that it shows; empty if nothing.
     pub title: String,
+    /// How it was found; empty if that is not said.
+    pub found: String,
+    /// When it was found, as year-month-day; empty if that is not said.
+    pub date: String,
     /// The heap and the ops.
     pub trace: Trace,
     /// The rules it is judged by: all unless the header narrows them.
@@ -52,16 +60,24 @@ impl Regression {
     /// # Errors
     /// When the file is no trace or a header line means nothing.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::named(path, &input::read(path)?)
+        Self::load_as(path, Reading::Detected)
     }
 
-    /// As [`Self::load`], of a trace of any length: a long one is beside the regression, which has its
+    /// As [`Self::load`], of a file that is read as `reading` says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_as(path: &Path, reading: Reading) -> Result<Self> {
+        Self::named(path, &input::read(path, reading)?)
+    }
+
+    /// As [`Self::load_as`], of a trace of any length: a long one is beside the regression, which has its
     /// header lines and no ops.
     ///
     /// # Errors
     /// As there.
-    pub fn open(path: &Path) -> Result<(Self, Option<LongTrace>)> {
-        Ok(match input::open(path)? {
+    pub fn open(path: &Path, reading: Reading) -> Result<(Self, Option<LongTrace>)> {
+        Ok(match input::open(path, reading)? {
             Input::Whole(document) => (Self::named(path, &document)?, None),
             Input::Long(head, trace) => (Self::named(path, &head)?, Some(trace)),
         })
@@ -90,6 +106,8 @@ impl Regression {
         let mut regression = Self {
             name,
             title: String::new(),
+            found: String::new(),
+            date: String::new(),
             trace,
             rules: Rules::ALL,
             expectations: Vec::new(),
@@ -98,12 +116,83 @@ impl Regression {
             let wrong = |expected| format!("{line}:{column}: expected {expected}, found `{value}`");
             match key {
                 "title" => regression.title = value.to_owned(),
+                "found" => regression.found = value.to_owned(),
+                "date" => regression.date = value.to_owned(),
                 "rules" => regression.rules = value.parse().map_err(wrong)?,
                 "expect" => regression.expectations.push(value.parse().map_err(wrong)?),
                 _ => {}
             }
         }
         Ok(regression)
+    }
+
+    /// The file: its header lines, the heap and the ops.
+    #[must_use]
+    pub fn document(&self) -> Document {
+        let mut document = Document::of(&self.trace);
+        document.lines.splice(0..0, self.headers());
+        document
+    }
+
+    /// A listing of its trace, with the header lines behind the first.
+    #[must_use]
+    pub fn headed(&self, listing: &str) -> String {
+        let lines = self.headers();
+        let (_, rest) = listing.split_once('\n').unwrap_or_default();
+        Document { lines }.to_string() + rest
+    }
+
+    fn headers(&self) -> Vec<Line> {
+        let rules = match self.rules {
+            Rules::ALL => String::new(),
+            rules => rules.to_string(),
+        };
+        let of_find = [
+            ("title", &self.title),
+            ("found", &self.found),
+            ("date", &self.date),
+            ("rules", &rules),
+        ];
+        let of_find = of_find.into_iter().filter(|(_, text)| !text.is_empty());
+        let mut lines: Vec<_> = of_find.map(|(key, text)| Line::header(key, text)).collect();
+        let expected = self.expectations.iter();
+        lines.extend(expected.map(|expected| Line::header("expect", &expected.to_string())));
+        lines
+    }
+
+    /// The same of a smaller trace, in which `entry` breaks the rule of `finding` under `rules`. Where it
+    /// expects anything, it then expects that, and of other subjects what still holds, be it at another op.
+    ///
+    /// # Errors
+    /// When the rig itself cannot do its work.
+    pub fn made_small(
+        self,
+        trace: Trace,
+        entry: &Entry,
+        finding: Finding,
+        rules: Rules,
+        host: &mut Host,
+    ) -> Result<Self> {
+        let shown = Expectation::of(entry.name(), &Verdict::from(Some(finding)));
+        let mut expectations = Vec::new();
+        for expected in self.expectations {
+            if expected.subject == shown.subject {
+                expectations.push(shown.clone());
+                continue;
+            }
+            let other = registry::by_name(&expected.subject).ok();
+            let accepts = |other: &&Entry| other.declaration.accepts(trace.geometry);
+            if let Some(other) = other.filter(accepts) {
+                let (_, verdict) = host.verdict(other, &trace, rules)?;
+                expectations.extend(expected.moved_to(&verdict));
+            }
+        }
+        Ok(Self {
+            trace,
+            rules,
+            expectations,
+            ..self
+        })
     }
 
     /// The finds that it stands for.
@@ -125,6 +214,13 @@ impl Expectation {
             rule: verdict.finding().map(|finding| finding.rule()),
             op: verdict.finding().map(|finding| finding.op),
         }
+    }
+
+    /// The same at the op at which a verdict says so; `None` if it says something else.
+    fn moved_to(self, verdict: &Verdict) -> Option<Self> {
+        let op = self.op.and(verdict.finding().map(|finding| finding.op));
+        let moved = Self { op, ..self };
+        moved.is_met_by(verdict).then_some(moved)
     }
 
     /// Whether a verdict is as expected.

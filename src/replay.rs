@@ -6,7 +6,7 @@ mod xml;
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use harness::entry::Entry;
 use harness::trace::{OPS_MAX, Trace};
 use serde::Serialize;
@@ -15,6 +15,7 @@ use crate::compare;
 use crate::executor::Executor;
 use crate::guest::Guest;
 use crate::host::Host;
+use crate::input::Reading;
 use crate::judge::Verdict;
 use crate::judge::violation::Violation;
 use crate::long::LongTrace;
@@ -135,16 +136,17 @@ impl Sides<'_> {
 /// guest alone.
 pub fn replay(
     path: &Path,
+    reading: Reading,
     chosen: &[&'static Entry],
     rules: Option<Rules>,
     sides: &mut Sides<'_>,
     summary: &mut Summary,
     report: &mut dyn FnMut(&Row),
 ) -> Result<()> {
-    let (regression, long) = Regression::open(path)?;
+    let (regression, long) = Regression::open(path, reading)?;
     let rules = rules.unwrap_or(regression.rules);
     summary.traces += 1;
-    for entry in subjects_of(&regression, chosen)? {
+    for entry in subjects_of(path, &regression, chosen)? {
         let verdicts = match &long {
             Some(long) => vec![(Side::Host, long_verdict(path, entry, long, rules, sides)?)],
             None => runs(entry, &regression.trace, rules, sides)?
@@ -167,6 +169,7 @@ pub fn replay(
 
 /// The subjects that a trace is replayed on.
 pub(crate) fn subjects_of(
+    path: &Path,
     regression: &Regression,
     chosen: &[&'static Entry],
 ) -> Result<Vec<&'static Entry>> {
@@ -183,7 +186,8 @@ pub(crate) fn subjects_of(
         .expectations
         .iter()
         .map(|expected| registry::by_name(&expected.subject))
-        .collect()
+        .collect::<Result<_>>()
+        .with_context(|| path.display().to_string())
 }
 
 /// A run, and what it comes to.

@@ -29,7 +29,7 @@ use crate::fuzz;
 use crate::guest::Guest;
 use crate::host::Host;
 use crate::hunt::{self, Broken};
-use crate::input;
+use crate::input::{self, Reading};
 use crate::judge::Finding;
 use crate::judge::violation::Violation;
 use crate::registry;
@@ -83,6 +83,8 @@ pub struct Settings<'a> {
     pub subjects: &'a [&'static Entry],
     /// The rules.
     pub rules: Rules,
+    /// How artifacts are read.
+    pub reading: Reading,
     /// Where finds are written, and which are known.
     pub finds: Finds<'a>,
 }
@@ -146,7 +148,7 @@ pub fn triage(
 fn artifacts(paths: &[PathBuf], settings: &Settings<'_>) -> Result<Vec<Artifact>> {
     let mut artifacts = Vec::new();
     for path in input::files(paths)? {
-        let input = input::read(&path)?.trace();
+        let input = input::read(&path, settings.reading)?.trace();
         for entry in subjects_of(&path, settings)? {
             let trace = fuzz::judged_part(entry, input.clone());
             if entry.declaration.accepts(trace.geometry) {

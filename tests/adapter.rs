@@ -132,7 +132,7 @@ fn failed<S: Subject>() -> Vec<(Rule, usize)> {
     let mut broken = |trace| {
         let (_, verdict) = host.verdict(&entry, trace, Rules::ALL).unwrap();
         let finding = verdict.finding().expect("it breaks a rule");
-        (finding.rule, finding.op)
+        (finding.rule(), finding.op)
     };
     traces.iter().map(&mut broken).collect()
 }

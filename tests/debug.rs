@@ -155,7 +155,7 @@ fn what_cannot_be_stopped_at_is_told() {
     let arguments = ["--on", "host", "--subject", "page-2019", "--at-op", "1"];
     let output = debug(&trace, &arguments).output().unwrap();
     assert!(
-        text(&output).contains("op 1 is never reached: 1 ops are begun"),
+        text(&output).contains("op 1 is never reached: the run ends after 1 op"),
         "{}",
         text(&output)
     );

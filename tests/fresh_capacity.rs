@@ -124,7 +124,9 @@ fn the_verdict_on_an_op_does_not_depend_on_a_later_op() {
     }) {
         let (trace, mut executor) = (trace(&format!("{ops}{tail}")), executor);
         let (_, verdict) = executor.verdict(&entry, &trace, Rules::ALL).unwrap();
-        let finding = verdict.finding().map(|finding| (finding.rule(), finding.op));
+        let finding = verdict
+            .finding()
+            .map(|finding| (finding.rule(), finding.op));
         assert_eq!(finding, Some((Rule::SpuriousOom, 2)), "{tail}");
     }
 }

@@ -98,7 +98,7 @@ fn the_states_of_one_are_not_explored() {
     let searched = explore::run(&settings, &mut Host::new().unwrap(), &mut |_| {});
     let error = searched.unwrap_err().to_string();
     let told =
-        "kmem cannot be explored on a heap of 1 pages grow 1: its table is not its whole state";
+        "kmem cannot be explored on a heap of 1 page grow 1: its table is not its whole state";
     assert_eq!(error, told);
 }
 
@@ -127,7 +127,7 @@ fn a_subject_whose_heap_does_not_grow_is_not_given_one() {
         let arguments = ["replay", "--on", "host", "--subject", subject];
         let (code, _, errors) = kmem_rig(&arguments, &trace);
         let told =
-            format!("{subject} cannot be given a heap of 1 pages grow 2: its heap does not grow");
+            format!("{subject} cannot be given a heap of 1 page grow 2: its heap does not grow");
         assert!(errors.contains(&told), "{errors}");
         assert_eq!(code, Some(2));
     }

@@ -9,6 +9,7 @@ use kmem_rig::finds::Finds;
 use kmem_rig::generate::Limits;
 use kmem_rig::host::Host;
 use kmem_rig::hunt;
+use kmem_rig::input::Reading;
 use kmem_rig::regression::Regression;
 use kmem_rig::rules::Rules;
 use kmem_rig::triage::{self, Class, REPLAYS, Settings};
@@ -59,6 +60,7 @@ fn each_defect_and_rule_is_one_class_and_every_regression_repeats_itself() {
     let settings = Settings {
         subjects: &[],
         rules: Rules::ALL,
+        reading: Reading::Bytes,
         finds: Finds::new(&finds, &finds, "a test").unwrap(),
     };
     let (mut host, mut guest) = (Host::new().unwrap(), boot());

@@ -6,6 +6,8 @@ use crate::op::{Handle, Op};
 
 /// The first line of every trace.
 pub const FIRST_LINE: &str = "# kmem-rig trace v1";
+/// What it starts with in any version.
+pub const FIRST_LINE_START: &str = "# kmem-rig trace";
 
 /// How a trace's line starts on a console that others write to as well.
 pub const MARK: &str = "trace| ";

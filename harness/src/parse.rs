@@ -245,7 +245,16 @@ impl LineParser {
 }
 
 fn first_line(found: &str) -> ParseError {
-    Words::of(found, 1).error_at(0, &format!("the first line `{}`", text::FIRST_LINE))
+    let error = Words::of(found, 1).error_at(0, &format!("the first line `{}`", text::FIRST_LINE));
+    let found = if found.starts_with('\u{feff}') {
+        "a byte order mark before it: save the text as UTF-8 without one".to_owned()
+    } else if let Some(version) = found.strip_prefix(text::FIRST_LINE_START) {
+        let version = version.trim().escape_debug();
+        format!("version `{version}`, which this kmem-rig does not know")
+    } else {
+        error.found
+    };
+    ParseError { found, ..error }
 }
 
 fn heap(words: &mut Words<'_>) -> Result<Geometry, ParseError> {

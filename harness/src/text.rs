@@ -25,7 +25,7 @@ use crate::op::Op;
 use crate::parse;
 use crate::trace::Trace;
 
-pub use crate::line::{FIRST_LINE, write_op};
+pub use crate::line::{FIRST_LINE, FIRST_LINE_START, write_op};
 pub use crate::parse::LineParser;
 
 /// The keys of header lines.

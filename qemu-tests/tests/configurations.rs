@@ -152,7 +152,8 @@ fn a_panic_a_fault_and_a_hang_are_recovered_from_in_supervisor_mode() {
         let is_subjects = match (&run.end, subject) {
             (RunEnd::Panicked(message), "panic") => message.starts_with("planted defect: "),
             (RunEnd::Faulted(fault), "store-outside") => {
-                fault.starts_with("store page fault at heap+0x40000, at kmem/src/")
+                let words = wording::fault(1, fault);
+                words.starts_with("store page fault at heap+0x40000, at kmem/src/")
             }
             (end, _) => *end == RunEnd::Hung && subject == "endless-loop",
         };

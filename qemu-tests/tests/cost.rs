@@ -15,6 +15,7 @@ use harness::op::Op;
 use harness::trace::Trace;
 use kmem_rig::bench::cost::{Order, Workload, measure};
 use kmem_rig::executor::Executor;
+use kmem_rig::fault::Fault;
 use kmem_rig::guest::{Counted, find_image};
 use kmem_rig::host::Host;
 use kmem_rig::registry::by_name;
@@ -60,7 +61,9 @@ fn costs_are_equal_across_boots_and_strengths() {
         let wild = by_name("kmem-2019").unwrap();
         let faulted = other.run(wild, &fault, RunOptions::FAST).unwrap();
         match faulted.run.end {
-            RunEnd::Faulted(fault) => assert!(fault.contains(", at kmem/src/"), "{fault}"),
+            RunEnd::Faulted(Fault::Trap {
+                source: Some(line), ..
+            }) => assert!(line.file.starts_with("kmem/src/"), "{line:?}"),
             end => panic!("{name}: {end:?}"),
         }
         let second = other.run(entry, &workload.trace, RunOptions::FAST).unwrap();

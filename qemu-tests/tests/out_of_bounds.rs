@@ -24,7 +24,7 @@ fn a_page_behind_the_heap_is_out_of_bounds_however_it_is_asked_for() {
         for side in &mut sides {
             let (run, verdict) = side.verdict(page, &trace, Rules::ALL).unwrap();
             let finding = verdict.finding().expect(asks);
-            let broken = (finding.rule, finding.op, finding.kind);
+            let broken = (finding.rule(), finding.op, finding.kind);
             let expected = (Rule::OutOfBounds, 2, trace.ops[2].kind());
             assert_eq!(broken, expected, "{asks}: {run:?}");
         }

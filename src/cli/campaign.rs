@@ -19,6 +19,7 @@ use crate::adapter;
 use crate::campaign::config::{Config, Target};
 use crate::campaign::status::{State, Status};
 use crate::campaign::{self, Event, Setting, Summary};
+use crate::counted::counted;
 use crate::triage::Class;
 
 /// Fuzz several targets on all cores for as long as you say, and keep what they find
@@ -134,11 +135,13 @@ impl Arguments {
         let folder = config.folder.join("finds");
         write!(
             out,
-            "{spent} of {budget}, {executions} inputs, {findings} finds in {}, {new} of them NEW",
+            "{spent} of {budget}, {}, {} in {}, {new} of them NEW",
+            counted(*executions, "input"),
+            counted(*findings, "find"),
             folder.display()
         )?;
         if *waiting > 0 {
-            write!(out, "; {waiting} artifacts wait to be triaged")?;
+            write!(out, "; {} to be triaged", counted(*waiting, "artifact"))?;
         }
         if !complete {
             write!(out, "; the same command goes on")?;
@@ -169,11 +172,12 @@ fn in_short(status: &Status) -> String {
     let (coverage, corpus) = progress.map_or((0, 0), |p| (p.coverage, p.corpus));
     let executions: u64 = status.targets.values().map(|p| p.executions).sum();
     format!(
-        "{doing}: {} of {}, {executions} inputs, {coverage} edges, corpus of {corpus}, \
-         {} finds ({} new), {} artifacts waiting",
+        "{doing}: {} of {}, {}, {}, corpus of {corpus}, {} ({} new), {} waiting",
         rounded(status.spent_ms),
         rounded(status.budget_ms),
-        status.finds.len(),
+        counted(executions, "input"),
+        counted(coverage, "edge"),
+        counted(status.finds.len(), "find"),
         status.new,
         status.waiting
     )

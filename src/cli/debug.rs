@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::Outcome;
-use super::options::{GuestOptions, Named, On, RuleOptions, subject_of};
+use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions, subject_of};
 use crate::debug::{self, Session, inferior};
 use crate::executor::Executor;
 use crate::host::Host;
@@ -37,6 +37,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     batch: bool,
     #[command(flatten)]
+    reading: InputOptions,
+    #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
     guest: GuestOptions,
@@ -47,9 +49,9 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        let regression = Regression::load(&self.input)?;
+        let regression = Regression::load_as(&self.input, self.reading.reading())?;
         let trace = &regression.trace;
-        let entry = subject_of(self.subject, &regression)?;
+        let entry = subject_of(self.subject, &self.input, &regression)?;
         let session = |at_op| Session {
             entry,
             trace,

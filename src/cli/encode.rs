@@ -7,6 +7,7 @@ use clap::Args;
 use harness::bytes;
 
 use super::Outcome;
+use super::options::InputOptions;
 use crate::corpus;
 use crate::input;
 use crate::regression::write_whole;
@@ -24,6 +25,8 @@ pub(super) struct Arguments {
     /// Where to write the bytes: a file, or a folder
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
+    #[command(flatten)]
+    reading: InputOptions,
 }
 
 impl Arguments {
@@ -33,7 +36,7 @@ impl Arguments {
             println!("{renewed}");
             return Ok(Outcome::AsExpected);
         }
-        let trace = input::read(&self.trace)?.trace();
+        let trace = input::read(&self.trace, self.reading.reading())?.trace();
         write_whole(&self.output, &bytes::encode(&trace))?;
         Ok(Outcome::AsExpected)
     }

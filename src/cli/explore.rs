@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::Outcome;
 use super::options::{Format, Named, RuleOptions, named_or_default};
 use super::progress;
+use crate::counted::counted;
 use crate::difference::{self, Difference};
 use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
@@ -203,8 +204,10 @@ impl Arguments {
                 let seconds = summary.elapsed.as_secs_f64();
                 let (heap, end) = (self.heap, ending(summary));
                 format!(
-                    "{subject}, heap of {heap}: {states} states, {transitions} transitions, {end}; \
-                     {findings} rules broken, {seconds:.1} s"
+                    "{subject}, heap of {heap}: {}, {}, {end}; {} broken, {seconds:.1} s",
+                    counted(states, "state"),
+                    counted(transitions, "transition"),
+                    counted(findings, "rule"),
                 )
             }
             Format::Json => json(&Tagged::Summary(SummaryLine {

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::Outcome;
 use super::options::{Format, GuestOptions, Named, On, RuleOptions, named_or_default};
 use super::progress::{self, Progress};
+use crate::counted::counted;
 use crate::duration;
 use crate::executor::Executor;
 use crate::finds::Finds;
@@ -109,16 +110,13 @@ impl Arguments {
             Some(out) => Some((Finds::new(out, out, &found)?, Host::new()?)),
             None => None,
         };
-        let mut told = Ok(());
         let bound = self
             .execs
             .map_or(progress::Bound::Time(time), progress::Bound::Count);
         let progress = RefCell::new(Progress::new(&format!("hunting {subject}"), bound));
         let mut report = |find: &Find| {
             let tell = || self.tell(entry, find, settings.rules, keeper.as_mut());
-            if told.is_ok() {
-                told = progress.borrow().aside(tell);
-            }
+            progress.borrow().aside(tell)
         };
         let mut watch = |execs| progress.borrow_mut().show(execs, "cases");
         let summary = match self.on {
@@ -133,7 +131,6 @@ impl Arguments {
             }
         };
         drop(progress);
-        told?;
         writeln!(
             std::io::stdout(),
             "{}",
@@ -246,10 +243,14 @@ impl Arguments {
             Format::Human => {
                 let seconds = elapsed.as_secs_f64();
                 let mut line = format!(
-                    "{subject}: {execs} cases, {ops} ops, {findings} finds, {seconds:.1} s"
+                    "{subject}: {}, {}, {}, {seconds:.1} s",
+                    counted(execs, "case"),
+                    counted(ops, "op"),
+                    counted(findings, "find"),
                 );
                 if unconfirmed > 0 {
-                    line += &format!("; {unconfirmed} suspects agreed on a strict run");
+                    let suspects = counted(unconfirmed, "suspect");
+                    line += &format!("; {suspects} agreed on a strict run");
                 }
                 line
             }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use harness::entry::Entry;
-use harness::text::Document;
 use harness::trace::Trace;
 
 use super::Outcome;
-use super::options::{Named, RuleOptions};
+use super::options::{InputOptions, Named, RuleOptions};
 use super::progress::{Bound, Progress};
+use crate::counted::counted;
 use crate::executor::Executor;
 use crate::host::Host;
 use crate::hunt::Shrinking;
@@ -21,7 +21,7 @@ use crate::{adapter, difference, hunt, long, registry, report};
 
 /// Find the smallest trace that breaks the same rule with the same kind of op
 ///
-/// One of more than 32,768 ops, such as a recording, is narrowed down first; see docs/recording.md.
+/// The header stays, with the expectations that still hold. One of more than 32,768 ops, such as a recording, is narrowed down first; see docs/recording.md.
 ///
 /// Example: kmem-rig minimize fuzz/artifacts/kmem_2019/crash-1f2e --subject kmem-2019 -o small.trace
 #[derive(Args)]
@@ -35,12 +35,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "S")]
     subject: Option<Named>,
     #[command(flatten)]
+    reading: InputOptions,
+    #[command(flatten)]
     rules: RuleOptions,
 }
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        let (regression, long) = Regression::open(&self.input)?;
+        let (regression, long) = Regression::open(&self.input, self.reading.reading())?;
         let trace = &regression.trace;
         let rules = self.rules.rules.unwrap_or(regression.rules);
         let mut host = Host::new()?;
@@ -57,7 +59,10 @@ impl Arguments {
                 let task = format!("minimising for {}", entry.name());
                 let mut progress = Progress::new(&task, Bound::Unknown);
                 let mut watch = |Shrinking { candidates, ops }: Shrinking| {
-                    progress.show(candidates, &format!("candidates, down to {ops} ops"));
+                    progress.show(
+                        candidates,
+                        &format!("candidates, down to {}", counted(ops, "op")),
+                    );
                 };
                 match &long {
                     Some(long) => long::shrink(&mut host, entry, long, rules, &mut watch)?,
@@ -65,10 +70,13 @@ impl Arguments {
                 }
             };
             if let Some((small, finding)) = small {
-                write_whole(&self.output, Document::of(&small).to_string().as_bytes())?;
-                println!("{}", report::finding(&entry.declaration, &small, &finding));
+                let told = report::finding(&entry.declaration, &small, &finding);
                 let (rule, op) = (finding.rule(), finding.op);
-                if let Some(difference) = difference::at(rule, op, entry, &small, &mut host)? {
+                let difference = difference::at(rule, op, entry, &small, &mut host)?;
+                let small = regression.made_small(small, entry, finding, rules, &mut host)?;
+                write_whole(&self.output, small.document().to_string().as_bytes())?;
+                println!("{told}");
+                if let Some(difference) = difference {
                     println!("{}", difference.told());
                 }
                 println!("written to {}", self.output.display());

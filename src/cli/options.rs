@@ -1,14 +1,15 @@
 //! Options that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use harness::entry::Entry;
 
 use crate::guest::{Configuration, Counted, Guest, Mode, find_image};
 use crate::host::Host;
+use crate::input::Reading;
 use crate::regression::Regression;
 use crate::replay::{self, Sides};
 use crate::rules::Rules;
@@ -43,9 +44,15 @@ pub(super) fn named_or_default(named: Option<Named>) -> &'static Entry {
 
 /// The subject named, else the first one that the trace expects something of, else the default; its
 /// adapter was tried.
-pub(super) fn subject_of(named: Option<Named>, regression: &Regression) -> Result<&'static Entry> {
+pub(super) fn subject_of(
+    named: Option<Named>,
+    path: &Path,
+    regression: &Regression,
+) -> Result<&'static Entry> {
     let entry = match (named, regression.expectations.first()) {
-        (None, Some(expected)) => registry::by_name(&expected.subject)?,
+        (None, Some(expected)) => {
+            registry::by_name(&expected.subject).with_context(|| path.display().to_string())?
+        }
         (named, _) => named_or_default(named),
     };
     adapter::check_own([entry])?;
@@ -53,13 +60,21 @@ pub(super) fn subject_of(named: Option<Named>, regression: &Regression) -> Resul
 }
 
 /// Tries the adapters of the subjects that these files are replayed on.
-pub(super) fn check_replayed(files: &[PathBuf], chosen: &[&'static Entry]) -> Result<()> {
+pub(super) fn check_replayed(
+    files: &[PathBuf],
+    reading: Reading,
+    chosen: &[&'static Entry],
+) -> Result<()> {
     if registry::own().is_empty() {
         return Ok(());
     }
     let mut used = Vec::new();
     for path in files {
-        used.extend(replay::subjects_of(&Regression::open(path)?.0, chosen)?);
+        used.extend(replay::subjects_of(
+            path,
+            &Regression::open(path, reading)?.0,
+            chosen,
+        )?);
     }
     adapter::check_own(used).map(|_| ())
 }
@@ -148,6 +163,23 @@ impl GuestOptions {
         };
         let cpu = self.cpu.iter().map(|cpu| format!(" --cpu {cpu}"));
         machine.to_owned() + &cpu.collect::<String>()
+    }
+}
+
+/// How inputs are read.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct InputOptions {
+    /// Read every input as a fuzzer's bytes, even if it is text
+    #[arg(long)]
+    bytes: bool,
+}
+
+impl InputOptions {
+    pub(super) const fn reading(self) -> Reading {
+        match self.bytes {
+            true => Reading::Bytes,
+            false => Reading::Detected,
+        }
     }
 }
 

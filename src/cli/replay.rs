@@ -7,9 +7,11 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
 use super::Outcome;
-use super::options::{GuestOptions, Named, On, RuleOptions, check_replayed};
+use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions, check_replayed};
 use super::progress::{Bound, Progress};
 use super::table::table;
+use crate::counted::counted;
+use crate::input::Reading;
 use crate::printable::printable;
 use crate::regression::Regression;
 use crate::replay::{self, Row, Sides, Summary, junit, sarif};
@@ -49,6 +51,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "S")]
     subject: Vec<Named>,
     #[command(flatten)]
+    reading: InputOptions,
+    #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
     guest: GuestOptions,
@@ -68,7 +72,7 @@ impl Arguments {
         let mut started = self.guest.start_sides(&self.on)?;
         let mut sides = started.sides();
         let chosen: Vec<_> = self.subject.iter().map(|named| named.0).collect();
-        check_replayed(&files, &chosen)?;
+        check_replayed(&files, self.reading.reading(), &chosen)?;
         let mut summary = Summary::default();
         let mut rows = Vec::new();
         let mut differences = Vec::new();
@@ -76,15 +80,23 @@ impl Arguments {
         for (done, path) in (0..).zip(&files) {
             progress.show(done, "traces");
             let known = rows.len();
-            let rules = self.rules.rules;
+            let (reading, rules) = (self.reading.reading(), self.rules.rules);
             let mut keep = |row: &Row| rows.push(row.clone());
-            replay::replay(path, &chosen, rules, &mut sides, &mut summary, &mut keep)?;
+            replay::replay(
+                path,
+                reading,
+                &chosen,
+                rules,
+                &mut sides,
+                &mut summary,
+                &mut keep,
+            )?;
             if self.format == Format::Json {
                 progress.aside(|| print_json(&rows[known..]))?;
             }
             if self.format == Format::Human {
                 for row in &rows[known..] {
-                    differences.extend(difference_of(path, row, &mut sides)?);
+                    differences.extend(difference_of(path, reading, row, &mut sides)?);
                 }
             }
         }
@@ -109,7 +121,7 @@ impl Arguments {
                 serde_json::to_string(&Line { summary })? + "\n"
             }
             Format::Junit => junit::document(rows, summary),
-            Format::Sarif => sarif::log(rows)?,
+            Format::Sarif => sarif::log(rows, self.reading.reading())?,
         };
         out.write_all(whole.as_bytes())?;
         Ok(())
@@ -124,7 +136,12 @@ fn print_json(rows: &[Row]) -> Result<()> {
 }
 
 /// How the table differs from the model's in a run that is not as expected: which run, and the lines.
-fn difference_of(path: &Path, row: &Row, sides: &mut Sides<'_>) -> Result<Option<String>> {
+fn difference_of(
+    path: &Path,
+    reading: Reading,
+    row: &Row,
+    sides: &mut Sides<'_>,
+) -> Result<Option<String>> {
     let rule = row.rule.and_then(|rule| rule.parse().ok());
     let (Some(rule @ (Rule::Placement | Rule::Table)), Some(op)) = (rule, row.op) else {
         return Ok(None);
@@ -133,7 +150,7 @@ fn difference_of(path: &Path, row: &Row, sides: &mut Sides<'_>) -> Result<Option
         return Ok(None);
     }
     // A trace too long for memory is minimised first.
-    let (Regression { trace, .. }, None) = Regression::open(path)? else {
+    let (Regression { trace, .. }, None) = Regression::open(path, reading)? else {
         return Ok(None);
     };
     let entry = registry::by_name(row.subject)?;
@@ -163,7 +180,9 @@ fn people(out: &mut impl Write, summary: &Summary, rows: &[Row], differences: &s
     } = summary;
     writeln!(
         out,
-        "{traces} traces, {runs} runs: {as_expected} as expected, {unexpected} not"
+        "{}, {}: {as_expected} as expected, {unexpected} not",
+        counted(*traces, "trace"),
+        counted(*runs, "run"),
     )?;
     Ok(())
 }
@@ -175,19 +194,21 @@ fn cells(row: &Row) -> [String; 6] {
         None => "-",
     };
     // A verdict that is as expected needs no reason.
-    let why = match (&row.expected, &row.observed) {
-        (Some(expected), Some(observed)) if row.as_expected != Some(true) => {
-            format!("expected {expected}; observed {observed}")
+    let mut why = Vec::new();
+    if row.as_expected != Some(true) {
+        if let (Some(expected), Some(observed)) = (&row.expected, &row.observed) {
+            why.push(format!("expected {expected}; observed {observed}"));
         }
-        _ => String::new(),
-    };
+        let wanted = row.expectation.as_ref();
+        why.extend(wanted.map(|wanted| format!("the trace expects: {wanted}")));
+    }
     [
         stem(&row.trace),
         row.subject.to_owned(),
         row.on.name().to_owned(),
         row.verdict_in_words(),
         as_expected.to_owned(),
-        why,
+        why.join("; "),
     ]
 }
 

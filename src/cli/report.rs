@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::Outcome;
-use super::options::{GuestOptions, Named, On, RuleOptions, check_replayed};
+use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions, check_replayed};
+use crate::counted::counted;
 use crate::input;
 use crate::page::Page;
 use crate::printable::printable;
@@ -34,6 +35,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "S")]
     subject: Vec<Named>,
     #[command(flatten)]
+    reading: InputOptions,
+    #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
     guest: GuestOptions,
@@ -46,15 +49,19 @@ impl Arguments {
         let mut started = self.guest.start_sides(&self.on)?;
         let mut sides = started.sides();
         let chosen: Vec<_> = self.subject.iter().map(|named| named.0).collect();
-        check_replayed(&files, &chosen)?;
+        let reading = self.reading.reading();
+        check_replayed(&files, reading, &chosen)?;
         let mut page = Page::default();
         for path in &files {
-            page.add(path, &chosen, self.rules.rules, &mut sides)?;
+            page.add(path, reading, &chosen, self.rules.rules, &mut sides)?;
         }
         write_whole(&self.output, page.html()?.as_bytes())?;
-        let (finds, path) = (page.finds(), self.output.display().to_string());
+        let (finds, path) = (
+            counted(page.finds(), "find"),
+            self.output.display().to_string(),
+        );
         let path = printable(&path);
-        writeln!(std::io::stdout(), "{finds} finds in {path}")?;
+        writeln!(std::io::stdout(), "{finds} in {path}")?;
         Ok(if page.is_unexpected() {
             Outcome::Finding
         } else {

@@ -7,8 +7,9 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Outcome;
-use super::options::{GuestOptions, Named, RuleOptions, subject_of};
+use super::options::{GuestOptions, InputOptions, Named, RuleOptions, subject_of};
 use super::terminal;
+use crate::counted::counted;
 use crate::executor::Executor;
 use crate::host::Host;
 use crate::printable::printable;
@@ -16,9 +17,13 @@ use crate::regression::Regression;
 use crate::run::RunOptions;
 use crate::{listing, picture, report, reproducer};
 
+/// The last line where nothing was asked for that takes a run.
+const NOTHING_RUN: &str = "# nothing was run: --tables runs it, and prints the verdict";
+
 /// Print an artifact, a corpus entry or a trace as text, ops numbered
 ///
-/// What is printed is itself a trace: everything added is a comment. With --rust it is a Rust test
+/// What is printed is itself a trace: everything added is a comment. Without --tables, --cost or --rust
+/// nothing is run. With --rust it is a Rust test
 /// instead, which asserts what the trace shows and needs nothing but the allocator.
 ///
 /// Example: kmem-rig show fuzz/artifacts/kmem/crash-1f2e --tables
@@ -42,6 +47,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "S")]
     subject: Option<Named>,
     #[command(flatten)]
+    reading: InputOptions,
+    #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
     guest: GuestOptions,
@@ -49,20 +56,24 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        let regression = Regression::load(&self.input)?;
+        let regression = Regression::load_as(&self.input, self.reading.reading())?;
         let trace = &regression.trace;
         let mut out = std::io::stdout().lock();
         if !self.tables && !self.cost && !self.rust {
-            out.write_all(printable(&listing::of_trace(trace)).as_bytes())?;
+            let listing = regression.headed(&listing::of_trace(trace));
+            out.write_all(printable(&listing).as_bytes())?;
+            writeln!(out, "{NOTHING_RUN}")?;
             return Ok(Outcome::AsExpected);
         }
-        let entry = subject_of(self.subject, &regression)?;
+        let entry = subject_of(self.subject, &self.input, &regression)?;
         if self.cost {
             let mut guest = self.guest.start_counted()?;
-            let counted = guest.run(entry, trace, RunOptions::STRICT)?;
-            out.write_all(printable(&listing::of_costs(trace, &counted)).as_bytes())?;
-            let (total, ops) = (counted.total(), counted.costs.len());
-            writeln!(out, "# {}: {total} instructions in {ops} ops", entry.name())?;
+            let costs = guest.run(entry, trace, RunOptions::STRICT)?;
+            let listing = regression.headed(&listing::of_costs(trace, &costs));
+            out.write_all(printable(&listing).as_bytes())?;
+            let total = counted(costs.total(), "instruction");
+            let ops = counted(costs.costs.len(), "op");
+            writeln!(out, "# {}: {total} in {ops}", entry.name())?;
             return Ok(Outcome::AsExpected);
         }
         let mut host = Host::new()?;
@@ -81,7 +92,8 @@ impl Arguments {
             },
         )?;
         let verdict = host.judge(entry, trace, &run, rules)?;
-        out.write_all(picture::of_run(entry, trace, &run, terminal::columns()).as_bytes())?;
+        let listing = picture::of_run(entry, trace, &run, terminal::columns());
+        out.write_all(regression.headed(&listing).as_bytes())?;
         writeln!(out, "# {}", report::one_line(&entry.declaration, &verdict))?;
         Ok(Outcome::AsExpected)
     }

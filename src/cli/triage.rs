@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Outcome;
-use super::options::{Format, GuestOptions, Named, RuleOptions};
+use super::options::{Format, GuestOptions, InputOptions, Named, RuleOptions};
 use super::progress::{Bound, Progress};
 use super::table::table;
 use crate::finds::Finds;
@@ -46,6 +46,8 @@ pub(super) struct Arguments {
     )]
     found: String,
     #[command(flatten)]
+    reading: InputOptions,
+    #[command(flatten)]
     rules: RuleOptions,
     #[command(flatten)]
     guest: GuestOptions,
@@ -60,6 +62,7 @@ impl Arguments {
         let settings = Settings {
             subjects: &subjects,
             rules: self.rules.rules.unwrap_or(Rules::ALL),
+            reading: self.reading.reading(),
             finds: Finds::new(&self.out, &self.known, &self.found)?,
         };
         let (mut host, mut guest) = (Host::new()?, self.guest.start()?);
@@ -166,6 +169,8 @@ fn label(class: &Class) -> String {
 fn conclusion(finds: usize, new: usize) -> String {
     match (finds, new) {
         (0, _) => "no finds".to_owned(),
+        (1, 0) => "1 find, a known regression".to_owned(),
+        (1, _) => "1 find, which is NEW: review the trace named above".to_owned(),
         (_, 0) => format!("{finds} finds, all of them known regressions"),
         _ => format!("{finds} finds, {new} of them NEW: review the traces named above"),
     }

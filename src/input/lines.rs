@@ -18,11 +18,11 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use harness::line::{END_MARK, FIRST_LINE, MARK};
-use harness::text::{Line, LineParser, ParseError};
+use harness::line::{END_MARK, MARK};
+use harness::text::{FIRST_LINE_START, Line, LineParser, ParseError};
 
-/// What every text trace starts with, whatever its version.
-const TEXT_MARK: &[u8] = b"# kmem-rig trace";
+/// What some editors write before UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// How far into a console's output a trace may begin: a boot's messages are a few KiB.
 const HEAD_BYTES: usize = 1 << 20;
 
@@ -48,11 +48,14 @@ impl Form {
         let head = file
             .fill_buf()
             .with_context(|| path.display().to_string())?;
-        let first = format!("{MARK}{FIRST_LINE}{END_MARK}");
+        let text_mark = FIRST_LINE_START.as_bytes();
         let mut lines = head.split(|&byte| byte == b'\n');
-        Ok(if head.starts_with(TEXT_MARK) {
+        let marked = [MARK.as_bytes(), text_mark].concat();
+        // The parser tells what is wrong with a byte order mark and with another version.
+        let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+        Ok(if text.starts_with(text_mark) {
             Some(Self::Plain)
-        } else if lines.any(|line| line.trim_ascii_end() == first.as_bytes()) {
+        } else if lines.any(|line| line.starts_with(&marked)) {
             Some(Self::Marked)
         } else if path.extension().is_some_and(|e| e == "trace") {
             Some(Self::Plain)

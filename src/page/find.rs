@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::tables::{self, Table};
 use super::timeline::Timeline;
+use crate::counted;
 use crate::judge::Finding;
 use crate::listing;
 use crate::regression::Regression;
@@ -91,7 +92,7 @@ impl Find {
             trace: regression.name.clone(),
             title: regression.title.clone(),
             subject: entry.declaration.name,
-            heap: trace.geometry.to_string(),
+            heap: counted::heap(trace.geometry),
             verdicts: told.collect(),
             op: finding.op,
             ops: trace.ops.len(),

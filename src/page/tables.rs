@@ -12,6 +12,7 @@ use harness::op::Op;
 use harness::trace::{OPS_MAX, Trace};
 use serde::Serialize;
 
+use crate::counted::counted;
 use crate::executor::Executor;
 use crate::model::contract::Contract;
 use crate::replay::{Judged, Sides};
@@ -166,7 +167,7 @@ fn lines(one: &str, other: &str) -> Vec<Line> {
         }));
         if take < stretch.len() {
             shown.push(Line {
-                text: format!("... {} more lines", stretch.len() - take),
+                text: format!("... {}", counted(stretch.len() - take, "more line")),
                 differs: stretch[0].differs,
             });
         }

@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::Row;
-use crate::input;
+use crate::input::{self, Reading};
 use crate::rules::Rule;
 
 /// The rule of a run that is not as expected and broke none.
@@ -21,7 +21,7 @@ const UNEXPECTED: &str = "unexpected-verdict";
 ///
 /// # Errors
 /// When a trace can no longer be read.
-pub fn log(rows: &[Row]) -> Result<String> {
+pub fn log(rows: &[Row], reading: Reading) -> Result<String> {
     let mut rules: Vec<_> = Rule::ALL
         .iter()
         .map(|rule| (rule.name(), rule.meaning()))
@@ -38,7 +38,7 @@ pub fn log(rows: &[Row]) -> Result<String> {
     let told = rows
         .iter()
         .filter(|row| row.rule.is_some() || !row.passes());
-    let results: Result<Vec<_>> = told.map(|row| result(row, &index)).collect();
+    let results: Result<Vec<_>> = told.map(|row| result(row, reading, &index)).collect();
     let rules: Vec<_> = rules
         .iter()
         .map(|(id, meaning)| json!({ "id": id, "shortDescription": { "text": meaning } }))
@@ -59,7 +59,7 @@ pub fn log(rows: &[Row]) -> Result<String> {
     Ok(serde_json::to_string_pretty(&log)? + "\n")
 }
 
-fn result(row: &Row, index: &BTreeMap<&str, usize>) -> Result<Value> {
+fn result(row: &Row, reading: Reading, index: &BTreeMap<&str, usize>) -> Result<Value> {
     let rule = row.rule.unwrap_or(UNEXPECTED);
     let mut text = format!(
         "{} on {}: {}",
@@ -77,7 +77,7 @@ fn result(row: &Row, index: &BTreeMap<&str, usize>) -> Result<Value> {
     let mut place = json!({ "artifactLocation": { "uri": uri(&row.trace) } });
     let line = row
         .op
-        .map(|op| input::line_of(row.trace.as_ref(), op))
+        .map(|op| input::line_of(row.trace.as_ref(), reading, op))
         .transpose()?;
     if let Some(line) = line.flatten() {
         place["region"] = json!({ "startLine": line });

@@ -2,6 +2,7 @@
 //! fires, on both sides.
 
 use kmem_rig::host::Host;
+use kmem_rig::input::Reading;
 use kmem_rig::regression::Regression;
 use kmem_rig::replay::{self, Sides, Summary};
 use kmem_rig::rules::{Rule, RuleSet};
@@ -94,7 +95,17 @@ fn each_example_breaks_its_rule_and_is_shown_with_the_finding() {
         let mut summary = Summary::default();
         let mut wrong = Vec::new();
         let mut report = |row: &replay::Row| wrong.extend((!row.passes()).then(|| row.clone()));
-        replay::replay(&path, &[], None, &mut sides, &mut summary, &mut report).unwrap();
+        let reading = Reading::Detected;
+        replay::replay(
+            &path,
+            reading,
+            &[],
+            None,
+            &mut sides,
+            &mut summary,
+            &mut report,
+        )
+        .unwrap();
         assert!(wrong.is_empty(), "{wrong:?}");
         assert_eq!(summary.runs as usize, 2 * expected.len());
     }

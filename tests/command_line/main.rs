@@ -4,7 +4,8 @@ mod machines;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use qemu_tests::{assert_snapshot, root};
 
@@ -69,7 +70,16 @@ fn a_malformed_trace_is_told_by_file_line_and_column() {
             &b"# kmem-rig trace v1\nheap 64 pages\na0 = alloc ten\n"[..],
             "3:12: expected a size",
         ),
-        (b"# kmem-rig trace v2\n", "1:1: expected the first line"),
+        (
+            b"# kmem-rig trace v2\n",
+            "1:1: expected the first line `# kmem-rig trace v1`, found version `v2`, which this \
+             kmem-rig does not know",
+        ),
+        (
+            b"\xef\xbb\xbf# kmem-rig trace v1\nheap 1 pages\n",
+            "1:1: expected the first line `# kmem-rig trace v1`, found a byte order mark before it: \
+             save the text as UTF-8 without one",
+        ),
         (
             b"# kmem-rig trace v1\nexpect kmem fine\nheap 1 pages\n",
             "2:8: expected `SUBJECT",
@@ -151,7 +161,7 @@ fn corrupt_artifacts_are_traces() {
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             bytes.push((noise >> 24) as u8);
         }
-        let path = file(folder.path(), "artifact", &bytes);
+        let path = file(folder.path(), "crash-1f2e", &bytes);
         let (code, text, errors) = run(&["show", &path]);
         assert_eq!(code, 0, "{errors}");
         let shown = file(folder.path(), "shown.trace", text.as_bytes());
@@ -159,6 +169,80 @@ fn corrupt_artifacts_are_traces() {
         // Misuse of what it does not promise anything about may end a run early, never the rig.
         let (code, _, errors) = run(&["replay", &path, "--on", "host", "--subject", "kmem"]);
         assert!(code == 0, "{code} {errors}");
+    }
+}
+
+#[test]
+fn text_without_a_trace_is_an_error_that_quotes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = b"Notes on a heap:\n\tit is small.\r\n";
+    let path = file(folder.path(), "notes", text);
+    let out = folder.path().join("out");
+    let out = out.to_str().unwrap();
+    let named = format!(
+        "{path}:1:1: expected a trace, which starts with `# kmem-rig trace v1`, found text: `Notes on \
+         a heap:`; `--bytes` reads it as a fuzzer's bytes"
+    );
+    for command in [
+        &["show"][..],
+        &["replay", "--on", "host", "--subject", "kmem"],
+        &["minimize", "--subject", "kmem", "-o", out],
+        &["report", "--on", "host", "--subject", "kmem", "-o", out],
+        &["encode", "-o", out],
+        &["debug", "--subject", "kmem", "--on", "host"],
+    ] {
+        let (code, _, errors) = run(&[command, &[&path]].concat());
+        assert_eq!(code, 2, "{command:?}: {errors}");
+        assert!(errors.contains(&named), "{command:?}: {errors}");
+        let (_, _, errors) = run(&[command, &[&path, "--bytes"]].concat());
+        assert!(!errors.contains(&named), "{command:?}: {errors}");
+    }
+    assert_eq!(run(&["show", &path, "--bytes"]).0, 0);
+    // What libFuzzer has named is its own; so is what is no text, and a file without a byte.
+    let hash = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+    for (name, bytes) in [
+        ("crash-1f2e", &text[..]),
+        ("minimized-from-1f2e", text),
+        (hash, text),
+        ("escape", b"\x1b[1mbold"),
+        ("latin", b"\xe9"),
+        ("empty", b""),
+    ] {
+        let path = file(folder.path(), name, bytes);
+        let (code, _, errors) = run(&["show", &path]);
+        assert_eq!(code, 0, "{name}: {errors}");
+    }
+    // A name alone does not make a trace's text bytes.
+    let trace = b"# kmem-rig trace v1\nheap 1 pages\ntable\n";
+    let path = file(folder.path(), "crash-2f", trace);
+    assert!(run(&["show", &path]).1.contains("\nheap 1 pages\n"));
+    assert!(
+        !run(&["show", &path, "--bytes"])
+            .1
+            .contains("\nheap 1 pages\n")
+    );
+}
+
+#[test]
+fn a_subject_that_is_not_there_is_told_with_the_file_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = |subject: &str| {
+        format!("# kmem-rig trace v1\nexpect {subject} agree\nheap 1 pages\ntable\n")
+    };
+    file(folder.path(), "good.trace", trace("kmem").as_bytes());
+    let path = file(folder.path(), "typo.trace", trace("kmen").as_bytes());
+    let (all, page) = (folder.path(), folder.path().join("page.html"));
+    let (all, page) = (all.to_str().unwrap(), page.to_str().unwrap());
+    for arguments in [
+        &["replay", all, "--on", "host"][..],
+        &["report", all, "--on", "host", "-o", page],
+        &["show", &path, "--tables"],
+        &["debug", &path],
+    ] {
+        let (code, _, errors) = run(arguments);
+        assert_eq!(code, 2, "{errors}");
+        let named = errors.contains(&format!("{path}: ")) && errors.contains("`kmen`");
+        assert!(named, "{arguments:?}: {errors}");
     }
 }
 
@@ -196,11 +280,161 @@ fn exit_codes_tell_a_finding_from_an_expected_verdict() {
 }
 
 #[test]
+fn a_run_that_agrees_against_its_trace_says_what_was_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = |name: &str, expected: &str| {
+        let text = format!(
+            "# kmem-rig trace v1\nexpect {expected}\nheap 64 pages\na0 = alloc 24 align 64\n"
+        );
+        file(folder.path(), name, text.as_bytes())
+    };
+    for (name, expected) in [
+        ("agrees.trace", "kmem diverge misaligned at 0"),
+        ("other.trace", "kmem-2019 agree"),
+    ] {
+        let path = trace(name, expected);
+        let (code, table, _) = run(&["replay", &path, "--on", "host"]);
+        assert_eq!(code, 1, "{table}");
+        let row = table.lines().nth(1).unwrap();
+        assert!(
+            row.ends_with(&format!("the trace expects: {expected}")),
+            "{table}"
+        );
+        let last = table.lines().last().unwrap();
+        assert_eq!(last, "1 trace, 1 run: 0 as expected, 1 not");
+    }
+}
+
+#[test]
+fn what_is_shown_keeps_the_header_and_says_that_nothing_was_run() {
+    let path = "qemu-tests/regressions/kmem-2019-leak-capacity.trace";
+    let text = fs::read_to_string(root().join(path)).unwrap();
+    let header: Vec<_> = text
+        .lines()
+        .take_while(|line| !line.starts_with("heap"))
+        .collect();
+    assert!(header.len() > 5, "{text}");
+    for (options, last) in [
+        (
+            &[][..],
+            "# nothing was run: --tables runs it, and prints the verdict",
+        ),
+        (&["--tables"], "# kmem-2019: diverge: leak at op 3"),
+    ] {
+        let (code, shown, _) = run(&[&["show", path], options].concat());
+        assert_eq!(code, 0);
+        assert!(
+            shown.starts_with(&(header.join("\n") + "\nheap 64 pages\n")),
+            "{shown}"
+        );
+        assert!(shown.lines().last().unwrap().starts_with(last), "{shown}");
+        let folder = tempfile::tempdir().unwrap();
+        let again = file(folder.path(), "again.trace", shown.as_bytes());
+        assert_eq!(run(&["replay", &again, "--on", "host"]).0, 0);
+    }
+}
+
+#[test]
+fn what_is_minimised_keeps_the_header_and_what_still_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("small.trace");
+    let out = out.to_str().unwrap();
+    for name in [
+        "kmem-2019-leak-capacity",
+        "kmem-2019-spurious-oom-alloc-zeroed",
+        "kmem-2019-spurious-oom-alloc",
+        "kmem-2019-spurious-oom-realloc",
+    ] {
+        let path = format!("qemu-tests/regressions/{name}.trace");
+        let (code, text, errors) = run(&["minimize", &path, "-o", out]);
+        assert_eq!(code, 0, "{text}{errors}");
+        let (before, after) = (
+            fs::read_to_string(root().join(&path)).unwrap(),
+            fs::read_to_string(out).unwrap(),
+        );
+        for key in ["title ", "found ", "date ", "rules ", "expect kmem agree"] {
+            let line = |text: &str| {
+                let line = text.lines().find(|line| line.starts_with(key));
+                line.map(ToOwned::to_owned)
+            };
+            assert!(line(&before).is_some(), "{key} in {before}");
+            assert_eq!(line(&after), line(&before), "{after}");
+        }
+        let (code, table, _) = run(&["replay", out, "--on", "host"]);
+        assert_eq!(code, 0, "{name}: {table}");
+    }
+    // What no longer holds goes; so does the op at which it did.
+    let text = "# kmem-rig trace v1\ntitle two\nexpect kmem-2019 diverge at 1\n\
+                expect page diverge misaligned at 0\nexpect nobody agree\nheap 64 pages\n\
+                a0 = alloc 8\na1 = alloc 24 align 64\n";
+    let path = file(folder.path(), "two.trace", text.as_bytes());
+    let arguments = [
+        "minimize",
+        &path,
+        "--subject",
+        "kmem-2019",
+        "--rules",
+        "contract",
+    ];
+    assert_eq!(run(&[&arguments[..], &["-o", out]].concat()).0, 0);
+    assert_eq!(
+        fs::read_to_string(out).unwrap(),
+        "# kmem-rig trace v1\ntitle two\nrules contract\nexpect kmem-2019 diverge misaligned at 0\n\
+         heap 64 pages\na0 = alloc 8 align 16\n"
+    );
+}
+
+#[test]
 fn the_json_of_a_replay_is_the_interface() {
     let trace = "qemu-tests/regressions/kmem-2019-misaligned-alloc.trace";
     let (code, lines, _) = run(&["replay", trace, "--on", "host,qemu", "--format", "json"]);
     assert_eq!(code, 0);
     assert_snapshot("replay-json", &lines);
+}
+
+#[test]
+fn a_hunt_ends_with_the_first_find_that_cannot_be_told() {
+    let long = Duration::from_secs(600);
+    let hunt = |options: &[&str], stdout: Stdio| {
+        let began = Instant::now();
+        let mut child = kmem_rig()
+            .args([
+                "hunt",
+                "--subject",
+                "kmem-2019",
+                "--seed",
+                "1",
+                "--time",
+                "600s",
+            ])
+            .args(options)
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A pipe that nobody reads.
+        drop(child.stdout.take());
+        let ended = finish(child.wait_with_output().unwrap());
+        assert!(
+            began.elapsed() < long / 10,
+            "{options:?}: {:?}",
+            began.elapsed()
+        );
+        ended
+    };
+    let full = fs::File::create("/dev/full").unwrap();
+    let (code, _, errors) = hunt(&[], full.into());
+    assert!(
+        code == 2 && errors.contains("No space left"),
+        "{code} {errors}"
+    );
+    let (code, _, errors) = hunt(&["--format", "json"], Stdio::piped());
+    assert_eq!((code, errors.as_str()), (0, ""));
+    let (code, _, errors) = hunt(&["--out", "/proc/finds"], Stdio::null());
+    assert!(
+        code == 2 && errors.contains("cannot write /proc/finds"),
+        "{code} {errors}"
+    );
 }
 
 #[test]
@@ -305,7 +539,7 @@ fn artifacts_become_regressions_and_known_ones_are_recognised() {
     assert!(written.contains("\nexpect kmem agree\n"), "{written}");
     let (code, table, _) = triage(&out);
     assert_eq!(code, 0, "{table}");
-    assert!(table.contains("all of them known"), "{table}");
+    assert!(table.contains("1 find, a known regression"), "{table}");
     // The JSON has a field for each column and for each part of one.
     let (code, json, _) = run(&[
         "triage", &artifacts, "--out", &out, "--known", &out, "--format", "json",

@@ -204,7 +204,7 @@ def check_fork_and_merge(out, scratch, artifacts):
 
 def triage(rig, artifacts, finds, known):
     """The finds that triage writes to a folder."""
-    command = [rig, "triage", artifacts, "--subject", "kmem-2019", "--format", "json"]
+    command = [rig, "triage", artifacts, "--bytes", "--subject", "kmem-2019", "--format", "json"]
     command += ["--found", "ClusterFuzz", "--out", finds, "--known", known]
     done = subprocess.run(command, stdout=subprocess.PIPE, timeout=DEADLINE_SECONDS, check=False)
     check(done.returncode in (0, 1), f"triage ended with {done.returncode}")
