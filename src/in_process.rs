@@ -29,7 +29,6 @@ use crate::rules::Rules;
 use crate::run::{Run, RunEnd, RunOptions};
 
 /// This process as an executor.
-#[derive(Default)]
 pub struct InProcess {
     workspace: Box<Workspace>,
     /// Of the latest run that was judged as it ran.
@@ -43,6 +42,18 @@ pub struct InProcess {
 struct Heap {
     mapped: HostRegion,
     ground: Box<Ground>,
+}
+
+impl Default for InProcess {
+    fn default() -> Self {
+        Self {
+            workspace: Workspace::boxed(),
+            judge: None,
+            heaps: HashMap::new(),
+            capacities: Capacities::default(),
+            ops_judged: 0,
+        }
+    }
 }
 
 impl InProcess {
