@@ -11,8 +11,10 @@ use harness::subject::Chunk;
 use harness::transcript::{End, MESSAGE_BYTES, Transcript};
 
 use super::*;
+use crate::capacity::Fresh;
 use crate::executor::Executor;
 use crate::generate::Limits;
+use crate::host::Host;
 use crate::host::shared::{Shareable, Shared};
 use crate::host::watch::Watch;
 use crate::host::worker::Worker;
@@ -38,6 +40,8 @@ const CASES_PER_WORKER: u64 = 125;
 #[repr(C)]
 struct Board {
     case: AtomicU64,
+    /// Runs that both have judged.
+    compared: AtomicU64,
     /// Runs of which both named the same op and rule.
     findings: AtomicU64,
     /// Runs of which they did not. Raised before the worker panics, so that the test fails however
@@ -110,8 +114,18 @@ fn rules(case: u64) -> Rules {
 }
 
 /// Runs the cases that are left, and judges each twice; panics where the two disagree.
-fn compare<B: Blocks, E: Placing>(entry: &Entry, lanes: &[Limits], board: &Board, cases: u64) {
+fn compare<B: Blocks, E: Placing>(
+    entry: &Entry,
+    lanes: &[Limits],
+    fresh: &[(Geometry, Fresh)],
+    board: &Board,
+    cases: u64,
+) {
     let mut heaps = InProcess::default();
+    for (geometry, fresh) in fresh {
+        let added = heaps.add(entry, *geometry, fresh.clone());
+        added.expect("memory");
+    }
     let (declaration, geometry) = (&entry.declaration, lanes[0].geometries[0]);
     let mut judge = Judge::<B, E>::by_models(declaration, geometry, Rules::ALL, 0);
     while board.case.load(Relaxed) < cases {
@@ -123,9 +137,9 @@ fn compare<B: Blocks, E: Placing>(entry: &Entry, lanes: &[Limits], board: &Board
             0 => RunOptions::FAST,
             _ => RunOptions::STRICT,
         };
+        let fresh = heaps.capacity_for(entry, &trace).expect("measured before");
         board.stage.store(SUBJECT, Relaxed);
         let run = heaps.run(entry, &trace, options).expect("memory");
-        let fresh = heaps.capacity_for(entry, &trace).expect("memory");
         board.stage.store(RIG, Relaxed);
         let (rules, geometry) = (rules(case), trace.geometry);
         let mut naive = Judge::<List, Tiles>::by_models(declaration, geometry, rules, fresh);
@@ -148,16 +162,25 @@ fn compare<B: Blocks, E: Placing>(entry: &Entry, lanes: &[Limits], board: &Board
             let name = entry.name();
             panic!("case {case} of {name}: {found:?}, but naively {naively:?}\n{trace}");
         }
-        board
-            .findings
-            .fetch_add(u64::from(found.is_some()), Relaxed);
+        let is_finding = u64::from(found.is_some());
+        board.findings.fetch_add(is_finding, Relaxed);
+        board.compared.fetch_add(1, Relaxed);
     }
     board.stage.store(DONE, Relaxed);
 }
 
 /// Compares in workers until all cases have run, or too many have crashed; `check` sees each end.
-fn compare_apart<B: Blocks, E: Placing>(entry: &Entry, cases: u64, check: impl Fn(&Board)) -> u64 {
+fn compare_apart<B: Blocks, E: Placing>(
+    entry: &Entry,
+    cases: u64,
+    check: impl Fn(&Board),
+) -> Shared<Board> {
     let lanes = lanes(&entry.declaration);
+    let mut host = Host::new().expect("memory");
+    let geometries = lanes.iter().flat_map(|lane| &lane.geometries);
+    let fresh: Vec<_> = geometries
+        .map(|&geometry| (geometry, host.fresh(entry, geometry).expect("a child")))
+        .collect();
     let board = Shared::<Board>::new().expect("memory");
     for _ in 0..cases.div_ceil(CASES_PER_WORKER) {
         board.transcript.clear();
@@ -168,24 +191,29 @@ fn compare_apart<B: Blocks, E: Placing>(entry: &Entry, cases: u64, check: impl F
             op_limit: Duration::from_millis(200),
             heap_start: 0,
         };
-        let worker = Worker::start(&watch, || compare::<B, E>(entry, &lanes, &board, cases));
+        let worker = Worker::start(&watch, || {
+            compare::<B, E>(entry, &lanes, &fresh, &board, cases)
+        });
         worker.expect("a process").wait().expect("a child");
         check(&board);
     }
-    board.findings.load(Relaxed)
+    board
 }
 
 #[test]
 fn the_judge_names_what_naive_models_name() {
-    let mut found = 0;
+    let (mut found, mut compared) = (0, 0);
     for entry in &subjects::ALL {
         let check = |board: &Board| board.check(entry.name());
-        let findings = compare_apart::<ByAddress, Exact>(entry, cases(), check);
+        let board = compare_apart::<ByAddress, Exact>(entry, cases(), check);
+        let findings = board.findings.load(Relaxed);
         if !entry.declaration.planted && entry.declaration.policy.is_some() {
             assert_eq!(findings, 0, "{}", entry.name());
         }
         found += u32::from(findings > 0);
+        compared += board.compared.load(Relaxed);
     }
+    println!("{compared} runs judged twice");
     // All but the canaries that only crash or hang, and the few mutants that are rarer.
     assert!(found > 60, "something was found of {found} subjects");
 }
@@ -193,10 +221,13 @@ fn the_judge_names_what_naive_models_name() {
 /// How often a judge by wrong models disagrees on a correct subject.
 fn disagreements<B: Blocks, E: Placing>() -> u32 {
     let kmem = subjects::by_name("kmem").expect("it is ours");
-    let disagreements = AtomicU32::new(0);
-    let count = |board: &Board| disagreements.store(board.disagreements.load(Relaxed), Relaxed);
-    compare_apart::<B, E>(kmem, 200, count);
-    disagreements.into_inner()
+    let check = |board: &Board| {
+        if board.disagreements.load(Relaxed) == 0 {
+            board.check(kmem.name());
+        }
+    };
+    let board = compare_apart::<B, E>(kmem, 200, check);
+    board.disagreements.load(Relaxed)
 }
 
 /// An index in which the bytes of the block freed last stay.
