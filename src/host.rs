@@ -61,7 +61,7 @@ impl Host {
         let transcript = Shared::new().context("mapping shared memory for a worker")?;
         Ok(Self {
             transcript,
-            workspace: Box::default(),
+            workspace: Workspace::boxed(),
             regions: HashMap::new(),
             capacities: Capacities::default(),
             confirms_hangs: true,

@@ -24,16 +24,15 @@ use crate::counted;
 use crate::executor::Executor;
 use crate::host::region::HostRegion;
 use crate::host::{Host, ensure_accepts};
-use crate::judge::screen::Screen;
 use crate::judge::{Finding, Judge};
 use crate::rules::Rules;
 use crate::run::{Run, RunEnd, RunOptions};
 
 /// This process as an executor.
-#[derive(Default)]
 pub struct InProcess {
     workspace: Box<Workspace>,
-    screen: Screen,
+    /// Of the latest run that was judged as it ran.
+    judge: Option<Judge>,
     heaps: HashMap<Geometry, Heap>,
     capacities: Capacities,
     ops_judged: u64,
@@ -43,6 +42,18 @@ pub struct InProcess {
 struct Heap {
     mapped: HostRegion,
     ground: Box<Ground>,
+}
+
+impl Default for InProcess {
+    fn default() -> Self {
+        Self {
+            workspace: Workspace::boxed(),
+            judge: None,
+            heaps: HashMap::new(),
+            capacities: Capacities::default(),
+            ops_judged: 0,
+        }
+    }
 }
 
 impl InProcess {
@@ -55,33 +66,8 @@ impl InProcess {
         self.heap(geometry).map(|_| ())
     }
 
-    /// Whether a run that completed breaks a rule; screened first, as in [`Self::judge_as_it_runs`].
-    ///
-    /// # Errors
-    /// When the kernel grants no memory.
-    pub fn objects(
-        &mut self,
-        entry: &Entry,
-        trace: &Trace,
-        run: &Run,
-        rules: Rules,
-    ) -> Result<bool> {
-        let (declaration, fresh) = (&entry.declaration, self.capacity_for(entry, trace)?);
-        self.ops_judged += run.observations.len() as u64;
-        if run.end == RunEnd::Completed && Screen::takes(declaration, rules, trace) {
-            self.screen.reset(declaration, trace.geometry, fresh);
-            let mut steps = trace.ops.iter().zip(&run.observations);
-            if !steps.any(|(op, seen)| self.screen.objects(op, seen)) {
-                return Ok(false);
-            }
-        }
-        Ok(self.judge(entry, trace, run, rules)?.finding().is_some())
-    }
-
     /// Runs a trace and judges it op by op, up to the first broken rule: what comes behind it is
     /// not run. Moves `progress` before each op.
-    ///
-    /// A run is screened first, where it can be, and judged only if something is objected to.
     ///
     /// # Errors
     /// When the kernel grants no memory.
@@ -95,29 +81,26 @@ impl InProcess {
     ) -> Result<Option<Finding>> {
         let (declaration, geometry) = (&entry.declaration, trace.geometry);
         let fresh = self.capacity_for(entry, trace)?;
-        if Screen::takes(declaration, rules, trace) {
-            let mut screen = std::mem::take(&mut self.screen);
-            screen.reset(declaration, geometry, fresh);
-            let mut sink = Stepping::new(trace, progress, |op: &Op, seen: &Observation| {
-                screen.objects(op, seen).then_some(())
-            });
-            let ran = self.execute(entry, trace, options, fresh, &mut sink);
-            let (objection, judged) = (sink.found, sink.judged);
-            self.screen = screen;
-            ran?;
-            if objection.is_none() {
-                self.ops_judged += judged;
-                return Ok(None);
+        let mut judge = match self.judge.take() {
+            Some(mut judge) => {
+                judge.reset(declaration, geometry, rules, fresh);
+                judge
             }
-        }
-        let mut judge = Judge::new(declaration, geometry, rules, fresh);
-        let mut sink = Stepping::new(trace, progress, |op: &Op, seen: &Observation| {
-            judge.step(op, seen)
-        });
-        self.execute(entry, trace, options, fresh, &mut sink)?;
+            None => Judge::new(declaration, geometry, rules, fresh),
+        };
+        let mut sink = Stepping {
+            ops: &trace.ops,
+            at: 0,
+            progress,
+            judge: &mut judge,
+            judged: 0,
+            found: None,
+        };
+        let ran = self.execute(entry, trace, options, fresh, &mut sink);
         let (found, judged) = (sink.found, sink.judged);
+        self.judge = Some(judge);
         self.ops_judged += judged;
-        Ok(found)
+        ran.map(|_| found)
     }
 
     /// The ops that subjects were called for and that were judged, in all runs of this process.
@@ -309,31 +292,18 @@ impl Sink for Collected<'_> {
     }
 }
 
-/// The sink that asks about each op as it happens, and ends the run at the first answer.
-struct Stepping<'a, A, F> {
+/// The sink that judges each op as it happens, and ends the run at the first broken rule.
+struct Stepping<'a> {
     ops: &'a [Op],
     at: usize,
     progress: &'a AtomicU32,
-    ask: A,
+    judge: &'a mut Judge,
     /// Ops of which the subject was asked.
     judged: u64,
-    found: Option<F>,
+    found: Option<Finding>,
 }
 
-impl<'a, A: FnMut(&Op, &Observation) -> Option<F>, F> Stepping<'a, A, F> {
-    const fn new(trace: &'a Trace, progress: &'a AtomicU32, ask: A) -> Self {
-        Self {
-            ops: trace.ops.as_slice(),
-            at: 0,
-            progress,
-            ask,
-            judged: 0,
-            found: None,
-        }
-    }
-}
-
-impl<A: FnMut(&Op, &Observation) -> Option<F>, F> Sink for Stepping<'_, A, F> {
+impl Sink for Stepping<'_> {
     fn begin(&mut self, op: usize) {
         self.at = op;
         // Nobody else writes it, so it need not be one indivisible step.
@@ -349,10 +319,11 @@ impl<A: FnMut(&Op, &Observation) -> Option<F>, F> Sink for Stepping<'_, A, F> {
             Outcome::NoBlock | Outcome::NotExpressible
         );
         self.judged += u64::from(called);
-        self.found = (self.ask)(&self.ops[self.at], observation);
-        match self.found {
-            Some(_) => ControlFlow::Break(()),
-            None => ControlFlow::Continue(()),
+        // Nothing is copied where nothing was found: that took longer than it looks.
+        if let Some(finding) = self.judge.step(&self.ops[self.at], observation) {
+            self.found = Some(finding);
+            return ControlFlow::Break(());
         }
+        ControlFlow::Continue(())
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! op, observation --> contract --> structure --> policy --> misuse --> machine --> finding or none
-//!                     |                          `- the exact model's step
-//!                     `- then the contract model takes note of what was observed
+//!                 |   `- then the contract model takes note of what was observed
+//!                 `- the exact model's step
 //! ```
 //!
 //! It touches no heap, so host and guest are judged by the same code, and each rule is tested
@@ -21,7 +21,6 @@ mod contract;
 mod machine;
 mod misuse;
 mod policy;
-pub mod screen;
 mod structure;
 #[cfg(test)]
 mod tests;
@@ -29,14 +28,15 @@ pub mod violation;
 
 use harness::declaration::{Declaration, Misuse};
 use harness::geometry::Geometry;
-use harness::observation::{Observation, Outcome, WalkDigest};
+use harness::observation::{Observation, Outcome};
 use harness::op::{Op, OpKind};
 use harness::trace::Trace;
 
-use crate::model::contract::{Block, Contract};
+use crate::model::by_address::ByAddress;
+use crate::model::clone_in_place;
+use crate::model::contract::{Block, Blocks, Contract};
 use crate::model::cycles::Cycles;
-use crate::model::exact::Exact;
-use crate::model::gaps::Gaps;
+use crate::model::exact::{Exact, Placing};
 use crate::model::grants::Grants;
 use crate::rules::{Rule, RuleSet, Rules};
 use crate::run::{Run, RunEnd};
@@ -141,21 +141,27 @@ enum Scope {
     Record,
 }
 
-/// Judges a run op by op.
-#[derive(Clone, Debug)]
-pub struct Judge<'a> {
-    declaration: &'a Declaration,
+/// What is kept of a walk.
+#[derive(Clone, Copy, Debug)]
+struct Walked {
+    chunks: u32,
+    hash: u64,
+}
+
+/// Judges runs op by op, one after the other. `B` and `E` are the models that it asks: a search's,
+/// or in tests naive ones.
+#[derive(Debug)]
+pub struct Judge<B = ByAddress, E = Exact> {
+    declaration: Declaration,
     geometry: Geometry,
     rules: Rules,
     fresh_capacity: u64,
-    contract: Contract,
-    /// Set iff the subject declares its overhead.
-    gaps: Option<Gaps>,
-    /// Set iff the subject is judged by them.
-    grants: Option<Grants>,
+    contract: Contract<B>,
+    /// What the empty heap granted.
+    grants: Grants,
     cycles: Cycles,
     /// Set iff the subject declares a policy and policy is judged.
-    exact: Option<Exact>,
+    exact: Option<E>,
     scope: Scope,
     /// Set once there was a finding: the judge is silent from then on.
     found: bool,
@@ -164,41 +170,92 @@ pub struct Judge<'a> {
     /// Whether the latest observation explains a run that ends as [`RunEnd::Lost`].
     lost: bool,
     /// The latest walk, unless an op has since had the right to change it.
-    walk: Option<WalkDigest>,
+    walk: Option<Walked>,
     /// Whether a live block's contents were seen to be changed, and nobody judged it.
     corrupted: bool,
 }
 
-impl<'a> Judge<'a> {
+clone_in_place!(Judge<B, E> {
+    declaration,
+    geometry,
+    rules,
+    fresh_capacity,
+    contract,
+    grants,
+    cycles,
+    exact,
+    scope,
+    found,
+    observed,
+    lost,
+    walk,
+    corrupted,
+} where B: Blocks, E: Placing);
+
+impl Judge {
     /// A judge of one run. `fresh_capacity` is the largest request that the fresh heap grants, in
     /// bytes; 0 if that was not measured.
     #[must_use]
     pub fn new(
-        declaration: &'a Declaration,
+        declaration: &Declaration,
         geometry: Geometry,
         rules: Rules,
         fresh_capacity: u64,
     ) -> Self {
-        let policy = declaration.policy.filter(|_| rules.judges(RuleSet::Policy));
-        Self {
-            declaration,
+        Self::by_models(declaration, geometry, rules, fresh_capacity)
+    }
+}
+
+impl<B: Blocks, E: Placing> Judge<B, E> {
+    /// As [`Judge::new`], by these models.
+    fn by_models(
+        declaration: &Declaration,
+        geometry: Geometry,
+        rules: Rules,
+        fresh_capacity: u64,
+    ) -> Self {
+        let mut judge = Self {
+            declaration: *declaration,
             geometry,
             rules,
             fresh_capacity,
-            contract: Contract::new(geometry),
-            gaps: declaration
-                .overhead
-                .map(|overhead| Gaps::new(overhead, geometry)),
-            grants: Grants::judge(declaration).then(|| Grants::new(fresh_capacity)),
-            cycles: Cycles::new(fresh_capacity),
-            exact: policy.map(|policy| Exact::new(policy, geometry)),
+            contract: Contract::fresh(geometry),
+            grants: Grants::default(),
+            cycles: Cycles::default(),
+            exact: None,
             scope: Scope::Everything,
             found: false,
             observed: 0,
             lost: false,
             walk: None,
             corrupted: false,
+        };
+        judge.reset(declaration, geometry, rules, fresh_capacity);
+        judge
+    }
+
+    /// Makes it a judge of another run, in the memory that it has.
+    pub fn reset(
+        &mut self,
+        declaration: &Declaration,
+        geometry: Geometry,
+        rules: Rules,
+        fresh_capacity: u64,
+    ) {
+        self.contract.reset(geometry);
+        self.grants.reset(fresh_capacity);
+        let policy = declaration.policy.filter(|_| rules.judges(RuleSet::Policy));
+        match (policy, &mut self.exact) {
+            (Some(policy), Some(exact)) => exact.reset(policy, geometry),
+            (policy, exact) => *exact = policy.map(|policy| E::new(policy, geometry)),
         }
+        self.declaration = *declaration;
+        (self.geometry, self.rules) = (geometry, rules);
+        self.fresh_capacity = fresh_capacity;
+        self.cycles = Cycles::new(fresh_capacity);
+        self.scope = Scope::Everything;
+        (self.found, self.observed, self.lost) = (false, 0, false);
+        (self.walk, self.corrupted) = (None, false);
     }
 
     /// Judges the next op. After the first finding nothing more is judged.
@@ -235,8 +292,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The blocks that are live after the ops judged so far, lowest handle first.
-    #[must_use]
-    pub fn live(&self) -> &[Block] {
+    pub fn live(&self) -> impl Iterator<Item = Block> {
         self.contract.live()
     }
 
@@ -261,11 +317,19 @@ impl<'a> Judge<'a> {
     fn check(&mut self, op: &Op, observation: &Observation) -> Option<Violation> {
         let rules = self.rules;
         let judges = |set| rules.judges(set);
-        if let Some(broken) = self.ill_fitting(op, observation.outcome) {
+        let outcome = observation.outcome;
+        let request = self.contract.request(op);
+        let request = request.as_ref();
+        if let Some(broken) = Self::ill_fitting(op, request, outcome) {
             return Some(broken);
         }
+        let expected = self.follow_policy(op, request, outcome);
+        let lies_as_promised = match (expected, outcome) {
+            (Some(Some(expected)), Outcome::Placed(at)) => expected == at,
+            _ => false,
+        };
         if judges(RuleSet::Contract)
-            && let Some(broken) = self.broken_contract(op, observation)
+            && let Some(broken) = self.broken_contract(op, request, observation, lies_as_promised)
         {
             return Some(broken);
         }
@@ -275,7 +339,7 @@ impl<'a> Judge<'a> {
             return Some(broken);
         }
         if judges(RuleSet::Policy)
-            && let Some(broken) = self.broken_policy(op, observation)
+            && let Some(broken) = self.broken_policy(request, expected, observation)
         {
             return Some(broken);
         }
@@ -303,13 +367,15 @@ impl<'a> Judge<'a> {
 
     fn take_note(&mut self, op: &Op, observation: &Observation) {
         if observation.walk.is_some() || self.may_change_walk(op, observation.outcome) {
-            self.walk = observation.walk;
+            // Word by word: the whole digest has only just been written, and takes longer to copy.
+            self.walk = observation.walk.as_ref().map(|walk| Walked {
+                chunks: walk.chunks,
+                hash: walk.hash,
+            });
         }
         self.corrupted |= observation.contents.corrupted.is_some();
         match observation.outcome {
-            Outcome::Placed(_) if self.contract.live().is_empty() => {
-                self.grants.iter_mut().for_each(|grants| grants.note(op));
-            }
+            Outcome::Placed(_) if self.asks_grants() => self.grants.note(op),
             Outcome::Capacity(bytes) => self.cycles = self.cycles.with(bytes),
             _ => {}
         }

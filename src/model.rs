@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! contract   which blocks are live: all that any allocator's client may rely on
+//!   by_address                 those blocks by handle and by address
 //! grants     what the empty heap granted, and so must again: where the overhead is unknown
 //! cycles     what an empty heap grants from cycle to cycle, where caches are kept
 //! gaps       where a request must fit between live blocks, for a known overhead
 //! exact      where a declared policy places blocks, and the chunk list it leaves
-//!   first_fit, lowest_run      the two policies, each over one `chunk_list`
-//!   follower                   either over a whole trace, by its own word
-//! pages      which pages a heap that grows takes and gives back
-//! gap_list   both policies again, fast: what a search screens by, tested against `exact`
+//!   chunk_list                 its chunks, by address
+//!   pages                      which pages a heap that grows takes and gives back
+//!   follower                   the same over a whole trace, by its own word
 //! area       which bytes of a region are handed out at all
 //! ```
 //!
@@ -17,15 +17,31 @@
 //! what was observed. The one thing they share with the harness besides its data types is
 //! [`harness::table::ChunkHash`], the name that both sides give to a chunk list.
 
+/// Implements `Clone` such that `clone_from` keeps the memory that the fields have.
+macro_rules! clone_in_place {
+    ($type:ty { $($field:ident),+ $(,)? } $(where $($of:ident: $bound:path),+)?) => {
+        impl $(<$($of: $bound),+>)? Clone for $type {
+            fn clone(&self) -> Self {
+                Self { $($field: self.$field.clone()),+ }
+            }
+
+            fn clone_from(&mut self, other: &Self) {
+                $(self.$field.clone_from(&other.$field);)+
+            }
+        }
+    };
+}
+pub(crate) use clone_in_place;
+
 pub mod area;
+pub mod by_address;
 pub mod chunk_list;
 pub mod contract;
 pub mod cycles;
 pub mod exact;
-pub mod first_fit;
 pub mod follower;
-pub mod gap_list;
 pub mod gaps;
 pub mod grants;
-pub mod lowest_run;
+#[cfg(test)]
+pub mod naive;
 pub mod pages;

@@ -113,11 +113,7 @@ fn frames(entry: &Entry, trace: &Trace, run: &Run) -> Vec<Frame> {
         };
         let view = View {
             chunks,
-            live: contract
-                .live()
-                .iter()
-                .map(|b| (b.handle, b.offset))
-                .collect(),
+            live: contract.live().map(|b| (b.handle, b.offset)).collect(),
             placed: match outcome {
                 Outcome::Placed(at) => u64::try_from(at).ok(),
                 _ => None,
@@ -153,7 +149,7 @@ fn frames(entry: &Entry, trace: &Trace, run: &Run) -> Vec<Frame> {
 
 /// The blocks that clients hold, in the place of a subject's chunks.
 fn blocks(contract: &Contract) -> Vec<Chunk> {
-    let live = contract.live().iter().filter(|block| block.size > 0);
+    let live = contract.live().filter(|block| block.size > 0);
     let mut chunks: Vec<_> = live
         .map(|block| Chunk {
             offset: block.offset,
@@ -171,7 +167,7 @@ fn freed(contract: &Contract, op: &Op, outcome: Outcome, before: &[Chunk]) -> Ve
         (Op::Free { handle }, Outcome::Done) | (Op::Realloc { handle, .. }, Outcome::Placed(_)) => {
             contract.block(*handle).into_iter().collect()
         }
-        (Op::FreeAll, Outcome::Done) => contract.live().to_vec(),
+        (Op::FreeAll, Outcome::Done) => contract.live().collect(),
         _ => Vec::new(),
     };
     let chunk_of = |at: u64| {

@@ -80,7 +80,7 @@ pub fn run(session: &Session<'_>, fresh_capacity: u64) -> Result<()> {
     };
     // SAFETY: the region is mapped as `Region` says as long as `mapped` lives, and is nobody else's.
     let mut ground = unsafe { Ground::new(mapped.region()) };
-    let mut workspace = Box::<Workspace>::default();
+    let mut workspace = Workspace::boxed();
     // SAFETY: `ensure_accepts` has checked the geometry.
     unsafe { execute(entry, plan, &mut ground, &mut workspace, &mut recorder) };
     Ok(())

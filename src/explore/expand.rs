@@ -16,6 +16,7 @@ use super::seen::Seen;
 use super::state::State;
 use crate::in_process::InProcess;
 use crate::judge::Judge;
+use crate::model::contract::Block;
 use crate::rules::Rule;
 
 /// Bytes behind the heap that are watched at every step. A store further behind it is for `hunt`
@@ -53,6 +54,9 @@ pub struct Expander {
     steps: Vec<Step>,
     chunks: Vec<Chunk>,
     chunks_here: Vec<Chunk>,
+    /// Follows a path, and takes each step from its end.
+    judges: Option<[Judge; 2]>,
+    live: Vec<Block>,
 }
 
 impl Expander {
@@ -111,7 +115,19 @@ impl Expander {
             geometry: task.geometry,
             ops,
         };
-        let declaration = &task.entry.declaration;
+        let new_judge = || {
+            let (geometry, fresh) = (task.geometry, task.fresh.bytes);
+            Judge::new(&task.entry.declaration, geometry, task.rules, fresh)
+        };
+        let [judge, stepped] = self
+            .judges
+            .get_or_insert_with(|| [(); 2].map(|()| new_judge()));
+        judge.reset(
+            &task.entry.declaration,
+            task.geometry,
+            task.rules,
+            task.fresh.bytes,
+        );
         let mut expansion = Expansion {
             task,
             seen,
@@ -120,8 +136,10 @@ impl Expander {
             lane,
             ops: &trace.ops,
             passed: 0,
-            judge: Judge::new(declaration, task.geometry, task.rules, task.fresh.bytes),
+            judge,
+            stepped,
             steps: &mut self.steps,
+            live: &mut self.live,
             taken: None,
             chunks: &mut self.chunks,
             chunks_here: &mut self.chunks_here,
@@ -169,8 +187,12 @@ struct Expansion<'a> {
     ops: &'a [Op],
     passed: usize,
     /// Has followed the path as far as it was passed.
-    judge: Judge<'a>,
+    judge: &'a mut Judge,
+    /// Has also taken the step under way.
+    stepped: &'a mut Judge,
     steps: &'a mut Vec<Step>,
+    /// Memory for the blocks that are live.
+    live: &'a mut Vec<Block>,
     /// The place of the step under way; `None` before the first.
     taken: Option<usize>,
     /// Behind the step under way.
@@ -191,7 +213,9 @@ impl Branches for Expansion<'_> {
         let taken = match self.taken {
             Some(taken) => taken + 1,
             None => {
-                self.task.menu.steps(self.judge.live(), self.steps);
+                self.live.clear();
+                self.live.extend(self.judge.live());
+                self.task.menu.steps(self.live, self.steps);
                 0
             }
         };
@@ -209,9 +233,9 @@ impl Branches for Expansion<'_> {
     fn observe(&mut self, observation: &Observation, audited: bool) {
         let step = self.steps[self.taken.expect("a step is under way")];
         let op = self.task.menu.op(step);
-        let mut judge = self.judge.clone();
+        self.stepped.clone_from(self.judge);
         self.expanded.transitions += 1;
-        if let Some(finding) = judge.step(&op, observation) {
+        if let Some(finding) = self.stepped.step(&op, observation) {
             let rule = finding.rule();
             if self.expanded.finds.iter().all(|(known, ..)| *known != rule) {
                 self.expanded.finds.push((rule, self.place, step));
@@ -233,7 +257,9 @@ impl Branches for Expansion<'_> {
         if unchanged && self.chunks == self.chunks_here {
             return;
         }
-        let state = self.task.form.state(self.chunks, judge.live());
+        self.live.clear();
+        self.live.extend(self.stepped.live());
+        let state = self.task.form.state(self.chunks, self.live);
         let state = state.expect("chunks and blocks that break no rule are a state");
         if op == Op::Table {
             assert_eq!(

@@ -100,11 +100,11 @@ fn differs(heaps: &mut InProcess, guest: &mut Guest, entry: &Entry, trace: &Trac
     let mut batch = Batch::new(guest, entry, RunOptions::FAST);
     batch.post(trace)?;
     let on_host = heaps.run_and_tell(entry, trace, RunOptions::FAST, &PROGRESS)?;
-    let broken = heaps.objects(entry, trace, &on_host, Rules::ALL)?;
+    let broken = heaps.judge(entry, trace, &on_host, Rules::ALL)?;
     let (_, in_guest) = batch.take()?.context("a trace was posted")?;
     // Equal records are judged alike, so the guest's is judged only where it is compared with less.
     let absolute = entry.declaration.placement_absolute;
-    Ok(broken
+    Ok(broken.finding().is_some()
         || compare::compare(&entry.declaration, trace, &on_host, &in_guest).is_some()
         || absolute
             && batch

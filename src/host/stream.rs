@@ -167,7 +167,7 @@ fn finding(trace: &LongTrace, run: &Run, last: Last) -> Result<Option<Finding>> 
 /// The witness that judges.
 struct Judging<'a> {
     recorder: Recorder<'a>,
-    judge: Judge<'a>,
+    judge: Judge,
     /// Ops begun so far.
     begun: usize,
     /// Twice what [`Self::begun`] was at the latest op that breaks no rule if the run ends in it, and 1

@@ -6,26 +6,39 @@ use harness::op::Op;
 
 use crate::judge::Judge;
 use crate::judge::violation::{Block, Leak, Violation};
-use crate::model::contract::Request;
+use crate::model::contract::{Blocks, Request};
 use crate::model::cycles::FALLS_MIN;
+use crate::model::exact::Placing;
+use crate::model::gaps::Gaps;
 
-impl Judge<'_> {
-    pub(super) fn broken_contract(&self, op: &Op, observation: &Observation) -> Option<Violation> {
+impl<B: Blocks, E: Placing> Judge<B, E> {
+    /// A block that `lies_as_promised`, where the policy says, lies inside the heap, aligned, and
+    /// apart from all others.
+    pub(super) fn broken_contract(
+        &mut self,
+        op: &Op,
+        request: Option<&Request>,
+        observation: &Observation,
+        lies_as_promised: bool,
+    ) -> Option<Violation> {
         let Observation {
             outcome, contents, ..
         } = observation;
-        let request = self.contract.request(op);
-        let placed = match (request, *outcome) {
-            (Some(request), Outcome::Placed(at)) => self.misplaced(request, at),
+        match (request, *outcome) {
+            (Some(request), Outcome::Placed(at)) if !lies_as_promised => {
+                self.misplaced(request, at)
+            }
             _ => None,
-        };
-        placed
-            .or_else(|| self.lost_contents(op, request, contents))
-            .or_else(|| match (request, *outcome) {
-                (Some(request), Outcome::Null) => self.spurious_null(op, request),
-                _ => None,
-            })
-            .or_else(|| self.leaked(op, *outcome))
+        }
+        .or_else(|| match contents.held() {
+            true => None,
+            false => self.lost_contents(request, contents),
+        })
+        .or_else(|| match (request, *outcome) {
+            (Some(request), Outcome::Null) => self.spurious_null(op, request),
+            _ => None,
+        })
+        .or_else(|| self.leaked(op, *outcome))
     }
 
     /// Whether a request was granted that is larger than the whole heap.
@@ -35,8 +48,8 @@ impl Judge<'_> {
                 if size > self.geometry.bytes())
     }
 
-    fn misplaced(&self, request: Request, at: i64) -> Option<Violation> {
-        let Request {
+    fn misplaced(&mut self, request: &Request, at: i64) -> Option<Violation> {
+        let &Request {
             handle,
             size,
             align,
@@ -66,12 +79,7 @@ impl Judge<'_> {
             .then_some(Violation::Misaligned { block, align })
     }
 
-    fn lost_contents(
-        &self,
-        op: &Op,
-        request: Option<Request>,
-        contents: &Contents,
-    ) -> Option<Violation> {
+    fn lost_contents(&self, request: Option<&Request>, contents: &Contents) -> Option<Violation> {
         if let Some((handle, byte)) = contents.corrupted {
             return Some(Violation::Corrupted {
                 handle,
@@ -79,7 +87,9 @@ impl Judge<'_> {
                 byte,
             });
         }
-        let Request { handle, size, .. } = request?;
+        let &Request {
+            handle, size, old, ..
+        } = request?;
         if let Some(byte) = contents.not_zeroed {
             return Some(Violation::NotZeroed { handle, size, byte });
         }
@@ -87,24 +97,23 @@ impl Judge<'_> {
         let byte = contents
             .realloc_lost
             .filter(|&byte| !self.contract.wrote(handle, byte))?;
-        let carried = self.contract.request(op)?.old?.size.min(size);
         Some(Violation::ReallocLostContents {
             handle,
-            carried,
+            carried: old?.size.min(size),
             byte,
         })
     }
 
     /// Null although the request must fit. The block a realloc would resize stays live meanwhile:
     /// only success elsewhere is demanded, success in place is a matter of policy.
-    fn spurious_null(&self, op: &Op, request: Request) -> Option<Violation> {
-        let Request { size, align, .. } = request;
-        let fits_at = if let Some(gaps) = &self.gaps {
-            Some(gaps.fit(self.contract.live(), size, align)?)
+    fn spurious_null(&self, op: &Op, request: &Request) -> Option<Violation> {
+        let &Request { size, align, .. } = request;
+        let fits_at = if let Some(overhead) = self.declaration.overhead {
+            let gaps = Gaps::new(overhead, self.geometry);
+            let live: Vec<_> = self.contract.live().collect();
+            Some(gaps.fit(&live, size, align)?)
         } else {
-            let empty = self.contract.live().is_empty();
-            let granted = self.grants.as_ref().filter(|grants| grants.hold(op));
-            granted.filter(|_| empty)?;
+            (self.asks_grants() && self.grants.hold(op)).then_some(())?;
             None
         };
         Some(Violation::SpuriousOom {
@@ -112,6 +121,14 @@ impl Judge<'_> {
             align,
             fits_at,
         })
+    }
+
+    /// Whether null is judged by what the empty heap granted: it is empty, and nothing else is
+    /// known of a subject that reuses all memory.
+    pub(super) fn asks_grants(&self) -> bool {
+        self.declaration.overhead.is_none()
+            && self.declaration.reuse == Reuse::Whole
+            && self.contract.is_empty()
     }
 
     /// Memory that does not come back: the empty heap grants less than the fresh one did, or a

@@ -10,9 +10,11 @@ use harness::op::{Op, OpKind};
 use crate::fault::Fault;
 use crate::judge::violation::Violation;
 use crate::judge::{Finding, Judge};
+use crate::model::contract::{Blocks, Request};
+use crate::model::exact::Placing;
 use crate::run::RunEnd;
 
-impl Judge<'_> {
+impl<B: Blocks, E: Placing> Judge<B, E> {
     /// A store behind the heap's end that no trap caught.
     pub(super) fn stray_store(&self, observation: &Observation) -> Option<Violation> {
         Some(Violation::Fault(Fault::Store {
@@ -22,10 +24,14 @@ impl Judge<'_> {
     }
 
     /// An answer that the harness never gives to such an op: the record is damaged.
-    pub(super) fn ill_fitting(&self, op: &Op, outcome: Outcome) -> Option<Violation> {
+    pub(super) fn ill_fitting(
+        op: &Op,
+        request: Option<&Request>,
+        outcome: Outcome,
+    ) -> Option<Violation> {
         let fits = match outcome {
             Outcome::NotExpressible | Outcome::NoBlock => true,
-            Outcome::Placed(_) | Outcome::Null => self.contract.request(op).is_some(),
+            Outcome::Placed(_) | Outcome::Null => request.is_some(),
             Outcome::Capacity(_) => *op == Op::Capacity,
             Outcome::Done | Outcome::Refused => {
                 !matches!(op, Op::Alloc { .. } | Op::Realloc { .. } | Op::Capacity)

@@ -7,8 +7,10 @@ use harness::op::Op;
 
 use crate::judge::Judge;
 use crate::judge::violation::{ChangedByte, Damage, Violation};
+use crate::model::contract::Blocks;
+use crate::model::exact::Placing;
 
-impl Judge<'_> {
+impl<B: Blocks, E: Placing> Judge<B, E> {
     pub(super) fn broken_misuse(&self, op: &Op, observation: &Observation) -> Option<Violation> {
         let outcome = observation.outcome;
         if !matches!(outcome, Outcome::Done | Outcome::Refused) {

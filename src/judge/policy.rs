@@ -5,67 +5,83 @@ use harness::op::Op;
 
 use crate::judge::Judge;
 use crate::judge::violation::Violation;
-use crate::model::contract::Request;
+use crate::model::contract::{Blocks, Request};
+use crate::model::exact::Placing;
 
-impl Judge<'_> {
-    /// Also lets the exact model take its step, so it is called once an op.
-    pub(super) fn broken_policy(
+impl<B: Blocks, E: Placing> Judge<B, E> {
+    /// Lets the exact model take the op's step, so it is called once an op. Returns what it answers
+    /// to a request: where the block lies, or null.
+    pub(super) fn follow_policy(
         &mut self,
         op: &Op,
+        request: Option<&Request>,
+        outcome: Outcome,
+    ) -> Option<Option<i64>> {
+        let exact = self.exact.as_mut()?;
+        match outcome {
+            Outcome::Placed(_) | Outcome::Null => {
+                let request = request?;
+                let &Request { size, align, .. } = request;
+                let at = match request.old {
+                    None => exact.alloc(size, align),
+                    Some(old) => exact.realloc(old.offset, size, align),
+                };
+                return Some(at.map(u64::cast_signed));
+            }
+            // A legal free that was refused is a leak; to the policy the block is free.
+            Outcome::Done | Outcome::Refused => match *op {
+                Op::Free { handle } => {
+                    let block = self.contract.block(handle);
+                    block.into_iter().for_each(|block| exact.free(block.offset));
+                }
+                Op::FreeAll => {
+                    let live = self.contract.live();
+                    live.for_each(|block| exact.free(block.offset));
+                }
+                _ => {}
+            },
+            Outcome::Capacity(bytes) => exact.try_block(bytes),
+            Outcome::NotExpressible | Outcome::NoBlock => {}
+        }
+        None
+    }
+
+    /// `expected` is what [`Self::follow_policy`] said.
+    pub(super) fn broken_policy(
+        &self,
+        request: Option<&Request>,
+        expected: Option<Option<i64>>,
         observation: &Observation,
     ) -> Option<Violation> {
-        self.misplaced_by_policy(op, observation.outcome)
+        let placed = request.zip(expected);
+        placed
+            .and_then(|(request, expected)| {
+                self.misplaced_by_policy(request, expected, observation)
+            })
             .or_else(|| self.other_table(observation))
     }
 
-    fn misplaced_by_policy(&mut self, op: &Op, outcome: Outcome) -> Option<Violation> {
-        let exact = self.exact.as_mut()?;
-        let observed = match outcome {
+    fn misplaced_by_policy(
+        &self,
+        request: &Request,
+        expected: Option<i64>,
+        observation: &Observation,
+    ) -> Option<Violation> {
+        let observed = match observation.outcome {
             Outcome::Placed(at) => Some(at),
-            Outcome::Null => None,
-            Outcome::Done | Outcome::Refused => {
-                // A legal free that was refused is a leak; to the policy the block is free.
-                match *op {
-                    Op::Free { handle } => {
-                        let block = self.contract.block(handle);
-                        block.into_iter().for_each(|block| exact.free(block.offset));
-                    }
-                    Op::FreeAll => {
-                        let live = self.contract.live();
-                        live.iter().for_each(|block| exact.free(block.offset));
-                    }
-                    _ => {}
-                }
-                return None;
-            }
-            Outcome::Capacity(bytes) => {
-                exact.try_block(bytes);
-                return None;
-            }
-            Outcome::NotExpressible | Outcome::NoBlock => return None,
+            _ => None,
         };
-        let Request {
-            handle,
-            size,
-            align,
-            old,
-        } = self.contract.request(op)?;
-        let expected = match old {
-            None => exact.alloc(size, align),
-            Some(old) => exact.realloc(old.offset, size, align),
-        };
-        let expected = expected.map(u64::cast_signed);
         (observed != expected).then_some(Violation::Placement {
-            handle,
+            handle: request.handle,
             expected,
             observed,
         })
     }
 
     fn other_table(&self, observation: &Observation) -> Option<Violation> {
-        let (walk, chunks) = (observation.walk?, self.exact.as_ref()?.chunks());
-        (walk.hash != chunks.hash()).then(|| Violation::Table {
-            expected: chunks.into(),
+        let (walk, exact) = (observation.walk?, self.exact.as_ref()?);
+        (walk.hash != exact.hash()).then(|| Violation::Table {
+            expected: exact.table().collect(),
             observed: walk.chunks,
         })
     }

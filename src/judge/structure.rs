@@ -4,8 +4,10 @@ use harness::observation::Observation;
 
 use crate::judge::Judge;
 use crate::judge::violation::{TableBreak, Violation};
+use crate::model::contract::Blocks;
+use crate::model::exact::Placing;
 
-impl Judge<'_> {
+impl<B: Blocks, E: Placing> Judge<B, E> {
     pub(super) fn broken_structure(&self, observation: &Observation) -> Option<Violation> {
         let walk = observation.walk.as_ref();
         if let Some((walk, offset)) = walk.and_then(|walk| Some((walk, walk.broken_at?))) {

@@ -5,6 +5,7 @@ mod ends;
 mod foreign;
 mod lists;
 mod misuse;
+mod naive;
 mod precedence;
 
 use harness::declaration::{Declaration, Misuse};

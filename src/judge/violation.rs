@@ -10,7 +10,6 @@ use harness::subject;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, HandleForm, OutcomeForm};
-use crate::model::chunk_list::ChunkList;
 use crate::model::contract;
 use crate::rules::Rule;
 use crate::run::RunEnd;
@@ -224,21 +223,25 @@ pub struct Chunk {
     pub taken: bool,
 }
 
-impl From<&ChunkList> for Chunks {
-    fn from(list: &ChunkList) -> Self {
-        let kept = |subject::Chunk {
-                        offset,
-                        size,
-                        taken,
-                    }| Chunk {
+impl FromIterator<subject::Chunk> for Chunks {
+    fn from_iter<I: IntoIterator<Item = subject::Chunk>>(chunks: I) -> Self {
+        let (mut count, mut first) = (0, Vec::new());
+        for subject::Chunk {
             offset,
             size,
             taken,
-        };
-        Self {
-            count: list.chunks().count(),
-            first: list.chunks().take(CHUNKS_MAX).map(kept).collect(),
+        } in chunks
+        {
+            count += 1;
+            if count <= CHUNKS_MAX {
+                first.push(Chunk {
+                    offset,
+                    size,
+                    taken,
+                });
+            }
         }
+        Self { count, first }
     }
 }
 

@@ -1,227 +1,245 @@
-//! Chunks that tile an area, as a plain list: what both exact models keep.
+//! Chunks by address, the free apart from the taken ones, with the hash of them all: what the exact
+//! model keeps. A change costs what it changes, not the whole list.
 //!
-//! A part of the area that is not the heap's, as of one that grows, is *absent*: it stands in the list and
-//! is no chunk.
+//! Bytes that are in no chunk are *absent*: of a heap that grows, those that are not the heap's.
 //!
-//! Invariant between calls: the sizes add up to the area's, no chunk is empty, and no two
-//! neighbours are both free, or both absent.
+//! Invariant between calls: both lists are in address order, no chunk is empty, no two share a
+//! byte, no two free ones touch, and `hash` is that of all.
 
-use std::ops::Range;
-
-use harness::subject;
+use harness::subject::Chunk;
 use harness::table::ChunkHash;
 
-/// One chunk, `size` in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Chunk {
-    size: u64,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum State {
-    Free,
-    Taken,
-    Absent,
-}
-
-/// A free chunk that could be carved up.
+/// A chunk of which the list says whether it is free: in two words, since a third that is only
+/// partly written takes as long to copy as to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FreeChunk {
-    /// Its place in the list.
-    pub index: usize,
+pub struct Span {
     /// Its first byte, from the region's start.
     pub offset: u64,
     /// In bytes.
     pub size: u64,
 }
 
-/// The chunks of one heap.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ChunkList {
-    start: u64,
-    chunks: Vec<Chunk>,
-}
-
-impl ChunkList {
-    /// One free chunk over the whole area; none over an empty one.
-    #[must_use]
-    pub fn new(area: Range<u64>) -> Self {
-        let size = area.end - area.start;
-        let chunks = if size > 0 {
-            vec![Chunk {
-                size,
-                state: State::Free,
-            }]
-        } else {
-            Vec::new()
-        };
-        Self {
-            start: area.start,
-            chunks,
-        }
+impl Span {
+    const fn end(self) -> u64 {
+        self.offset + self.size
     }
 
-    /// Every chunk, lowest first; what is absent is none.
-    pub fn chunks(&self) -> impl Iterator<Item = subject::Chunk> {
-        let present = self
-            .placed()
-            .filter(|(_, _, chunk)| chunk.state != State::Absent);
-        present.map(|(_, offset, Chunk { size, state })| subject::Chunk {
+    const fn chunk(self, taken: bool) -> Chunk {
+        let Self { offset, size } = self;
+        Chunk {
             offset,
             size,
-            taken: state == State::Taken,
-        })
+            taken,
+        }
+    }
+}
+
+/// The chunks of one heap.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ChunkList {
+    gaps: Vec<Span>,
+    taken: Vec<Span>,
+    hash: ChunkHash,
+}
+
+clone_in_place!(ChunkList { gaps, taken, hash });
+
+impl ChunkList {
+    /// No chunk.
+    pub const EMPTY: Self = Self {
+        gaps: Vec::new(),
+        taken: Vec::new(),
+        hash: ChunkHash::EMPTY,
+    };
+
+    /// Removes every chunk.
+    pub fn clear(&mut self) {
+        self.gaps.clear();
+        self.taken.clear();
+        self.hash = ChunkHash::EMPTY;
+    }
+
+    /// Every chunk, lowest first.
+    pub fn chunks(&self) -> impl Iterator<Item = Chunk> {
+        let gaps = self.gaps.iter().map(|gap| gap.chunk(false));
+        let taken = self.taken.iter().map(|span| span.chunk(true));
+        let mut chunks: Vec<_> = gaps.chain(taken).collect();
+        chunks.sort_unstable_by_key(|chunk| chunk.offset);
+        chunks.into_iter()
     }
 
     /// The free chunks, lowest first.
-    pub fn free_chunks(&self) -> impl Iterator<Item = FreeChunk> {
-        self.placed()
-            .filter(|(_, _, chunk)| chunk.state == State::Free)
-            .map(|(index, offset, Chunk { size, .. })| FreeChunk {
-                index,
-                offset,
-                size,
-            })
+    #[must_use]
+    pub fn gaps(&self) -> &[Span] {
+        &self.gaps
     }
 
-    /// The place in the list and the size of the taken chunk that starts at `offset`.
+    /// The size of the taken chunk that starts at `offset`.
     ///
     /// # Panics
     /// If there is none: then whoever judges went on after subject and model had parted.
     #[must_use]
-    pub fn taken_at(&self, offset: u64) -> (usize, u64) {
-        let found = self
-            .placed()
-            .find(|&(_, at, chunk)| at == offset && chunk.state == State::Taken);
-        let (index, _, chunk) = found.expect("the model knows every live block");
-        (index, chunk.size)
+    pub fn size_at(&self, offset: u64) -> u64 {
+        self.taken[self.taken_index(offset)].size
     }
 
-    /// The size of the free chunk right behind the one at `index`; 0 if there is none.
+    /// The size of the free chunk that starts at `offset`; 0 if none does.
     #[must_use]
-    pub fn free_behind(&self, index: usize) -> u64 {
-        self.chunks
-            .get(index + 1)
-            .filter(|chunk| chunk.state == State::Free)
-            .map_or(0, |chunk| chunk.size)
+    pub fn free_at(&self, offset: u64) -> u64 {
+        self.size_of_gap(self.gap_index(offset), offset)
     }
 
-    /// Replaces the free chunk at `index` by `front` free bytes, `size` taken ones, and a free rest.
+    /// Takes `size` bytes of the free chunk at `index`, `front` bytes behind its start.
     ///
     /// # Panics
     /// If the chunk is smaller than that.
     pub fn carve(&mut self, index: usize, front: u64, size: u64) {
-        let rest = self.chunks[index].size - front - size;
-        let parts = [
-            (front, State::Free),
-            (size, State::Taken),
-            (rest, State::Free),
-        ];
-        self.replace(index..index + 1, &parts);
-    }
-
-    /// Makes the chunk at `index` free, and one with its free neighbours.
-    pub fn free(&mut self, index: usize) {
-        self.chunks[index].state = State::Free;
-        self.join();
-    }
-
-    /// Makes the chunk at `index` absent.
-    pub fn remove(&mut self, index: usize) {
-        self.chunks[index].state = State::Absent;
-        self.join();
-    }
-
-    /// Makes a part of what is absent free.
-    ///
-    /// # Panics
-    /// If not all of it is absent.
-    pub fn add(&mut self, offset: u64, size: u64) {
-        let covers = |&(_, at, chunk): &(usize, u64, Chunk)| offset < at + chunk.size;
-        let (index, at, chunk) = self.placed().find(covers).expect("it is in the area");
-        assert_eq!(chunk.state, State::Absent);
-        let (front, rest) = (offset - at, at + chunk.size - offset - size);
-        let parts = [
-            (front, State::Absent),
-            (size, State::Free),
-            (rest, State::Absent),
-        ];
-        self.replace(index..index + 1, &parts);
-        self.join();
-    }
-
-    /// Makes each free chunk absent that lies between what is absent, or between that and the end.
-    pub fn remove_islands(&mut self) {
-        let absent = |chunk: Option<&Chunk>| chunk.map(|chunk| chunk.state == State::Absent);
-        for index in 1..self.chunks.len() {
-            let before = absent(self.chunks.get(index - 1)) == Some(true);
-            let behind = absent(self.chunks.get(index + 1)) != Some(false);
-            if before && behind && self.chunks[index].state == State::Free {
-                self.chunks[index].state = State::Absent;
+        let gap = self.gaps[index];
+        let offset = gap.offset + front;
+        let taken = Span { offset, size };
+        let rest = gap.size - front - size;
+        match (front > 0, rest > 0) {
+            (false, false) => self.remove_gap(index),
+            (false, true) => self.replace_gap(index, taken.end(), rest),
+            (true, false) => self.replace_gap(index, gap.offset, front),
+            (true, true) => {
+                self.replace_gap(index, gap.offset, front);
+                self.insert_gap(index + 1, taken.end(), rest);
             }
         }
-        self.join();
+        let index = self.taken.partition_point(|span| span.offset < offset);
+        self.taken.insert(index, taken);
+        self.hash = self.hash.with(taken.chunk(true));
+    }
+
+    /// Makes the taken chunk at `offset` free, and one with its free neighbours.
+    ///
+    /// # Panics
+    /// As [`Self::size_at`].
+    pub fn free(&mut self, offset: u64) {
+        let span = self.taken.remove(self.taken_index(offset));
+        self.hash = self.hash.without(span.chunk(true));
+        self.add(offset, span.size);
+    }
+
+    /// Makes bytes that are in no chunk free, and one with their free neighbours.
+    pub fn add(&mut self, offset: u64, size: u64) {
+        let behind = self.gap_index(offset);
+        let right = self.size_of_gap(behind, offset + size);
+        let before = behind.wrapping_sub(1);
+        let left = self.gaps.get(before).copied();
+        match left.filter(|gap| gap.end() == offset) {
+            Some(left) => {
+                if right > 0 {
+                    self.remove_gap(behind);
+                }
+                self.replace_gap(before, left.offset, left.size + size + right);
+            }
+            None if right > 0 => self.replace_gap(behind, offset, size + right),
+            None => self.insert_gap(behind, offset, size),
+        }
+    }
+
+    /// Makes free bytes absent.
+    ///
+    /// # Panics
+    /// If they are not all in one free chunk.
+    pub fn withdraw(&mut self, offset: u64, size: u64) {
+        let index = self.gaps.partition_point(|gap| gap.end() <= offset);
+        let gap = self.gaps[index];
+        let (front, rest) = (offset - gap.offset, gap.end() - offset - size);
+        self.remove_gap(index);
+        if rest > 0 {
+            self.insert_gap(index, offset + size, rest);
+        }
+        if front > 0 {
+            self.insert_gap(index, gap.offset, front);
+        }
+    }
+
+    /// Makes each free chunk absent that no taken one touches, but for one at the region's start.
+    pub fn remove_islands(&mut self) {
+        for index in (0..self.gaps.len()).rev() {
+            let gap = self.gaps[index];
+            let touches = |span: &Span| span.end() == gap.offset || span.offset == gap.end();
+            if gap.offset > 0 && !self.taken.iter().any(touches) {
+                self.remove_gap(index);
+            }
+        }
     }
 
     /// Whether a byte is absent.
     #[must_use]
     pub fn is_absent(&self, offset: u64) -> bool {
-        let mut placed = self.placed();
-        let covering = placed.find(|(_, at, chunk)| offset < at + chunk.size);
-        covering.is_some_and(|(_, _, chunk)| chunk.state == State::Absent)
+        let covers = |span: &Span| (span.offset..span.end()).contains(&offset);
+        !self.gaps.iter().chain(&self.taken).any(covers)
     }
 
-    /// Makes one of neighbours that are both free, or both absent.
-    fn join(&mut self) {
-        self.chunks.dedup_by(|chunk, before| {
-            let alike = chunk.state == before.state && chunk.state != State::Taken;
-            before.size += if alike { chunk.size } else { 0 };
-            alike
-        });
-    }
-
-    fn replace(&mut self, range: Range<usize>, parts: &[(u64, State)]) {
-        let parts = parts.iter().filter(|(size, _)| *size > 0);
-        let chunks = parts.map(|&(size, state)| Chunk { size, state });
-        self.chunks.splice(range, chunks);
-    }
-
-    /// Makes the taken chunk at `index` `size` bytes long, at the cost or to the good of a free
+    /// Makes the taken chunk at `offset` `size` bytes long, at the cost or to the good of a free
     /// chunk behind it.
     ///
     /// # Panics
-    /// If there is not so much room.
-    pub fn resize(&mut self, index: usize, size: u64) {
-        let room = self.chunks[index].size + self.free_behind(index);
-        let behind = index + usize::from(self.free_behind(index) > 0);
-        let parts = [(size, State::Taken), (room - size, State::Free)];
-        self.replace(index..behind + 1, &parts);
+    /// If there is not so much room, and as [`Self::size_at`].
+    pub fn resize(&mut self, offset: u64, size: u64) {
+        let index = self.taken_index(offset);
+        let taken = Span { offset, size };
+        let old = std::mem::replace(&mut self.taken[index], taken);
+        self.hash = self.hash.without(old.chunk(true)).with(taken.chunk(true));
+        let behind = self.gap_index(offset);
+        let free = self.size_of_gap(behind, old.end());
+        let rest = old.size + free - size;
+        match (free > 0, rest > 0) {
+            (true, true) => self.replace_gap(behind, taken.end(), rest),
+            (true, false) => self.remove_gap(behind),
+            (false, true) => self.insert_gap(behind, taken.end(), rest),
+            (false, false) => {}
+        }
     }
 
     /// What the harness's walk over the same chunks would hash to.
     #[must_use]
-    pub fn hash(&self) -> u64 {
-        self.chunks()
-            .fold(ChunkHash::EMPTY, ChunkHash::with)
-            .value()
+    pub const fn hash(&self) -> u64 {
+        self.hash.value()
     }
 
     /// The list in a line.
     #[cfg(test)]
     pub fn brief(&self, unit: u64) -> String {
-        crate::wording::chunks(unit, &self.into())
+        crate::wording::chunks(unit, &self.chunks().collect())
     }
 
-    fn placed(&self) -> impl Iterator<Item = (usize, u64, Chunk)> {
-        self.chunks
-            .iter()
-            .enumerate()
-            .scan(self.start, |end, (index, &chunk)| {
-                let offset = *end;
-                *end += chunk.size;
-                Some((index, offset, chunk))
-            })
+    /// The place of the first free chunk from `offset` on.
+    fn gap_index(&self, offset: u64) -> usize {
+        self.gaps.partition_point(|gap| gap.offset < offset)
+    }
+
+    /// The size of the free chunk at `index` if it starts at `offset`, else 0.
+    fn size_of_gap(&self, index: usize, offset: u64) -> u64 {
+        let gap = self.gaps.get(index).filter(|gap| gap.offset == offset);
+        gap.map_or(0, |gap| gap.size)
+    }
+
+    fn taken_index(&self, offset: u64) -> usize {
+        self.taken
+            .binary_search_by_key(&offset, |span| span.offset)
+            .expect("the model knows every live block")
+    }
+
+    fn insert_gap(&mut self, index: usize, offset: u64, size: u64) {
+        let gap = Span { offset, size };
+        self.gaps.insert(index, gap);
+        self.hash = self.hash.with(gap.chunk(false));
+    }
+
+    fn replace_gap(&mut self, index: usize, offset: u64, size: u64) {
+        let gap = Span { offset, size };
+        let old = std::mem::replace(&mut self.gaps[index], gap);
+        self.hash = self.hash.without(old.chunk(false)).with(gap.chunk(false));
+    }
+
+    fn remove_gap(&mut self, index: usize) {
+        let gap = self.gaps.remove(index);
+        self.hash = self.hash.without(gap.chunk(false));
     }
 }
 
@@ -229,12 +247,19 @@ impl ChunkList {
 mod tests {
     use super::*;
 
+    fn list(bytes: u64) -> ChunkList {
+        let mut list = ChunkList::EMPTY;
+        list.add(0, bytes);
+        list
+    }
+
     #[test]
     fn a_long_list_is_cut_in_brief() {
-        let mut list = ChunkList::new(4096..65_536);
+        let mut list = ChunkList::EMPTY;
+        list.add(4096, 61_440);
         assert_eq!(list.brief(4096), "1 chunk: page 1 15 free");
-        for index in 0..12 {
-            list.carve(index, 0, 4096);
+        for _ in 0..12 {
+            list.carve(0, 0, 4096);
         }
         assert!(
             list.brief(1)
@@ -245,9 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_absent_is_not_listed_and_keeps_neighbours_apart() {
-        let mut list = ChunkList::new(0..64);
-        list.carve(0, 16, 48);
-        list.remove(1);
+        let mut list = list(16);
         assert_eq!(list.brief(1), "1 chunk: 0x0 16 free");
         list.add(32, 8);
         assert_eq!(list.brief(1), "2 chunks: 0x0 16 free, 0x20 8 free");
@@ -261,22 +284,35 @@ mod tests {
         list.remove_islands();
         assert_eq!(list.brief(1), "1 chunk: 0x0 24 free");
         list.add(24, 40);
-        assert_eq!(list, ChunkList::new(0..64));
+        assert_eq!(list, self::list(64));
+        list.withdraw(16, 8);
+        assert_eq!(list.brief(1), "2 chunks: 0x0 16 free, 0x18 40 free");
+        list.carve(1, 8, 8);
+        list.remove_islands();
+        assert_eq!(
+            list.brief(1),
+            "4 chunks: 0x0 16 free, 0x18 8 free, 0x20 8 taken, 0x28 24 free"
+        );
     }
 
     #[test]
     fn an_empty_area_has_no_chunks() {
-        assert_eq!(ChunkList::new(0..0).brief(1), "0 chunks");
-        assert_eq!(ChunkList::new(0..0).hash(), ChunkHash::EMPTY.value());
+        assert_eq!(ChunkList::EMPTY.brief(1), "0 chunks");
+        assert_eq!(ChunkList::EMPTY.hash(), ChunkHash::EMPTY.value());
     }
 
     #[test]
     fn the_hash_tells_sizes_states_and_order() {
         let heap = |parts: &[(u64, u64)]| {
-            let mut list = ChunkList::new(0..64);
-            for (index, &(front, size)) in parts.iter().enumerate() {
-                list.carve(index, front, size);
+            let mut list = list(64);
+            for &(front, size) in parts {
+                list.carve(0, front, size);
             }
+            let chunks = list.chunks();
+            assert_eq!(
+                list.hash(),
+                chunks.fold(ChunkHash::EMPTY, ChunkHash::with).value()
+            );
             list.hash()
         };
         let hashes = [

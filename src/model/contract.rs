@@ -7,7 +7,10 @@
 use harness::geometry::Geometry;
 use harness::observation::Outcome;
 use harness::op::{Align, Handle, Op};
+use std::fmt::Debug;
 use std::ops::Range;
+
+use crate::model::by_address::ByAddress;
 
 /// A live block. Offsets and sizes are in bytes, from the heap's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,40 +38,87 @@ pub struct Request {
     pub old: Option<Block>,
 }
 
+/// Where a contract keeps the live blocks. None of them share a byte while the contract is judged.
+pub trait Blocks: Clone + Debug + Default {
+    /// All, lowest handle first.
+    fn all(&self) -> impl Iterator<Item = Block>;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool;
+
+    /// The one of this name.
+    fn get(&self, handle: Handle) -> Option<Block>;
+
+    /// The lowest handle among the others with which this one would share a byte. Asked only while
+    /// no two share one.
+    fn overlapped(&mut self, handle: Handle, offset: u64, size: u64) -> Option<Block>;
+
+    /// Adds one, in the place of the one of the same name.
+    fn insert(&mut self, block: Block);
+
+    /// Removes the one of this name, if there is one.
+    fn remove(&mut self, handle: Handle);
+
+    /// Removes all.
+    fn clear(&mut self);
+}
+
 /// The live blocks of one heap.
-#[derive(Clone, Debug)]
-pub struct Contract {
+#[derive(Debug)]
+pub struct Contract<B = ByAddress> {
     geometry: Geometry,
-    /// Lowest handle first.
-    live: Vec<Block>,
+    live: B,
     issued: u32,
     /// What the client wrote into its blocks itself, in bytes from each block's start. Forgotten
     /// when a block is resized: the harness then fills it anew.
     writes: Vec<(Handle, Range<u64>)>,
 }
 
+clone_in_place!(Contract<B> { geometry, live, issued, writes } where B: Blocks);
+
 impl Contract {
     /// An empty heap.
     #[must_use]
-    pub const fn new(geometry: Geometry) -> Self {
+    pub fn new(geometry: Geometry) -> Self {
+        Self::fresh(geometry)
+    }
+}
+
+impl<B: Blocks> Contract<B> {
+    /// An empty heap.
+    #[must_use]
+    pub fn fresh(geometry: Geometry) -> Self {
         Self {
             geometry,
-            live: Vec::new(),
+            live: B::default(),
             issued: 0,
             writes: Vec::new(),
         }
     }
 
+    /// Starts again with another empty heap.
+    pub fn reset(&mut self, geometry: Geometry) {
+        self.geometry = geometry;
+        self.live.clear();
+        self.issued = 0;
+        self.writes.clear();
+    }
+
     /// The live blocks, lowest handle first.
+    pub fn live(&self) -> impl Iterator<Item = Block> {
+        self.live.all()
+    }
+
+    /// Whether no block is live.
     #[must_use]
-    pub fn live(&self) -> &[Block] {
-        &self.live
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
     }
 
     /// The live block of this name.
     #[must_use]
     pub fn block(&self, handle: Handle) -> Option<Block> {
-        self.index_of(handle).map(|index| self.live[index])
+        self.live.get(handle)
     }
 
     /// What the op asks for; `None` if it asks for nothing, or to resize a block that is not live.
@@ -99,23 +149,15 @@ impl Contract {
 
     /// The lowest handle among the other live blocks with which this one would share a byte.
     #[must_use]
-    pub fn overlapped(&self, handle: Handle, offset: u64, size: u64) -> Option<Block> {
-        let shares = |other: &Block| {
-            let from = offset.max(other.offset);
-            let to = (offset + size).min(other.offset + other.size);
-            from < to
-        };
-        self.live
-            .iter()
-            .copied()
-            .find(|other| other.handle != handle && shares(other))
+    pub fn overlapped(&mut self, handle: Handle, offset: u64, size: u64) -> Option<Block> {
+        self.live.overlapped(handle, offset, size)
     }
 
     /// Whether the op frees what is no live block of its client's.
     #[must_use]
     pub fn is_misuse(&self, op: &Op) -> bool {
         match *op {
-            Op::Free { handle } => self.index_of(handle).is_none(),
+            Op::Free { handle } => self.block(handle).is_none(),
             Op::FreeInterior { .. } | Op::FreeWild { .. } => true,
             _ => false,
         }
@@ -148,12 +190,16 @@ impl Contract {
     /// Takes note of an op and its answer.
     pub fn apply(&mut self, op: &Op, outcome: Outcome) {
         match (*op, outcome) {
-            (Op::Alloc { .. } | Op::Realloc { .. }, Outcome::Placed(offset)) => {
-                if let Some(request) = self.request(op) {
-                    self.place(request, offset);
+            (Op::Alloc { size, align, .. }, Outcome::Placed(offset)) => {
+                let align = align.unwrap_or(Align::DEFAULT).bytes();
+                self.place(Handle(self.issued), size, align, offset);
+            }
+            (Op::Realloc { handle, size }, Outcome::Placed(offset)) => {
+                if let Some(old) = self.block(handle) {
+                    self.place(handle, size, old.align, offset);
                 }
             }
-            (Op::Free { handle }, Outcome::Done | Outcome::Refused) => self.forget(handle),
+            (Op::Free { handle }, Outcome::Done | Outcome::Refused) => self.live.remove(handle),
             (Op::FreeAll, Outcome::Done | Outcome::Refused) => self.live.clear(),
             (
                 Op::Write {
@@ -171,40 +217,18 @@ impl Contract {
         self.issued += u32::from(matches!(op, Op::Alloc { .. }));
     }
 
-    fn place(
-        &mut self,
-        Request {
-            handle,
-            size,
-            align,
-            ..
-        }: Request,
-        offset: i64,
-    ) {
+    fn place(&mut self, handle: Handle, size: u64, align: u64, offset: i64) {
         self.writes.retain(|(of, _)| *of != handle);
-        self.forget(handle);
         if self.holds(offset, size) {
-            let block = Block {
+            self.live.insert(Block {
                 handle,
                 offset: offset.cast_unsigned(),
                 size,
                 align,
-            };
-            let index = self.live.partition_point(|other| other.handle < handle);
-            self.live.insert(index, block);
+            });
+        } else {
+            self.live.remove(handle);
         }
-    }
-
-    fn forget(&mut self, handle: Handle) {
-        if let Some(index) = self.index_of(handle) {
-            self.live.remove(index);
-        }
-    }
-
-    fn index_of(&self, handle: Handle) -> Option<usize> {
-        self.live
-            .binary_search_by_key(&handle, |block| block.handle)
-            .ok()
     }
 }
 
@@ -228,6 +252,10 @@ mod tests {
         contract
     }
 
+    fn live(contract: &Contract) -> Vec<Block> {
+        contract.live().collect()
+    }
+
     #[test]
     fn every_alloc_uses_up_a_handle() {
         let got = contract(&[
@@ -236,7 +264,7 @@ mod tests {
             (ALLOC, Outcome::Placed(8)),
         ]);
         assert_eq!(
-            got.live(),
+            live(&got),
             [Block {
                 handle: Handle(2),
                 offset: 8,
@@ -253,9 +281,9 @@ mod tests {
     #[test]
     fn a_block_outside_the_heap_is_not_live() {
         for offset in [-8, 176, 1 << 40] {
-            assert_eq!(contract(&[(ALLOC, Outcome::Placed(offset))]).live(), []);
+            assert!(contract(&[(ALLOC, Outcome::Placed(offset))]).is_empty());
         }
-        assert_eq!(contract(&[(ALLOC, Outcome::Placed(168))]).live().len(), 1);
+        assert!(!contract(&[(ALLOC, Outcome::Placed(168))]).is_empty());
     }
 
     #[test]
@@ -276,7 +304,7 @@ mod tests {
             kept.block(A0).map(|block| (block.offset, block.size)),
             Some((80, 40))
         );
-        assert!(kept.live().is_sorted_by_key(|block| block.handle));
+        assert!(live(&kept).is_sorted_by_key(|block| block.handle));
     }
 
     #[test]
@@ -288,12 +316,12 @@ mod tests {
         assert!(left.is_misuse(&free));
         assert!(left.block(A1).is_some());
         left.apply(&Op::FreeAll, Outcome::Done);
-        assert_eq!(left.live(), []);
+        assert!(left.is_empty());
     }
 
     #[test]
     fn blocks_overlap_only_where_they_share_a_byte() {
-        let held = contract(&[(ALLOC, Outcome::Placed(8))]);
+        let mut held = contract(&[(ALLOC, Outcome::Placed(8))]);
         for (offset, size, shares) in [
             (0, 8, false),
             (0, 9, true),
@@ -313,7 +341,7 @@ mod tests {
             align: None,
             zeroed: false,
         };
-        let empty = contract(&[(empty, Outcome::Placed(8))]);
+        let mut empty = contract(&[(empty, Outcome::Placed(8))]);
         assert_eq!(empty.overlapped(A1, 0, 24), None);
     }
 

@@ -11,28 +11,15 @@ use harness::geometry::{Geometry, PAGE_BYTES};
 
 use crate::model::chunk_list::ChunkList;
 
-/// The chunks of a fresh heap.
-#[must_use]
-pub fn fresh(geometry: Geometry) -> ChunkList {
-    let mut chunks = ChunkList::new(0..geometry.bytes());
-    let growth = geometry.first_bytes()..geometry.bytes();
-    if !growth.is_empty() {
-        chunks.carve(0, growth.start, growth.end - growth.start);
-        chunks.remove(1);
-    }
-    chunks
-}
-
 /// Gives the heap the pages that let a request fit, as `fits` says of a chunk list; false if there are not
 /// enough.
 pub fn grow(geometry: Geometry, chunks: &mut ChunkList, fits: impl Fn(&ChunkList) -> bool) -> bool {
-    let runs = runs(geometry, chunks);
-    let is_behind_region = |run: &&Range<u64>| !chunks.is_absent(run.start - 1);
-    let behind = runs.iter().filter(|run| is_behind_region(run));
-    let others = runs.iter().filter(|run| !is_behind_region(run));
-    let fits_in_all = |run: &&Range<u64>| fits(&with(chunks, run, pages(run)));
-    let first = behind.chain(others).find(fits_in_all).cloned();
-    first.is_some_and(|run| grow_at(geometry, chunks, run.start, fits))
+    let is_behind_region = |run: &Range<u64>| !chunks.is_absent(run.start - 1);
+    let (behind, others): (Vec<_>, Vec<_>) = runs(geometry, chunks)
+        .into_iter()
+        .partition(is_behind_region);
+    let mut runs = behind.into_iter().chain(others);
+    runs.any(|run| take(chunks, run, &fits))
 }
 
 /// The same from the run alone that starts at an offset; false if none does.
@@ -43,23 +30,23 @@ pub fn grow_at(
     fits: impl Fn(&ChunkList) -> bool,
 ) -> bool {
     let runs = runs(geometry, chunks);
-    let run = runs.iter().find(|run| run.start == offset);
-    let grown = run.and_then(|run| {
-        let mut grown = (1..=pages(run)).map(|count| with(chunks, run, count));
-        grown.find(&fits)
-    });
-    grown.map(|grown| *chunks = grown).is_some()
+    let run = runs.into_iter().find(|run| run.start == offset);
+    run.is_some_and(|run| take(chunks, run, fits))
 }
 
-fn pages(run: &Range<u64>) -> u64 {
-    (run.end - run.start) / PAGE_BYTES
-}
-
-/// The chunks, and so many pages from a run's start with them.
-fn with(chunks: &ChunkList, run: &Range<u64>, pages: u64) -> ChunkList {
-    let mut grown = chunks.clone();
-    grown.add(run.start, pages * PAGE_BYTES);
-    grown
+/// Gives the heap as many pages from a run's start as let the request fit; none if not even all of
+/// them do.
+fn take(chunks: &mut ChunkList, run: Range<u64>, fits: impl Fn(&ChunkList) -> bool) -> bool {
+    let bytes = run.end - run.start;
+    chunks.add(run.start, bytes);
+    let enough = fits(chunks);
+    chunks.withdraw(run.start, bytes);
+    let mut pages = run.step_by(PAGE_BYTES as usize);
+    enough
+        && pages.any(|page| {
+            chunks.add(page, PAGE_BYTES);
+            fits(chunks)
+        })
 }
 
 /// The runs of pages that are nobody's, as offsets.

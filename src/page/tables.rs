@@ -132,7 +132,7 @@ fn live(unit: u64, trace: &Trace, judged: &Judged, ops: usize) -> String {
             wording::sized_block(unit, block.handle, at, block.size)
         );
     }
-    if contract.live().is_empty() {
+    if contract.is_empty() {
         text.push_str("none");
     }
     text

@@ -41,6 +41,18 @@ impl Workspace {
             rewritten: Text::new(),
         }
     }
+
+    /// An unused workspace, made where it stays: two of them are more than a thread's stack holds.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn boxed() -> alloc::boxed::Box<Self> {
+        let mut workspace = alloc::boxed::Box::<Self>::new_uninit();
+        // SAFETY: all zero is a value, which `new` has too: null, 0 and `Align::MIN`.
+        unsafe {
+            workspace.as_mut_ptr().write_bytes(0, 1);
+            workspace.assume_init()
+        }
+    }
 }
 
 /// The slots that are live, lowest first.

@@ -1,0 +1,310 @@
+//! The judge of searches names the op and the rule that the same judge names by naive models, on
+//! right and on wrong allocators: what is kept by address, in place and from run to run changes no
+//! verdict.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::Duration;
+
+use harness::entry::Entry;
+use harness::subject::Chunk;
+use harness::transcript::{End, MESSAGE_BYTES, Transcript};
+
+use super::*;
+use crate::capacity::Fresh;
+use crate::executor::Executor;
+use crate::generate::Limits;
+use crate::host::Host;
+use crate::host::shared::{Shareable, Shared};
+use crate::host::watch::Watch;
+use crate::host::worker::Worker;
+use crate::hunt;
+use crate::in_process::InProcess;
+use crate::model::by_address::ByAddress;
+use crate::model::contract::{Block, Blocks};
+use crate::model::exact::{Exact, Placing};
+use crate::model::naive::{List, Tiles};
+use crate::rules::RuleSet;
+use crate::run::RunOptions;
+
+/// Cases of each subject; `make soak` asks for more.
+fn cases() -> u64 {
+    let cases = std::env::var("KMEM_RIG_CASES").ok();
+    cases.map_or(500, |cases| cases.parse().expect("a number of cases"))
+}
+
+/// Cases for each worker that a subject may use up: some crash or hang in every other case.
+const CASES_PER_WORKER: u64 = 125;
+
+/// What a worker that may crash shares with the test.
+#[repr(C)]
+struct Board {
+    case: AtomicU64,
+    /// Runs that both have judged.
+    compared: AtomicU64,
+    /// Runs of which both named the same op and rule.
+    findings: AtomicU64,
+    /// Runs of which they did not. Raised before the worker panics, so that the test fails however
+    /// much of the message fits into the transcript.
+    disagreements: AtomicU32,
+    /// What the worker is doing: [`RIG`], [`SUBJECT`] or [`DONE`].
+    stage: AtomicU32,
+    progress: AtomicU32,
+    transcript: Transcript,
+}
+
+// SAFETY: atomics throughout, of which zero is a value.
+unsafe impl Shareable for Board {}
+
+/// Drawing a trace, or judging: the worker must not end here.
+const RIG: u32 = 0;
+/// Running the subject, which may end the worker.
+const SUBJECT: u32 = 1;
+/// The worker has run all cases.
+const DONE: u32 = 2;
+
+impl Board {
+    /// Fails unless the worker ended by itself or the subject ended it.
+    fn check(&self, subject: &str) {
+        let message: Vec<u8> = self.transcript.message().collect();
+        let is_cut = message.len() == MESSAGE_BYTES;
+        let message = String::from_utf8_lossy(&message);
+        let end = self.transcript.end();
+        assert_eq!(self.disagreements.load(Relaxed), 0, "{message}");
+        match self.stage.load(Relaxed) {
+            DONE => {}
+            SUBJECT if matches!(end, End::Faulted | End::Hung) => {}
+            SUBJECT if end == End::Panicked => {
+                let place = message.rsplit_once(", at ").filter(|_| !is_cut);
+                let is_subjects = place.is_some_and(|(_, file)| {
+                    !file.starts_with("src/") && !file.starts_with("harness/")
+                });
+                assert!(is_subjects, "{subject}: a panic of the rig: {message}");
+            }
+            _ => panic!("{subject}: the rig ended its worker ({end:?}): {message}"),
+        }
+    }
+}
+
+/// What is drawn of a subject: ordinary traces, misuse that it promises something about, heaps that
+/// grow.
+fn lanes(declaration: &Declaration) -> Vec<Limits> {
+    let plain = Limits::of(declaration, 64);
+    let misuse = Limits {
+        misuse: declaration.misuse != Misuse::Undefined,
+        ..plain.clone()
+    };
+    let growing = Limits {
+        misuse: misuse.misuse,
+        ..Limits::growing(declaration, 64)
+    };
+    let mut lanes = vec![plain, misuse, growing];
+    lanes.retain(|lane| !lane.geometries.is_empty());
+    lanes
+}
+
+/// All sets, or now and then one.
+fn rules(case: u64) -> Rules {
+    match case % 10 {
+        7 => Rules::only(RuleSet::Contract),
+        8 => Rules::only(RuleSet::Structure),
+        9 => Rules::only(RuleSet::Policy),
+        _ => Rules::ALL,
+    }
+}
+
+/// Runs the cases that are left, and judges each twice; panics where the two disagree.
+fn compare<B: Blocks, E: Placing>(
+    entry: &Entry,
+    lanes: &[Limits],
+    fresh: &[(Geometry, Fresh)],
+    board: &Board,
+    cases: u64,
+) {
+    let mut heaps = InProcess::default();
+    for (geometry, fresh) in fresh {
+        let added = heaps.add(entry, *geometry, fresh.clone());
+        added.expect("memory");
+    }
+    let (declaration, geometry) = (&entry.declaration, lanes[0].geometries[0]);
+    let mut judge = Judge::<B, E>::by_models(declaration, geometry, Rules::ALL, 0);
+    while board.case.load(Relaxed) < cases {
+        // Raised first: a case that crashes the worker is left out.
+        let case = board.case.fetch_add(1, Relaxed);
+        board.progress.fetch_add(1, Relaxed);
+        let trace = hunt::draw(1, case, &lanes[case as usize % lanes.len()]);
+        let options = match case / 3 % 2 {
+            0 => RunOptions::FAST,
+            _ => RunOptions::STRICT,
+        };
+        let fresh = heaps.capacity_for(entry, &trace).expect("measured before");
+        board.stage.store(SUBJECT, Relaxed);
+        let run = heaps.run(entry, &trace, options).expect("memory");
+        board.stage.store(RIG, Relaxed);
+        let (rules, geometry) = (rules(case), trace.geometry);
+        let mut naive = Judge::<List, Tiles>::by_models(declaration, geometry, rules, fresh);
+        judge.reset(declaration, geometry, rules, fresh);
+        let mut steps = trace.ops.iter().zip(&run.observations);
+        let found = steps.find_map(|(op, observation)| {
+            let both = (judge.step(op, observation), naive.step(op, observation));
+            (both != (None, None)).then_some(both)
+        });
+        let ended = || {
+            (
+                judge.end(&trace.ops, &run.end),
+                naive.end(&trace.ops, &run.end),
+            )
+        };
+        let (found, naively) = found.unwrap_or_else(ended);
+        let key = |found: &Option<Finding>| found.as_ref().map(|found| (found.rule(), found.op));
+        if key(&found) != key(&naively) {
+            board.disagreements.fetch_add(1, Relaxed);
+            let name = entry.name();
+            panic!("case {case} of {name}: {found:?}, but naively {naively:?}\n{trace}");
+        }
+        let is_finding = u64::from(found.is_some());
+        board.findings.fetch_add(is_finding, Relaxed);
+        board.compared.fetch_add(1, Relaxed);
+    }
+    board.stage.store(DONE, Relaxed);
+}
+
+/// Compares in workers until all cases have run, or too many have crashed; `check` sees each end.
+fn compare_apart<B: Blocks, E: Placing>(
+    entry: &Entry,
+    cases: u64,
+    check: impl Fn(&Board),
+) -> Shared<Board> {
+    let lanes = lanes(&entry.declaration);
+    let mut host = Host::new().expect("memory");
+    let geometries = lanes.iter().flat_map(|lane| &lane.geometries);
+    let fresh: Vec<_> = geometries
+        .map(|&geometry| (geometry, host.fresh(entry, geometry).expect("a child")))
+        .collect();
+    let board = Shared::<Board>::new().expect("memory");
+    for _ in 0..cases.div_ceil(CASES_PER_WORKER) {
+        board.transcript.clear();
+        board.stage.store(RIG, Relaxed);
+        let watch = Watch {
+            transcript: &board.transcript,
+            progress: &board.progress,
+            op_limit: Duration::from_millis(200),
+            heap_start: 0,
+        };
+        let worker = Worker::start(&watch, || {
+            compare::<B, E>(entry, &lanes, &fresh, &board, cases)
+        });
+        worker.expect("a process").wait().expect("a child");
+        check(&board);
+    }
+    board
+}
+
+#[test]
+fn the_judge_names_what_naive_models_name() {
+    let (mut found, mut compared) = (0, 0);
+    for entry in &subjects::ALL {
+        let check = |board: &Board| board.check(entry.name());
+        let board = compare_apart::<ByAddress, Exact>(entry, cases(), check);
+        let findings = board.findings.load(Relaxed);
+        if !entry.declaration.planted && entry.declaration.policy.is_some() {
+            assert_eq!(findings, 0, "{}", entry.name());
+        }
+        found += u32::from(findings > 0);
+        compared += board.compared.load(Relaxed);
+    }
+    println!("{compared} runs judged twice");
+    // All but the canaries that only crash or hang, and the few mutants that are rarer.
+    assert!(found > 60, "something was found of {found} subjects");
+}
+
+/// How often a judge by wrong models disagrees on a correct subject.
+fn disagreements<B: Blocks, E: Placing>() -> u32 {
+    let kmem = subjects::by_name("kmem").expect("it is ours");
+    let check = |board: &Board| {
+        if board.disagreements.load(Relaxed) == 0 {
+            board.check(kmem.name());
+        }
+    };
+    let board = compare_apart::<B, E>(kmem, 200, check);
+    board.disagreements.load(Relaxed)
+}
+
+/// An index in which the bytes of the block freed last stay.
+#[derive(Clone, Debug, Default)]
+struct Stale(ByAddress, Option<Block>);
+
+impl Blocks for Stale {
+    fn all(&self) -> impl Iterator<Item = Block> {
+        self.0.all()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn get(&self, handle: Handle) -> Option<Block> {
+        self.0.get(handle)
+    }
+
+    fn overlapped(&mut self, handle: Handle, offset: u64, size: u64) -> Option<Block> {
+        let shares = |old: &Block| offset < old.offset + old.size && old.offset < offset + size;
+        let stale = self.1.filter(shares);
+        self.0.overlapped(handle, offset, size).or(stale)
+    }
+
+    fn insert(&mut self, block: Block) {
+        self.0.insert(block);
+    }
+
+    fn remove(&mut self, handle: Handle) {
+        self.1 = self.0.get(handle);
+        self.0.remove(handle);
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// A policy by which no block stays where it is: each realloc moves it.
+#[derive(Clone, Debug)]
+struct Moving(Exact);
+
+impl Placing for Moving {
+    fn new(policy: harness::declaration::Policy, geometry: Geometry) -> Self {
+        Self(Exact::new(policy, geometry))
+    }
+
+    fn alloc(&mut self, size: u64, align: u64) -> Option<u64> {
+        self.0.alloc(size, align)
+    }
+
+    fn realloc(&mut self, block: u64, size: u64, align: u64) -> Option<u64> {
+        let moved = self.alloc(size, align)?;
+        self.free(block);
+        Some(moved)
+    }
+
+    fn free(&mut self, block: u64) {
+        self.0.free(block);
+    }
+
+    fn hash(&self) -> u64 {
+        self.0.hash()
+    }
+
+    fn table(&self) -> impl Iterator<Item = Chunk> {
+        self.0.table()
+    }
+}
+
+#[test]
+fn a_wrong_index_is_noticed() {
+    assert!(disagreements::<Stale, Exact>() > 0);
+}
+
+#[test]
+fn a_wrong_gap_list_is_noticed() {
+    assert!(disagreements::<ByAddress, Moving>() > 0);
+}
