@@ -33,7 +33,7 @@ cargo build --release --locked --manifest-path qemu-tests/guest/Cargo.toml \
 # Left out is what needs minutes or another image, and reaches no line of its own. The counters lie in a
 # file that is mapped, which processes of one program share, forked workers included.
 slow='binary(own_allocator) | binary(report) | binary(debug) | binary(controls) | binary(reproducers)
-    | test(the_screen) | test(a_million_recorded) | test(counters_move) | test(tutorial)'
+    | test(naive_models) | test(a_million_recorded) | test(counters_move) | test(tutorial)'
 export CARGO_TARGET_DIR=$work/host RUSTFLAGS=-Clink-arg=-Wl,-u,__llvm_profile_runtime
 LLVM_PROFILE_FILE=$work/raw/%m%c.profraw \
     cargo nextest run --workspace --locked --status-level fail -E "not ($slow)"
