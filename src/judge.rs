@@ -296,8 +296,8 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
         self.contract.live()
     }
 
-    /// Whether a panic in what follows breaks no rule: a client has written beyond its block, and the
-    /// subject looks for that.
+    /// Whether a panic in what follows breaks no rule: a client has written beyond its block, and
+    /// the subject looks for that.
     #[must_use]
     pub fn excuses_panics(&self) -> bool {
         self.declaration.panics_on_damage && self.scope == Scope::Machine

@@ -54,8 +54,8 @@ pub trait Placing: Clone + Debug {
     /// If no block starts there.
     fn free(&mut self, block: u64);
 
-    /// Allocates what `capacity` found that an empty heap grants, and frees it. The pages that a heap has
-    /// grown by may stay its own.
+    /// Allocates what `capacity` found that an empty heap grants, and frees it. The pages that a
+    /// heap has grown by may stay its own.
     fn try_block(&mut self, size: u64) {
         if let Some(block) = self.alloc(size, 1) {
             self.free(block);

@@ -1,9 +1,9 @@
 //! How a heap grows: which pages it takes when no chunk holds a request, and which it gives back.
 //!
-//! A *run* is a longest row of pages that are nobody's. Runs right behind pages of the heap are tried first,
-//! lowest first, then the others. Of the first in which the request would fit if all of it were the
-//! heap's, as many pages are taken, one by one from its start, as it needs. A region but the first is given
-//! back once it is one free chunk.
+//! A *run* is a longest row of pages that are nobody's. Runs right behind pages of the heap are
+//! tried first, lowest first, then the others. Of the first in which the request would fit if all
+//! of it were the heap's, as many pages are taken, one by one from its start, as it needs. A region
+//! but the first is given back once it is one free chunk.
 
 use std::ops::Range;
 
@@ -11,8 +11,8 @@ use harness::geometry::{Geometry, PAGE_BYTES};
 
 use crate::model::chunk_list::ChunkList;
 
-/// Gives the heap the pages that let a request fit, as `fits` says of a chunk list; false if there are not
-/// enough.
+/// Gives the heap the pages that let a request fit, as `fits` says of a chunk list; false if there
+/// are not enough.
 pub fn grow(geometry: Geometry, chunks: &mut ChunkList, fits: impl Fn(&ChunkList) -> bool) -> bool {
     let is_behind_region = |run: &Range<u64>| !chunks.is_absent(run.start - 1);
     let (behind, others): (Vec<_>, Vec<_>) = runs(geometry, chunks)
