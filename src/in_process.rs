@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use anyhow::{Context, Result, ensure};
 use harness::bare::{self, Block};
 use harness::branch::{Branches, branch};
+use harness::declaration::Declaration;
 use harness::entry::Entry;
 use harness::execute::{Completion, Plan, Sink, execute};
 use harness::geometry::Geometry;
@@ -24,14 +25,14 @@ use crate::counted;
 use crate::executor::Executor;
 use crate::host::region::HostRegion;
 use crate::host::{Host, ensure_accepts};
-use crate::judge::{Finding, Judge};
+use crate::judge::{Finding, Judge, Verdict};
 use crate::rules::Rules;
 use crate::run::{Run, RunEnd, RunOptions};
 
 /// This process as an executor.
 pub struct InProcess {
     workspace: Box<Workspace>,
-    /// Of the latest run that was judged as it ran.
+    /// Of the latest run that was judged.
     judge: Option<Judge>,
     heaps: HashMap<Geometry, Heap>,
     capacities: Capacities,
@@ -79,15 +80,8 @@ impl InProcess {
         options: RunOptions,
         progress: &AtomicU32,
     ) -> Result<Option<Finding>> {
-        let (declaration, geometry) = (&entry.declaration, trace.geometry);
         let fresh = self.capacity_for(entry, trace)?;
-        let mut judge = match self.judge.take() {
-            Some(mut judge) => {
-                judge.reset(declaration, geometry, rules, fresh);
-                judge
-            }
-            None => Judge::new(declaration, geometry, rules, fresh),
-        };
+        let mut judge = self.take_judge(&entry.declaration, trace.geometry, rules, fresh);
         let mut sink = Stepping {
             ops: &trace.ops,
             at: 0,
@@ -101,6 +95,23 @@ impl InProcess {
         self.judge = Some(judge);
         self.ops_judged += judged;
         ran.map(|_| found)
+    }
+
+    /// A judge of another run, in the memory of the one before.
+    fn take_judge(
+        &mut self,
+        declaration: &Declaration,
+        geometry: Geometry,
+        rules: Rules,
+        fresh: u64,
+    ) -> Judge {
+        match self.judge.take() {
+            Some(mut judge) => {
+                judge.reset(declaration, geometry, rules, fresh);
+                judge
+            }
+            None => Judge::new(declaration, geometry, rules, fresh),
+        }
     }
 
     /// The ops that subjects were called for and that were judged, in all runs of this process.
@@ -258,6 +269,15 @@ impl Executor for InProcess {
 
     fn confirm_hangs(&mut self, _: bool) {}
 
+    fn judge(&mut self, entry: &Entry, trace: &Trace, run: &Run, rules: Rules) -> Result<Verdict> {
+        let fresh = self.capacity_for(entry, trace)?;
+        let mut judge = self.take_judge(&entry.declaration, trace.geometry, rules, fresh);
+        let finding = judge.whole(trace, run);
+        self.judge = Some(judge);
+        self.ops_judged += run.observations.len() as u64;
+        Ok(finding.into())
+    }
+
     fn capacities(&mut self) -> &mut Capacities {
         &mut self.capacities
     }
@@ -325,5 +345,27 @@ impl Sink for Stepping<'_> {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ops_are_counted_whenever_their_run_is_judged() {
+        let kmem = subjects::by_name("kmem").unwrap();
+        let trace = Trace {
+            geometry: Geometry::published(),
+            ops: vec![Op::FreeAll; 3],
+        };
+        let mut heaps = InProcess::default();
+        let run = heaps.run(kmem, &trace, RunOptions::FAST).unwrap();
+        assert_eq!(heaps.ops_judged(), 0);
+        heaps.judge(kmem, &trace, &run, Rules::ALL).unwrap();
+        assert_eq!(heaps.ops_judged(), 3);
+        let progress = AtomicU32::new(0);
+        let found = heaps.judge_as_it_runs(kmem, &trace, Rules::ALL, RunOptions::FAST, &progress);
+        assert_eq!((found.unwrap(), heaps.ops_judged()), (None, 6));
     }
 }

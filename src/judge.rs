@@ -122,12 +122,7 @@ pub fn judge(
     fresh_capacity: u64,
 ) -> Verdict {
     let mut judge = Judge::new(declaration, trace.geometry, rules, fresh_capacity);
-    let mut steps = trace.ops.iter().zip(&run.observations);
-    let finding = steps
-        .find_map(|(op, observation)| judge.step(op, observation))
-        .or_else(|| judge.end(&trace.ops, &run.end))
-        .or_else(|| machine::surplus(&trace.ops, run.observations.len()));
-    finding.into()
+    judge.whole(trace, run).into()
 }
 
 /// How much is still judged.
@@ -301,6 +296,15 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
     #[must_use]
     pub fn excuses_panics(&self) -> bool {
         self.declaration.panics_on_damage && self.scope == Scope::Machine
+    }
+
+    /// Judges a finished run from its first op on.
+    pub fn whole(&mut self, trace: &Trace, run: &Run) -> Option<Finding> {
+        let mut steps = trace.ops.iter().zip(&run.observations);
+        steps
+            .find_map(|(op, observation)| self.step(op, observation))
+            .or_else(|| self.end(&trace.ops, &run.end))
+            .or_else(|| machine::surplus(&trace.ops, run.observations.len()))
     }
 
     /// Judges how the run ended, after the last observation. `ops` are all ops of the trace.
