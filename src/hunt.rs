@@ -436,8 +436,8 @@ fn shrink_while(
 mod tests {
     use super::*;
 
-    /// What is pending once the time and ten seconds more are over is told as it was seen, each
-    /// thing once.
+    /// What is pending once the time and ten seconds more are over is reported as it was seen,
+    /// each once.
     #[test]
     fn what_nobody_has_time_for_is_told_unconfirmed_and_not_minimal() {
         let entry = crate::registry::by_name("kmem-2019").unwrap();

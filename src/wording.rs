@@ -1,7 +1,7 @@
 //! Words for what the rig finds: what a rule asks for and what there was instead, a line each.
 //! Text, JSON, pages and tests all take them from here; nobody reads them to learn what happened.
 //!
-//! Offsets are told in the unit of the subject's own table: `0x40`, or `page 3`.
+//! Offsets are given in the unit of the subject's own table: `0x40`, or `page 3`.
 
 mod fault;
 

@@ -21,7 +21,7 @@ const PANICS: u8 = 1;
 const FAULTS: u8 = 2;
 const FORGETS: u8 = 3;
 
-/// Has one block at a time; what it does with a request that its heap does not hold is said by
+/// Has one block at a time; what it does with a request that its heap does not hold depends on
 /// `FULL`.
 struct OneBlock<const FULL: u8> {
     region: Region,
@@ -37,7 +37,7 @@ impl<const FULL: u8> Subject for OneBlock<FULL> {
     }
 
     unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        // Half a heap is to be had, of one that forgets the other half once it has given anything.
+        // Half a heap is available from one that forgets the other half at its first grant.
         let room = match FULL {
             FORGETS if !self.used => self.region.bytes,
             _ => self.region.bytes / 2,

@@ -57,7 +57,7 @@ static TELL: OnceLock<Tell> = OnceLock::new();
 static SIGNAL_STACK: OnceLock<Box<[u8]>> = OnceLock::new();
 
 /// Says how a process ends. It is called by signal handlers, so it neither allocates nor takes a
-/// lock: whoever was interrupted may hold it.
+/// lock: the interrupted thread may hold it.
 pub type Tell = fn(&mut dyn Write) -> fmt::Result;
 
 /// The standard error as a signal handler may write to it: by a system call, and past the lock.

@@ -50,7 +50,7 @@ const REPEATED_MAX: u32 = 64;
 const SUSPECTS_MAX: usize = 1024;
 /// How often a thread looks for what its worker says.
 const POLL: Duration = Duration::from_micros(100);
-/// How often it is told how many cases have run, while nothing is suspicious.
+/// How often the number of cases is reported while nothing is suspicious.
 const WATCH: Duration = Duration::from_millis(1);
 
 /// A trace that is suspicious.

@@ -16,7 +16,8 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// Whether a subject is judged by them: it does not declare its overhead, and reuses all memory.
+    /// Whether a subject is judged by them: it does not declare its overhead, and reuses all
+    /// memory.
     #[must_use]
     pub fn judge(declaration: &Declaration) -> bool {
         declaration.overhead.is_none() && declaration.reuse == Reuse::Whole

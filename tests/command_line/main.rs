@@ -77,8 +77,8 @@ fn a_malformed_trace_is_told_by_file_line_and_column() {
         ),
         (
             b"\xef\xbb\xbf# kmem-rig trace v1\nheap 1 pages\n",
-            "1:1: expected the first line `# kmem-rig trace v1`, found a byte order mark before it: \
-             save the text as UTF-8 without one",
+            "1:1: expected the first line `# kmem-rig trace v1`, found a byte order mark before \
+             it: save the text as UTF-8 without one",
         ),
         (
             b"# kmem-rig trace v1\nexpect kmem fine\nheap 1 pages\n",
@@ -180,8 +180,8 @@ fn text_without_a_trace_is_an_error_that_quotes_it() {
     let out = folder.path().join("out");
     let out = out.to_str().unwrap();
     let named = format!(
-        "{path}:1:1: expected a trace, which starts with `# kmem-rig trace v1`, found text: `Notes on \
-         a heap:`; `--bytes` reads it as a fuzzer's bytes"
+        "{path}:1:1: expected a trace, which starts with `# kmem-rig trace v1`, found text: \
+         `Notes on a heap:`; `--bytes` reads it as a fuzzer's bytes"
     );
     for command in [
         &["show"][..],
