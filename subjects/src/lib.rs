@@ -17,6 +17,7 @@ pub mod mutants;
 pub mod ours;
 
 use harness::entry::Entry;
+use kmem::defect;
 
 #[cfg(feature = "controls")]
 const CONTROLS: &[Entry] = &controls::CONTROLS;
@@ -94,27 +95,24 @@ pub const CONTROL_NAMES: [&str; 13] = [
     "stalloc",
 ];
 
+/// The planted defects and their mutants' names, built in or not, in the order of [`ALL`].
+const DEFECTS: [&[(u8, &str)]; 6] = [
+    defect::ALL,
+    defect::HEAP_MUTANTS,
+    defect::PAGE_MUTANTS,
+    defect::SIDE_MUTANTS,
+    defect::SLOW_MUTANTS,
+    defect::GROWTH_MUTANTS,
+];
+
 /// The feature that builds in the subject of a name, whether or not it is on; `None` for ours,
 /// which are always there, and for names that are no subject's.
 #[must_use]
 pub fn feature_of(name: &str) -> Option<&'static str> {
-    use kmem::defect;
-    let mutants = [
-        defect::ALL,
-        defect::HEAP_MUTANTS,
-        defect::PAGE_MUTANTS,
-        defect::SIDE_MUTANTS,
-        defect::SLOW_MUTANTS,
-        defect::GROWTH_MUTANTS,
-    ];
+    let mut mutants = DEFECTS.iter().copied().flatten();
     if CONTROL_NAMES.contains(&name) {
         Some("controls")
-    } else if mutants
-        .iter()
-        .copied()
-        .flatten()
-        .any(|(_, known)| *known == name)
-    {
+    } else if mutants.any(|(_, known)| *known == name) {
         Some("mutants")
     } else {
         None

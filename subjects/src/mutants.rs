@@ -88,20 +88,12 @@ pub const GROWTH_MUTANTS: [Entry; defect::GROWTH_MUTANTS.len()] = growth_mutants
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ALL;
+    use crate::{ALL, DEFECTS};
 
     #[test]
     fn every_defect_has_its_entry_and_no_name_comes_twice() {
-        let defects = [
-            defect::ALL,
-            defect::HEAP_MUTANTS,
-            defect::PAGE_MUTANTS,
-            defect::SIDE_MUTANTS,
-            defect::SLOW_MUTANTS,
-            defect::GROWTH_MUTANTS,
-        ];
         let planted = ALL.iter().filter(|entry| entry.declaration.planted);
-        let names = defects.iter().copied().flatten().map(|(_, name)| *name);
+        let names = DEFECTS.iter().copied().flatten().map(|(_, name)| *name);
         assert!(planted.map(Entry::name).eq(names));
         for (index, entry) in ALL.iter().enumerate() {
             assert!(
