@@ -7,7 +7,6 @@ mod stream;
 pub(crate) mod watch;
 pub(crate) mod worker;
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -47,7 +46,7 @@ pub const CONFIRM_FACTOR: u32 = 10;
 pub struct Host {
     transcript: Shared<Transcript>,
     workspace: Box<Workspace>,
-    regions: HashMap<Geometry, HostRegion>,
+    region: HostRegion,
     capacities: Capacities,
     confirms_hangs: bool,
 }
@@ -56,33 +55,26 @@ impl Host {
     /// A host that has not mapped any heap yet.
     ///
     /// # Errors
-    /// When the kernel grants no shared memory.
+    /// When the kernel grants no memory.
     pub fn new() -> Result<Self> {
         let transcript = Shared::new().context("mapping shared memory for a worker")?;
         Ok(Self {
             transcript,
             workspace: Workspace::boxed(),
-            regions: HashMap::new(),
+            region: HostRegion::new(Geometry::published()).context("mapping a heap")?,
             capacities: Capacities::default(),
             confirms_hangs: true,
         })
     }
 
-    /// The memory of heaps of this geometry, mapped as long as this value lives. Only workers may
+    /// The memory of a heap of this geometry, until one of another is asked for. Only workers may
     /// use it: each has its own copy.
     ///
     /// # Errors
     /// When the kernel grants no memory.
     pub(crate) fn region(&mut self, geometry: Geometry) -> Result<Region> {
-        use std::collections::hash_map::Entry::{Occupied, Vacant};
-        Ok(match self.regions.entry(geometry) {
-            Occupied(mapped) => mapped.get().region(),
-            Vacant(vacant) => {
-                let mapped = HostRegion::new(geometry)
-                    .with_context(|| format!("mapping a heap of {}", counted::heap(geometry)))?;
-                vacant.insert(mapped).region()
-            }
-        })
+        let mapped = self.region.open(geometry);
+        mapped.with_context(|| format!("mapping a heap of {}", counted::heap(geometry)))
     }
 
     fn op_limit(&self, geometry: Geometry) -> Duration {
@@ -111,8 +103,8 @@ impl Host {
         };
         let mut worker = Worker::start(&watch, || {
             let mut recorder = Recorder::new(transcript);
-            // SAFETY: the region is mapped as `Region` says until `self.regions` is dropped, and the
-            // worker's copy of it is nobody else's.
+            // SAFETY: the region is mapped as `Region` says until another is opened, and the worker's
+            // copy of it is nobody else's.
             let mut ground = unsafe { Ground::new(region) };
             let completion = body(&mut ground, workspace, &mut recorder);
             recorder.finish(completion);

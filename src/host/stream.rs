@@ -85,8 +85,8 @@ impl Host {
                 begun: 0,
                 unjudged: &unjudged,
             };
-            // SAFETY: the region is mapped as `Region` says until `self.regions` is dropped, and the
-            // worker's copy of it is nobody else's.
+            // SAFETY: the region is mapped as `Region` says until another is opened, and the worker's
+            // copy of it is nobody else's.
             let mut ground = unsafe { Ground::new(region) };
             let mut completion = Completion::Completed;
             let read = trace.each_op(&mut |ops| {
