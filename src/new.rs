@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use harness::mailbox::NAME_BYTES;
+use harness::declaration::NAME_BYTES;
 
 use crate::registry;
 

@@ -12,7 +12,9 @@
 //! ```
 
 use crate::geometry::Geometry;
-use crate::mailbox::NAME_BYTES;
+
+/// A subject's name has fewer bytes: the mailbox has room for so many.
+pub const NAME_BYTES: usize = 32;
 
 /// A subject's promises and needs; made by [`Declaration::new`] and what follows it.
 #[derive(Clone, Copy, Debug)]

@@ -23,6 +23,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
+use crate::declaration::NAME_BYTES;
 use crate::geometry::{Geometry, Growth};
 use crate::op::Op;
 use crate::record::{decode_op, encode_op};
@@ -56,8 +57,6 @@ const _: () = assert!(SIDE_ADDRESS + SIDE_BYTES <= RAM_ADDRESS + RAM_BYTES);
 
 /// Subjects a guest can name.
 pub const SUBJECTS_MAX: usize = 160;
-/// Bytes of a subject's name.
-pub const NAME_BYTES: usize = 32;
 /// Requests that can be under way at a time: work for half a millisecond, so that a host that sleeps
 /// some tens of microseconds finds the guest still busy.
 pub const SLOTS: usize = 32;

@@ -101,7 +101,7 @@ mod tests {
                     .iter()
                     .all(|other| other.name() != entry.name())
             );
-            assert!(entry.name().len() < harness::mailbox::NAME_BYTES);
+            assert!(entry.name().len() < harness::declaration::NAME_BYTES);
         }
     }
 }
