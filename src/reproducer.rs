@@ -16,7 +16,7 @@ use std::fmt::Write;
 use anyhow::{Result, bail};
 use harness::declaration::{Declaration, Reuse};
 use harness::entry::Entry;
-use harness::heap::DIRT;
+use harness::ground::DIRT;
 use harness::observation::Outcome;
 use harness::op::{Align, Op, OpKind};
 use harness::text::write_op;

@@ -254,7 +254,7 @@ pub struct RegionNeeds {
     pub bytes_min: u64,
     /// The region's size is a multiple of this many bytes.
     pub bytes_multiple: u64,
-    /// Whether the region must come zeroed; otherwise it comes filled with [`crate::heap::DIRT`].
+    /// Whether the region must come zeroed; otherwise it comes filled with [`crate::ground::DIRT`].
     pub zeroed: bool,
 }
 

@@ -16,10 +16,12 @@
 
 use core::slice::from_raw_parts_mut;
 
-use crate::heap::DIRT;
 use crate::pattern::Pattern;
 use crate::subject::Region;
 
+/// What a region holds before its subject is made, unless it must be zeroed: a byte that is
+/// neither 0 nor a plausible header.
+pub const DIRT: u8 = 0xa5;
 /// Bytes of a granule: filling one costs about as much as looking for the next.
 pub(crate) const GRANULE_BYTES: usize = 512;
 /// Marks of the largest heap.

@@ -40,10 +40,6 @@ use workspace::{LiveSlots, Slot};
 pub use meter::{Counter, Meter};
 pub use workspace::Workspace;
 
-/// What a region holds before its subject is made, unless it must be zeroed: a byte that is
-/// neither 0 nor a plausible header.
-pub const DIRT: u8 = 0xa5;
-
 /// In fast strength, how much of each end of a block is filled and verified.
 const END_BYTES: u64 = 16;
 

@@ -3,8 +3,8 @@
 use core::mem::MaybeUninit;
 use core::slice;
 
-use super::{DIRT, END_BYTES, Heap, Slot, Strength, WATCHED_WORDS};
-use crate::ground::GRANULE_BYTES;
+use super::{END_BYTES, Heap, Slot, Strength, WATCHED_WORDS};
+use crate::ground::{DIRT, GRANULE_BYTES};
 use crate::op::Handle;
 use crate::pattern::Pattern;
 

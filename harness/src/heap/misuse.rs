@@ -93,7 +93,8 @@ mod tests {
     use core::alloc::Layout;
 
     use crate::declaration::{Declaration, Misuse, Overhead, Reserved};
-    use crate::heap::{DIRT, Heap, Strength, testing};
+    use crate::ground::DIRT;
+    use crate::heap::{Heap, Strength, testing};
     use crate::observation::{Contents, Outcome};
     use crate::op::Handle;
     use crate::subject::{Freed, Region, Subject};

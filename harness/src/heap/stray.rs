@@ -2,8 +2,8 @@
 
 use core::slice;
 
-use super::DIRT;
 use crate::geometry::PAGE_BYTES;
+use crate::ground::DIRT;
 use crate::pattern::Pattern;
 use crate::subject::Region;
 

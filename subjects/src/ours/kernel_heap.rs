@@ -7,7 +7,7 @@ use core::ops::{ControlFlow, Range};
 use core::ptr::null_mut;
 
 use harness::declaration::{Declaration, Misuse, Overhead, Policy, Reserved, TableForm};
-use harness::heap::DIRT;
+use harness::ground::DIRT;
 use harness::subject::{Chunk, Freed, Region, Subject};
 use kmem::{FirstFit, Growing, Kmem2019, PAGE_SIZE, POISON, PageSource, Pages, defect};
 
