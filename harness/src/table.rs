@@ -1,16 +1,15 @@
 //! The subject's chunk list, twice: as its bookkeeping is walked, and as it prints it.
 //!
 //! The walk is folded into a [`WalkDigest`]; the printed text is rewritten from addresses to
-//! offsets and compared with the walk line by line. Both are bounded, since a subject's
-//! bookkeeping may go round in circles.
+//! offsets. Both are bounded, since a subject's bookkeeping may go round in circles. The heap compares
+//! the two (`heap/tables.rs`).
 
-mod line;
+pub(crate) mod line;
 
 use core::fmt::{self, Write};
 use core::ops::{ControlFlow, Range};
 
 use crate::declaration::TableForm;
-use crate::entry::AnySubject;
 use crate::geometry::PAGE_BYTES;
 use crate::observation::WalkDigest;
 use crate::subject::{Chunk, Region};
@@ -250,51 +249,6 @@ fn rewrite(printed: &str, region: Region, out: &mut Text) -> fmt::Result {
     out.write_str(rest)
 }
 
-/// The first line of a table that contradicts the walk, counted from 0; a chunk that is missing from the
-/// text contradicts at the line behind the last. The text holds the addresses of a region, or is rewritten.
-pub fn line_wrong(
-    subject: &dyn AnySubject,
-    form: TableForm,
-    text: &str,
-    region: Option<Region>,
-) -> Option<u32> {
-    if text.ends_with(CUT_MARK) {
-        return None;
-    }
-    let mut lines = text
-        .lines()
-        .zip(0_u32..)
-        .filter(|(line, _)| lists_a_chunk(form, line));
-    let mut wrong = None;
-    let listed = subject.walk(&mut |chunk| {
-        if form == TableForm::Pages && !chunk.taken {
-            return ControlFlow::Continue(());
-        }
-        let shown = match region {
-            Some(region) => by_address(region, chunk),
-            None => Some(chunk),
-        };
-        match lines.next() {
-            Some((line, _)) if shown.is_some_and(|shown| matches(form, line, shown)) => {
-                ControlFlow::Continue(())
-            }
-            found => {
-                wrong = Some(found.map_or(text.lines().count() as u32, |(_, index)| index));
-                ControlFlow::Break(())
-            }
-        }
-    });
-    listed?;
-    wrong.or_else(|| lines.next().map(|(_, index)| index))
-}
-
-/// A chunk with its address for its offset, if it lies in the region: what lies elsewhere is rewritten to a word.
-fn by_address(region: Region, chunk: Chunk) -> Option<Chunk> {
-    let end = chunk.offset.checked_add(chunk.size)?;
-    let offset = region.start.addr() as u64 + chunk.offset;
-    (chunk.size > 0 && end <= region.bytes as u64).then_some(Chunk { offset, ..chunk })
-}
-
 /// Whether a line of a table is about a chunk.
 #[must_use]
 pub fn lists_a_chunk(form: TableForm, line: &str) -> bool {
@@ -303,23 +257,6 @@ pub fn lists_a_chunk(form: TableForm, line: &str) -> bool {
         TableForm::Pages => line.contains(" => "),
         TableForm::Nothing => false,
     }
-}
-
-/// Whether a line is exactly what the form prescribes for a chunk.
-fn matches(form: TableForm, line: &str, chunk: Chunk) -> bool {
-    equal(Line::of(form, chunk).as_bytes(), line.as_bytes())
-}
-
-/// Whether they are, with eight bytes compared between two branches: in the guest, branches are what takes time.
-fn equal(one: &[u8], other: &[u8]) -> bool {
-    fn differences<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> u8 {
-        pairs.fold(0, |all, (one, other)| all | one ^ other)
-    }
-    let ((ones, one_rest), (others, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
-    let mut chunks = ones.iter().zip(others);
-    one.len() == other.len()
-        && chunks.all(|(one, other)| differences(one.iter().zip(other)) == 0)
-        && differences(one_rest.iter().zip(other_rest)) == 0
 }
 
 /// Writes the line that the form prescribes for a chunk, with offsets for addresses and without its end;

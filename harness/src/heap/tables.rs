@@ -1,7 +1,13 @@
 //! The subject's printed table, held against its walk.
 
+use core::ops::ControlFlow;
+
 use super::{Heap, Whole, Workspace};
-use crate::table;
+use crate::declaration::TableForm;
+use crate::entry::AnySubject;
+use crate::subject::{Chunk, Region};
+use crate::table::line::Line;
+use crate::table::{CUT_MARK, lists_a_chunk, rewrite_addresses};
 
 impl Heap<'_> {
     /// The subject's printed table in offsets, and the first line that contradicts the walk.
@@ -15,8 +21,7 @@ impl Heap<'_> {
     pub fn check_table(&mut self) -> Option<u32> {
         let cut = self.print();
         let (form, printed) = (self.declaration.table, self.workspace.printed.as_str());
-        let is_right =
-            || table::line_wrong(self.subject, form, printed, Some(self.region)).is_none();
+        let is_right = || line_wrong(self.subject, form, printed, Some(self.region)).is_none();
         match !cut && is_right() {
             true => None,
             false => self.rewritten(cut).1,
@@ -27,9 +32,9 @@ impl Heap<'_> {
         let Workspace {
             printed, rewritten, ..
         } = &mut *self.workspace;
-        table::rewrite_addresses(printed.as_str(), cut, self.region, rewritten);
+        rewrite_addresses(printed.as_str(), cut, self.region, rewritten);
         let (form, text) = (self.declaration.table, rewritten.as_str());
-        (text, table::line_wrong(self.subject, form, text, None))
+        (text, line_wrong(self.subject, form, text, None))
     }
 
     /// Has the subject print its table; whether it is longer than may be.
@@ -39,6 +44,68 @@ impl Heap<'_> {
         printed.clear();
         self.subject.print_table(printed).is_err()
     }
+}
+
+/// The first line of a table that contradicts the walk, counted from 0; a chunk that is missing from the
+/// text contradicts at the line behind the last. The text holds the addresses of a region, or is rewritten.
+fn line_wrong(
+    subject: &dyn AnySubject,
+    form: TableForm,
+    text: &str,
+    region: Option<Region>,
+) -> Option<u32> {
+    if text.ends_with(CUT_MARK) {
+        return None;
+    }
+    let mut lines = text
+        .lines()
+        .zip(0_u32..)
+        .filter(|(line, _)| lists_a_chunk(form, line));
+    let mut wrong = None;
+    let listed = subject.walk(&mut |chunk| {
+        if form == TableForm::Pages && !chunk.taken {
+            return ControlFlow::Continue(());
+        }
+        let shown = match region {
+            Some(region) => by_address(region, chunk),
+            None => Some(chunk),
+        };
+        match lines.next() {
+            Some((line, _)) if shown.is_some_and(|shown| matches(form, line, shown)) => {
+                ControlFlow::Continue(())
+            }
+            found => {
+                wrong = Some(found.map_or(text.lines().count() as u32, |(_, index)| index));
+                ControlFlow::Break(())
+            }
+        }
+    });
+    listed?;
+    wrong.or_else(|| lines.next().map(|(_, index)| index))
+}
+
+/// A chunk with its address for its offset, if it lies in the region: what lies elsewhere is rewritten to a word.
+fn by_address(region: Region, chunk: Chunk) -> Option<Chunk> {
+    let end = chunk.offset.checked_add(chunk.size)?;
+    let offset = region.start.addr() as u64 + chunk.offset;
+    (chunk.size > 0 && end <= region.bytes as u64).then_some(Chunk { offset, ..chunk })
+}
+
+/// Whether a line is exactly what the form prescribes for a chunk.
+fn matches(form: TableForm, line: &str, chunk: Chunk) -> bool {
+    equal(Line::of(form, chunk).as_bytes(), line.as_bytes())
+}
+
+/// Whether they are, with eight bytes compared between two branches: in the guest, branches are what takes time.
+fn equal(one: &[u8], other: &[u8]) -> bool {
+    fn differences<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> u8 {
+        pairs.fold(0, |all, (one, other)| all | one ^ other)
+    }
+    let ((ones, one_rest), (others, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    let mut chunks = ones.iter().zip(others);
+    one.len() == other.len()
+        && chunks.all(|(one, other)| differences(one.iter().zip(other)) == 0)
+        && differences(one_rest.iter().zip(other_rest)) == 0
 }
 
 #[cfg(test)]

@@ -13,14 +13,14 @@ use crate::subject::Chunk;
 const BYTES_MAX: usize = 96;
 
 /// A short text.
-pub(super) struct Line {
+pub(crate) struct Line {
     bytes: [u8; BYTES_MAX],
     length: usize,
 }
 
 impl Line {
     /// A chunk's line with offsets for addresses and without its end; empty where the form has no lines.
-    pub(super) fn of(form: TableForm, chunk: Chunk) -> Self {
+    pub(crate) fn of(form: TableForm, chunk: Chunk) -> Self {
         let Chunk {
             offset,
             size,
@@ -55,12 +55,12 @@ impl Line {
     }
 
     /// As text.
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         str::from_utf8(self.as_bytes()).expect("ASCII throughout")
     }
 
     /// As the text's bytes.
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 
