@@ -10,9 +10,9 @@ mod cycles;
 mod misuse;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use harness::bytes::Handles;
 use harness::declaration::{Declaration, RegionNeeds};
 use harness::geometry::{Geometry, Growth, PAGE_BYTES};
+use harness::handles::Handles;
 use harness::op::{Align, Op};
 use harness::trace::{OPS_MAX, Trace};
 

@@ -19,6 +19,7 @@
 use alloc::vec::Vec;
 
 use crate::geometry::{Geometry, Growth};
+use crate::handles::Handles;
 use crate::op::{Handle, Op};
 use crate::record::{self, OP_BYTES};
 use crate::trace::{OPS_MAX, Trace};
@@ -48,7 +49,7 @@ pub fn encode(trace: &Trace) -> Vec<u8> {
     for op in &trace.ops {
         let written = op
             .handle()
-            .map_or(*op, |handle| op.with_handle(handles.index_of(handle)));
+            .map_or(*op, |handle| op.with_handle(index_of(&handles, handle)));
         bytes.extend_from_slice(&record::encode_op(&written));
         handles.note(op);
     }
@@ -71,7 +72,7 @@ pub fn decode(bytes: &[u8]) -> Trace {
         record[..chunk.len()].copy_from_slice(chunk);
         let mut op = record::decode_op(&record);
         if let Some(handle) = op.handle() {
-            op = match handles.at(handle.0) {
+            op = match handle_at(&handles, handle.0) {
                 Some(handle) => op.with_handle(handle),
                 None => Op::Alloc {
                     size: u64::from_le_bytes(record[8..].try_into().unwrap_or_default()),
@@ -99,53 +100,20 @@ fn geometry([version, every, p0, p1, b0, b1, b2, b3]: [u8; HEADER_BYTES]) -> Geo
     growing.unwrap_or(geometry)
 }
 
-/// Which handles a prefix of a trace has issued and, by the ops alone, left live.
-#[derive(Default)]
-pub struct Handles {
-    issued: u32,
-    live: Vec<Handle>,
+/// The handle a record's index means; `None` if none was issued yet.
+fn handle_at(handles: &Handles, index: u32) -> Option<Handle> {
+    let (issued, live) = (handles.issued(), handles.live());
+    match live.len() as u32 {
+        _ if issued == 0 => None,
+        count if index & ABSOLUTE == 0 && count > 0 => Some(live[(index % count) as usize]),
+        _ => Some(Handle((index & !ABSOLUTE) % issued)),
+    }
 }
 
-impl Handles {
-    /// Takes note of the next op.
-    pub fn note(&mut self, op: &Op) {
-        match *op {
-            Op::Alloc { .. } => {
-                self.live.push(Handle(self.issued));
-                self.issued += 1;
-            }
-            Op::Free { handle } => self.live.retain(|&live| live != handle),
-            Op::FreeAll => self.live.clear(),
-            _ => {}
-        }
-    }
-
-    /// The live handles, oldest first.
-    #[must_use]
-    pub fn live(&self) -> &[Handle] {
-        &self.live
-    }
-
-    /// How many handles were issued.
-    #[must_use]
-    pub const fn issued(&self) -> u32 {
-        self.issued
-    }
-
-    /// The handle a record's index means; `None` if none was issued yet.
-    fn at(&self, index: u32) -> Option<Handle> {
-        match self.live.len() as u32 {
-            _ if self.issued == 0 => None,
-            live if index & ABSOLUTE == 0 && live > 0 => Some(self.live[(index % live) as usize]),
-            _ => Some(Handle((index & !ABSOLUTE) % self.issued)),
-        }
-    }
-
-    /// The index that means `handle`.
-    fn index_of(&self, handle: Handle) -> Handle {
-        let live = self.live.iter().position(|&live| live == handle);
-        Handle(live.map_or(handle.0 | ABSOLUTE, |index| index as u32))
-    }
+/// The index that means `handle`.
+fn index_of(handles: &Handles, handle: Handle) -> Handle {
+    let live = handles.live().iter().position(|&live| live == handle);
+    Handle(live.map_or(handle.0 | ABSOLUTE, |index| index as u32))
 }
 
 #[cfg(test)]

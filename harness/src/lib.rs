@@ -8,7 +8,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`op`], [`geometry`], `trace` | what is asked: one call, the heap, a sequence of calls |
+//! | [`op`], [`geometry`], `trace`, `handles` | what is asked: one call, the heap, a sequence of calls, the blocks it names |
 //! | `text` (with `parse`, [`line`](mod@line)), `bytes`, [`record`] | traces for people, for libFuzzer, on the wire |
 //! | [`recorder`] | a running program's own calls as a trace |
 //! | [`declaration`], [`subject`], [`entry`] | the allocator under test, and a row of a registry |
@@ -37,6 +37,8 @@ pub mod execute;
 pub mod geometry;
 pub mod global;
 pub mod ground;
+#[cfg(feature = "alloc")]
+pub mod handles;
 pub mod heap;
 pub mod line;
 pub mod mailbox;

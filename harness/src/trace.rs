@@ -4,10 +4,11 @@
 use alloc::vec::Vec;
 
 #[cfg(feature = "alloc")]
-use crate::op::{Handle, Op};
-
-#[cfg(feature = "alloc")]
 use crate::geometry::Geometry;
+#[cfg(feature = "alloc")]
+use crate::handles::Handles;
+#[cfg(feature = "alloc")]
+use crate::op::{Handle, Op};
 
 /// The most ops a trace holds in memory, on both sides. The guest's buffers have this size: enough
 /// to fill a heap with 20,000 blocks, free every other one, and go on.
@@ -49,7 +50,7 @@ impl Trace {
     /// pointers, and client writes. Dead is judged by the ops alone.
     #[must_use]
     pub fn without_misuse(mut self) -> Self {
-        let mut handles = crate::bytes::Handles::default();
+        let mut handles = Handles::default();
         self.ops.retain(|op| {
             let misuse = match op {
                 Op::Free { handle } => !handles.live().contains(handle),

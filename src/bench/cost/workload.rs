@@ -223,7 +223,7 @@ impl Draft {
 
 #[cfg(test)]
 mod tests {
-    use harness::bytes::Handles;
+    use harness::handles::Handles;
 
     use super::*;
 
