@@ -9,7 +9,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`op`], [`geometry`], `trace`, `handles` | what is asked: one call, the heap, a sequence of calls, the blocks it names |
-//! | `text` (with `parse`, [`line`](mod@line)), `bytes`, [`record`] | traces for people, for libFuzzer, on the wire |
+//! | `text`, `parse`, [`line`](mod@line), `bytes`, [`record`] | traces for people, for libFuzzer, on the wire |
 //! | [`recorder`] | a running program's own calls as a trace |
 //! | [`declaration`], [`subject`], [`entry`] | the allocator under test, and a row of a registry |
 //! | [`global`] | one that is a `GlobalAlloc` as a subject |
@@ -45,7 +45,7 @@ pub mod mailbox;
 pub mod observation;
 pub mod op;
 #[cfg(feature = "alloc")]
-mod parse;
+pub mod parse;
 pub mod pattern;
 pub mod record;
 pub mod recorder;

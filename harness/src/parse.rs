@@ -12,15 +12,20 @@ use crate::text::{self, Document, HEADER_KEYS, Item, Line, ParseError};
 use crate::trace::OPS_MAX;
 use words::Words;
 
-/// Reads a whole file.
-pub(crate) fn document(text: &str) -> Result<Document, ParseError> {
-    let mut parser = LineParser::new(OPS_MAX);
-    let mut lines = Vec::new();
-    for (line, number) in text.lines().zip(1..) {
-        lines.extend(parser.line(line, number)?);
+impl Document {
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// The first place at which it is not a trace.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let mut parser = LineParser::new(OPS_MAX);
+        let mut lines = Vec::new();
+        for (line, number) in text.lines().zip(1..) {
+            lines.extend(parser.line(line, number)?);
+        }
+        parser.end(text.lines().count() + 1)?;
+        Ok(Self { lines })
     }
-    parser.end(text.lines().count() + 1)?;
-    Ok(Document { lines })
 }
 
 /// Reads a trace's text line by line, for whoever does not keep all of it.

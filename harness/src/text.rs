@@ -22,11 +22,9 @@ use core::fmt;
 
 use crate::geometry::Geometry;
 use crate::op::Op;
-use crate::parse;
 use crate::trace::Trace;
 
 pub use crate::line::{FIRST_LINE, FIRST_LINE_START, write_op};
-pub use crate::parse::LineParser;
 
 /// The keys of header lines.
 pub const HEADER_KEYS: [&str; 5] = ["title", "found", "date", "rules", "expect"];
@@ -101,14 +99,6 @@ impl Document {
         Self {
             lines: items.map(Line::of).collect(),
         }
-    }
-
-    /// Reads a file's text.
-    ///
-    /// # Errors
-    /// The first place at which it is not a trace.
-    pub fn parse(text: &str) -> Result<Self, ParseError> {
-        parse::document(text)
     }
 
     /// The heap and the ops, without headers and comments.

@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use harness::line::{END_MARK, MARK};
-use harness::text::{FIRST_LINE_START, Line, LineParser, ParseError};
+use harness::parse::LineParser;
+use harness::text::{FIRST_LINE_START, Line, ParseError};
 
 /// What some editors write before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 /// The message for a trace of this line behind `heap 64 pages` and `a0 = alloc 1`.
 fn message(line: &str) -> String {
     let text = format!("# kmem-rig trace v1\nheap 64 pages\na0 = alloc 1\n{line}\n");
-    document(&text).unwrap_err().to_string()
+    Document::parse(&text).unwrap_err().to_string()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn errors_name_line_column_and_what_was_expected() {
 
 #[test]
 fn a_file_must_start_and_hold_a_heap() {
-    let first = |text| document(text).unwrap_err().to_string();
+    let first = |text| Document::parse(text).unwrap_err().to_string();
     assert!(first("").starts_with("1:1: expected the first line `# kmem-rig trace v1`"));
     assert!(first("heap 1 pages").contains("found `heap`"));
     assert!(first("# kmem-rig trace v1\n").starts_with("2:1: expected a heap line"));
@@ -95,7 +95,7 @@ fn a_file_must_start_and_hold_a_heap() {
         ),
     ] {
         let text = format!("# kmem-rig trace v1\nheap {heap}");
-        let found = document(&text).unwrap_err().to_string();
+        let found = Document::parse(&text).unwrap_err().to_string();
         assert!(found.starts_with(error), "{heap}: {found}");
     }
     assert!(first("# kmem-rig trace v1\ntitle").contains("a text behind `title`"));
@@ -108,7 +108,7 @@ fn a_trace_has_a_bounded_number_of_ops() {
         "# kmem-rig trace v1\nheap 1 pages\n{}",
         "table\n".repeat(OPS_MAX)
     );
-    assert_eq!(document(&text).unwrap().trace().ops.len(), OPS_MAX);
-    let error = document(&(text + "table\n")).unwrap_err();
+    assert_eq!(Document::parse(&text).unwrap().trace().ops.len(), OPS_MAX);
+    let error = Document::parse(&(text + "table\n")).unwrap_err();
     assert_eq!((error.line, error.column), (OPS_MAX + 3, 1));
 }
