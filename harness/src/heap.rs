@@ -34,7 +34,6 @@ use crate::observation::{Contents, Outcome, WalkDigest};
 use crate::op::{Align, Handle};
 use crate::subject::{Freed, Region};
 
-use contents::Whole;
 use workspace::{LiveSlots, Slot};
 
 pub use meter::{Counter, Meter};
@@ -45,9 +44,6 @@ const END_BYTES: u64 = 16;
 
 /// In fast strength, how much behind the heap is watched before the end.
 const WATCHED_WORDS: usize = 8;
-
-/// The most client writes of one trace that verification can tell from corruption.
-const WRITES_MAX: usize = 64;
 
 /// How much a run checks (DESIGN section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +75,17 @@ pub struct Heap<'a> {
     strayed: bool,
     /// Set once a block has left the heap: nothing after it means anything.
     lost: bool,
+}
+
+/// Which live blocks are known to hold what the client wrote: nothing that may write was called since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whole {
+    /// None.
+    Unknown,
+    /// One that was just filled.
+    Block(Handle),
+    /// All were verified.
+    All,
 }
 
 impl Heap<'_> {

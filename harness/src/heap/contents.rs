@@ -3,21 +3,10 @@
 use core::mem::MaybeUninit;
 use core::slice;
 
-use super::{END_BYTES, Heap, Slot, Strength, WATCHED_WORDS};
+use super::{END_BYTES, Heap, Slot, Strength, WATCHED_WORDS, Whole};
 use crate::ground::{DIRT, GRANULE_BYTES};
 use crate::op::Handle;
 use crate::pattern::Pattern;
-
-/// Which live blocks are known to hold what the client wrote: nothing that may write was called since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whole {
-    /// None.
-    Unknown,
-    /// One that was just filled.
-    Block(Handle),
-    /// All were verified.
-    All,
-}
 
 impl Heap<'_> {
     /// The lowest live handle that someone else has written into, and where.

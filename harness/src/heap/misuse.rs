@@ -3,7 +3,8 @@
 use core::alloc::Layout;
 use core::ops::Range;
 
-use super::{Heap, WRITES_MAX, answer, layout};
+use super::workspace::WRITES_MAX;
+use super::{Heap, answer, layout};
 use crate::declaration::Misuse;
 use crate::observation::Outcome;
 use crate::op::Handle;

@@ -1,9 +1,11 @@
 //! The memory a run needs besides its heap.
 
-use super::WRITES_MAX;
 use crate::op::Align;
 use crate::table::Text;
 use crate::trace::OPS_MAX;
+
+/// The most client writes of one trace that verification can tell from corruption.
+pub(super) const WRITES_MAX: usize = 64;
 
 /// A block a trace has asked for. Dead slots keep their address for the misuse lane.
 #[derive(Clone, Copy)]
