@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use qemu_tests::{children_of, is_running};
+use qemu_tests::{children_of, is_running, wait_until};
 
 /// Starts a hunt that would last an hour, with an empty folder for temporary files.
 fn hunt(on: &str, temporary: &std::path::Path) -> Child {
@@ -15,15 +14,6 @@ fn hunt(on: &str, temporary: &std::path::Path) -> Child {
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
-}
-
-/// Asks again and again until the answer is yes, for some seconds at most.
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < deadline, "still not: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn ended_by(signal: &str, on: &str) {

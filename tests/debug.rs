@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use harness::op::Op;
 use harness::text::write_op;
@@ -14,7 +13,7 @@ use kmem_rig::host::Host;
 use kmem_rig::registry;
 use kmem_rig::regression::Regression;
 use kmem_rig::run::{RunEnd, RunOptions};
-use qemu_tests::{children_of, is_running, regressions, root};
+use qemu_tests::{children_of, is_running, regressions, root, wait_until};
 
 fn path_of(regression: &str) -> PathBuf {
     root().join(format!("qemu-tests/regressions/{regression}.trace"))
@@ -196,11 +195,9 @@ fn interactive(on: &str) -> (Child, Vec<u32>, BufReader<std::process::ChildStdou
 }
 
 fn wait_until_gone(processes: &[u32]) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while processes.iter().any(|&process| is_running(process)) {
-        assert!(Instant::now() < deadline, "still running: {processes:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("no process runs on", || {
+        !processes.iter().any(|&process| is_running(process))
+    });
 }
 
 #[test]

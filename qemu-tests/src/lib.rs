@@ -5,6 +5,7 @@ pub mod workspace;
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use include_dir::{Dir, include_dir};
 use kmem_rig::guest::{Configuration, Guest, Mode, find_image};
@@ -41,6 +42,18 @@ pub fn children_of(parent: u32) -> Vec<u32> {
 #[must_use]
 pub fn is_running(id: u32) -> bool {
     stat(id).is_some_and(|(state, _)| state != 'Z')
+}
+
+/// Asks again and again until the answer is yes, for two minutes at most.
+///
+/// # Panics
+/// When it is never yes.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !holds() {
+        assert!(Instant::now() < deadline, "still not: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// A process's state and parent.
