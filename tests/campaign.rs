@@ -10,7 +10,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use qemu_tests::root;
+use qemu_tests::command_line::{command, ended};
+use qemu_tests::{root, wait_until};
 use serde_json::Value;
 
 const RIG: &str = env!("CARGO_BIN_EXE_kmem-rig");
@@ -147,19 +148,13 @@ impl Running {
     }
 
     fn signal(&mut self, signal: &str) {
-        let id = self.rig.id().to_string();
-        let sent = Command::new("kill").args([signal, &id]).status();
+        let sent = command("kill", &format!("{signal} {}", self.rig.id())).status();
         assert!(sent.unwrap().success());
     }
 
     fn limit_files(&self, bytes: &str) {
-        let (id, limit) = (
-            self.rig.id().to_string(),
-            format!("--fsize={bytes}:unlimited"),
-        );
-        let set = Command::new("prlimit")
-            .args(["--pid", &id, &limit])
-            .status();
+        let line = format!("--pid {} --fsize={bytes}:unlimited", self.rig.id());
+        let set = command("prlimit", &line).status();
         assert!(set.unwrap().success());
     }
 
@@ -191,14 +186,6 @@ fn lines(output: ChildStdout) -> Receiver<Value> {
     receiver
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "still not: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 fn guest() -> PathBuf {
     kmem_rig::guest::find_image(None).unwrap()
 }
@@ -223,13 +210,9 @@ fn built(name: &str) -> PathBuf {
 }
 
 fn replays(finds: &Path) {
-    let replay = Command::new(RIG)
-        .args(["replay", "--on", "host,qemu"])
-        .arg(finds)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&replay.stdout);
-    assert_eq!(replay.status.code(), Some(0), "{text}");
+    let mut replay = command(RIG, "replay --on host,qemu");
+    let (code, text, _) = ended(replay.arg(finds).output());
+    assert_eq!(code, 0, "{text}");
 }
 
 #[test]

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use harness::geometry::Geometry;
 use harness::op::Align;
@@ -12,6 +11,7 @@ use kmem_rig::explore::{self, Incomplete, Settings, Summary};
 use kmem_rig::host::Host;
 use kmem_rig::regression::Regression;
 use kmem_rig::rules::{Rule, Rules};
+use qemu_tests::kmem_rig;
 
 fn settings(subject: &str, bytes: u64, aligns: &[u64]) -> Settings<'static> {
     Settings {
@@ -187,13 +187,6 @@ fn a_search_that_is_out_of_memory_is_not_complete() {
     assert_eq!(summary.progress.states, allowed);
 }
 
-fn kmem_rig(arguments: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_kmem-rig"))
-        .args(arguments.split_whitespace())
-        .output()
-        .expect("the rig runs")
-}
-
 #[test]
 fn the_last_line_and_the_exit_code_say_how_it_ended() {
     for (arguments, expected, code) in [
@@ -213,12 +206,11 @@ fn the_last_line_and_the_exit_code_say_how_it_ended() {
             1,
         ),
     ] {
-        let output = kmem_rig(&format!("explore {arguments} --format json"));
-        let text = String::from_utf8(output.stdout).unwrap();
+        let (ended, text, _) = kmem_rig!("explore {arguments} --format json");
         let last = text.lines().last().unwrap();
         assert!(last.starts_with(r#"{"summary":{"subject":""#), "{last}");
         assert!(last.contains(expected), "{last}");
-        assert_eq!(output.status.code(), Some(code), "{arguments}");
+        assert_eq!(ended, code, "{arguments}");
     }
     for (wrong, said) in [
         ("--heap 20", "a multiple of 8"),
@@ -229,26 +221,20 @@ fn the_last_line_and_the_exit_code_say_how_it_ended() {
             "its table is not its whole state",
         ),
     ] {
-        let output = kmem_rig(&format!("explore {wrong}"));
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert!(text.contains(said), "{text}");
-        assert_eq!(output.status.code(), Some(2), "{wrong}");
+        let (code, _, errors) = kmem_rig!("explore {wrong}");
+        assert!(code == 2 && errors.contains(said), "{wrong}: {errors}");
     }
 }
 
 /// The `written_to` of each finding.
 fn written(lines: &str) -> Vec<Option<String>> {
-    let values = lines.lines().map(|line| {
-        let value: serde_json::Value = serde_json::from_str(line).unwrap();
-        value
-    });
-    let findings = values.filter_map(|value| value.get("finding").cloned());
-    findings
-        .map(|finding| {
-            let written_to = finding
-                .get("written_to")
-                .expect("the field is always there");
-            written_to.as_str().map(str::to_owned)
+    let values = lines.lines().map(serde_json::from_str);
+    let values = values.map(|value| -> serde_json::Value { value.unwrap() });
+    values
+        .filter_map(|value| {
+            let written_to = value.get("finding")?.get("written_to");
+            let written_to = written_to.expect("the field is always there");
+            Some(written_to.as_str().map(str::to_owned))
         })
         .collect()
 }
@@ -259,9 +245,9 @@ fn counterexamples_become_regressions_once() {
     let out = folder.path().join("regressions");
     let found = "kmem-rig explore --subject kmem-2019 --heap 48 --aligns 8,16";
     let explore = |options: &str| {
-        let output = kmem_rig(&format!("{} {options}", &found["kmem-rig ".len()..]));
-        assert_eq!(output.status.code(), Some(1));
-        String::from_utf8(output.stdout).unwrap()
+        let (code, lines, _) = kmem_rig!("{} {options}", &found["kmem-rig ".len()..]);
+        assert_eq!(code, 1);
+        lines
     };
     let to_out = format!("--out {}", out.display());
 
@@ -288,8 +274,8 @@ fn counterexamples_become_regressions_once() {
         leak.contains("\nrules contract\nexpect kmem-2019 diverge leak at 3\n"),
         "{leak}"
     );
-    let replay = kmem_rig(&format!("replay {} --on host", out.display()));
-    assert_eq!(replay.status.code(), Some(0), "{replay:?}");
+    let (code, table, _) = kmem_rig!("replay {} --on host", out.display());
+    assert_eq!(code, 0, "{table}");
 
     // A regression that shows the find under another name, and that somebody has edited.
     let renamed = out.join("by-hand.trace");

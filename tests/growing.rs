@@ -1,9 +1,6 @@
 //! Heaps that grow, from end to end: every short row of calls that makes one take pages and give them back
 //! is as the exact model has it, and what cannot be done with one is told.
 
-use std::path::Path;
-use std::process::Command;
-
 use harness::geometry::{Geometry, Growth};
 use harness::op::{Align, Handle, Op};
 use harness::trace::Trace;
@@ -15,6 +12,8 @@ use kmem_rig::in_process::InProcess;
 use kmem_rig::judge::Verdict;
 use kmem_rig::rules::Rules;
 use kmem_rig::run::RunOptions;
+use qemu_tests::command_line::file;
+use qemu_tests::kmem_rig;
 
 fn growing(first: u64, pages: u64, every: Option<u64>) -> Geometry {
     let growth = Growth::new(pages, every).unwrap();
@@ -102,79 +101,44 @@ fn the_states_of_one_are_not_explored() {
     assert_eq!(error, told);
 }
 
-/// The exit code, the output and the errors of `kmem-rig`.
-fn kmem_rig(arguments: &[&str], trace: &Path) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_kmem-rig"))
-        .args(arguments)
-        .arg(trace)
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
-}
-
 #[test]
 fn a_subject_whose_heap_does_not_grow_is_not_given_one() {
     let folder = tempfile::tempdir().unwrap();
-    let trace = folder.path().join("x.trace");
-    let ops = "heap 1 pages grow 2\na0 = alloc 5000\n";
-    std::fs::write(&trace, format!("# kmem-rig trace v1\n{ops}")).unwrap();
+    let text = "# kmem-rig trace v1\nheap 1 pages grow 2\na0 = alloc 5000\n";
+    let trace = file(folder.path(), "x.trace", text);
     for subject in ["kmem-2019", "page", "rlsf"] {
-        let arguments = ["replay", "--on", "host", "--subject", subject];
-        let (code, _, errors) = kmem_rig(&arguments, &trace);
+        let (code, _, errors) = kmem_rig!("replay {trace} --on host --subject {subject}");
         let told =
             format!("{subject} cannot be given a heap of 1 page grow 2: its heap does not grow");
-        assert!(errors.contains(&told), "{errors}");
-        assert_eq!(code, Some(2));
+        assert!(code == 2 && errors.contains(&told), "{errors}");
     }
     // Of all that are asked, those that can are.
-    let (code, rows, errors) = kmem_rig(&["replay", "--on", "host", "--format", "json"], &trace);
-    assert_eq!(code, Some(0), "{errors}");
-    assert!(
-        rows.contains(r#""subject":"kmem","on":"host","verdict":"agree""#),
-        "{rows}"
-    );
+    let (code, rows, errors) = kmem_rig!("replay {trace} --on host --format json");
+    assert_eq!(code, 0, "{errors}");
+    let agrees = r#""subject":"kmem","on":"host","verdict":"agree""#;
+    assert!(rows.contains(agrees), "{rows}");
     assert!(!rows.contains(r#""subject":"rlsf""#), "{rows}");
 
-    let hunt = ["hunt", "--grow", "--execs", "10", "--subject", "rlsf"];
-    let output = Command::new(env!("CARGO_BIN_EXE_kmem-rig"))
-        .args(hunt)
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        errors.contains("rlsf cannot be given a heap that grows"),
-        "{errors}"
-    );
+    let (_, _, errors) = kmem_rig!("hunt --grow --execs 10 --subject rlsf");
+    let told = "rlsf cannot be given a heap that grows";
+    assert!(errors.contains(told), "{errors}");
 }
 
 #[test]
 fn a_find_is_made_smaller_with_its_heap_and_no_test_of_calls_is_written() {
     let folder = tempfile::tempdir().unwrap();
-    let (trace, small) = (
-        folder.path().join("x.trace"),
-        folder.path().join("small.trace"),
-    );
-    let ops = "heap 3 pages grow 20 every 4 taken\na0 = alloc 200\na1 = alloc 12000\n\
-               a2 = alloc_zeroed 300\nfree a0\nfree all\n";
-    std::fs::write(&trace, format!("# kmem-rig trace v1\n{ops}")).unwrap();
-    let to = small.to_str().unwrap();
-    let arguments = ["minimize", "--subject", "growth-refused", "-o", to];
-    let (code, _, errors) = kmem_rig(&arguments, &trace);
-    assert_eq!(code, Some(0), "{errors}");
+    let text = "# kmem-rig trace v1\nheap 3 pages grow 20 every 4 taken\na0 = alloc 200\n\
+                a1 = alloc 12000\na2 = alloc_zeroed 300\nfree a0\nfree all\n";
+    let trace = file(folder.path(), "x.trace", text);
+    let small = format!("{trace}.small");
+    let subject = "--subject growth-refused";
+    let (code, _, errors) = kmem_rig!("minimize {trace} -o {small} {subject}");
+    assert_eq!(code, 0, "{errors}");
     let text = std::fs::read_to_string(&small).unwrap();
-    assert!(
-        text.ends_with("heap 1 pages grow 1\na0 = alloc_zeroed 4089\n"),
-        "{text}"
-    );
+    let least = "heap 1 pages grow 1\na0 = alloc_zeroed 4089\n";
+    assert!(text.ends_with(least), "{text}");
 
-    let arguments = ["show", "--rust", "--subject", "growth-refused"];
-    let (code, _, errors) = kmem_rig(&arguments, &small);
-    assert_eq!(code, Some(2));
+    let (code, _, errors) = kmem_rig!("show {small} --rust {subject}");
     let reason = "the heap grows, and the test would have no page allocator";
-    assert!(errors.contains(reason), "{errors}");
+    assert!(code == 2 && errors.contains(reason), "{errors}");
 }

@@ -19,26 +19,7 @@ use kmem_rig::judge::Verdict;
 use kmem_rig::registry;
 use kmem_rig::rules::Rules;
 use qemu_exec::{Ended, Exit, Machine};
-use qemu_tests::root;
-
-/// Runs `kmem-rig`; its exit code, and its output and errors in one.
-fn kmem_rig(arguments: &[&str]) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kmem-rig"));
-    let output = command
-        .args(arguments)
-        .current_dir(root())
-        .output()
-        .unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    (
-        output.status.code().unwrap_or(-1),
-        String::from_utf8(text).unwrap(),
-    )
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
+use qemu_tests::{kmem_rig, root};
 
 /// A recording of the example's, of a million ops and more.
 fn record_json(folder: &Path) -> PathBuf {
@@ -49,9 +30,7 @@ fn record_json(folder: &Path) -> PathBuf {
         .unwrap()
         .join("examples/record_json");
     let trace = folder.join("json.trace");
-    let status = Command::new(&example)
-        .args([text(&trace), "31000"])
-        .status();
+    let status = Command::new(&example).arg(&trace).arg("31000").status();
     let status = status.unwrap_or_else(|error| {
         let example = example.display();
         panic!("{example}: {error}: build it: cargo build --example record_json")
@@ -198,7 +177,8 @@ fn a_million_recorded_ops_are_replayed_and_a_crash_in_them_becomes_a_few_lines()
     let trace = record_json(folder.path());
     let ops = BufReader::new(File::open(&trace).unwrap()).lines().count() - 3;
     assert!(ops >= 1_000_000, "{ops}");
-    let (code, table) = kmem_rig(&["replay", text(&trace), "--on", "host", "--subject", "talc"]);
+    let at = trace.display();
+    let (code, table, _) = kmem_rig!("replay {at} --on host --subject talc");
     assert_eq!(code, 0, "{table}");
 
     let crash = folder.path().join("crash.trace");
@@ -207,33 +187,31 @@ fn a_million_recorded_ops_are_replayed_and_a_crash_in_them_becomes_a_few_lines()
     assert_becomes_a_few_lines(&crash, "kmem-2019", "fault", "crash fault at 9000");
     assert_becomes_a_few_lines(&trace, "panic", "panic", "crash panic at ");
 
-    let (code, errors) = kmem_rig(&["replay", text(&trace), "--on", "qemu", "--subject", "kmem"]);
-    assert_eq!(code, 2);
-    assert!(errors.contains("the guest takes 32768"), "{errors}");
-    let (code, errors) = kmem_rig(&["show", text(&trace)]);
-    assert_eq!(code, 2);
-    assert!(errors.contains("only `replay` and `minimize`"), "{errors}");
+    let (code, _, errors) = kmem_rig!("replay {at} --on qemu --subject kmem");
+    let told = "the guest takes 32768";
+    assert!(code == 2 && errors.contains(told), "{errors}");
+    let (code, _, errors) = kmem_rig!("show {at}");
+    let told = "only `replay` and `minimize`";
+    assert!(code == 2 && errors.contains(told), "{errors}");
 }
 
 /// Replays a trace that crashes a subject, minimises it, and replays what is left in the guest.
 #[track_caller]
 fn assert_becomes_a_few_lines(trace: &Path, subject: &str, rule: &str, verdict: &str) {
-    let subject = ["--subject", subject, "--rules", "machine"];
-    let replay = ["replay", text(trace), "--on", "host"];
-    let (code, rows) = kmem_rig(&[&replay[..], &subject].concat());
-    assert_eq!(code, 1, "{rows}");
-    assert!(rows.contains(verdict), "{rows}");
+    let subject = format!("--subject {subject} --rules machine");
+    let at = trace.display();
+    let (code, rows, _) = kmem_rig!("replay {at} --on host {subject}");
+    assert!(code == 1 && rows.contains(verdict), "{rows}");
 
     let small = trace.with_extension("small");
-    let minimize = ["minimize", text(trace), "-o", text(&small)];
-    let (code, report) = kmem_rig(&[&minimize[..], &subject].concat());
+    let small_at = small.display();
+    let (code, report, _) = kmem_rig!("minimize {at} -o {small_at} {subject}");
     assert_eq!(code, 0, "{report}");
     let left = Document::parse(&fs::read_to_string(&small).unwrap()).unwrap();
     let left = left.trace().ops.len();
     assert!(left < 20, "{left} ops");
 
-    let qemu = ["replay", text(&small), "--on", "qemu", "--format", "json"];
-    let (_, rows) = kmem_rig(&[&qemu[..], &subject].concat());
+    let (_, rows, _) = kmem_rig!("replay {small_at} --on qemu --format json {subject}");
     let crash = format!(r#""verdict":"crash","rule":"{rule}""#);
     assert!(rows.contains(&crash), "{rows}");
 }
@@ -260,14 +238,12 @@ fn a_kernels_console_is_a_trace_among_its_messages() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("console.log");
     fs::write(&log, &console).unwrap();
-    let (code, table) = kmem_rig(&["replay", text(&log), "--subject", "kmem"]);
+    let at = log.display();
+    let (code, table, _) = kmem_rig!("replay {at} --subject kmem");
     assert_eq!(code, 0, "{table}");
-    assert_eq!(
-        table.matches(" agree ").count(),
-        2,
-        "host and guest: {table}"
-    );
-    let (code, shown) = kmem_rig(&["show", text(&log)]);
+    let agree = table.matches(" agree ").count();
+    assert_eq!(agree, 2, "host and guest: {table}");
+    let (code, shown, _) = kmem_rig!("show {at}");
     assert_eq!(code, 0, "{shown}");
     assert!(shown.lines().count() > 5000, "{shown}");
 
@@ -293,12 +269,10 @@ fn a_kernels_console_is_a_trace_among_its_messages() {
         ),
     ] {
         fs::write(&log, console.replacen(whole, wrong, 1)).unwrap();
-        let (code, errors) = kmem_rig(&["replay", text(&log), "--subject", "kmem"]);
+        let (code, _, errors) = kmem_rig!("replay {at} --subject kmem");
         assert_eq!(code, 2, "{errors}");
         let line = console[..console.find(whole).unwrap()].lines().count() + 1;
-        assert!(
-            errors.contains(&format!("console.log:{line}{expected}")),
-            "{errors}"
-        );
+        let told = format!("console.log:{line}{expected}");
+        assert!(errors.contains(&told), "{errors}");
     }
 }

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use qemu_tests::root;
+use qemu_tests::command_line::file;
+use qemu_tests::{kmem_rig, root};
 use serde_json::{Value, json};
 
 /// What the added script can use: `see()` what there is to see, `press(...)` keys, and a `log` of what
@@ -43,23 +44,17 @@ const press = (...keys) => {
 };
 "##;
 
-fn report(arguments: &[&str], page: &Path) -> Output {
-    let page = page.to_str().unwrap();
-    Command::new(env!("CARGO_BIN_EXE_kmem-rig"))
-        .arg("report")
-        .args(arguments)
-        .args(["-o", page])
-        .current_dir(root())
-        .output()
-        .unwrap()
+/// A page of what the arguments say, in this folder.
+fn report(arguments: &str, folder: &Path) -> PathBuf {
+    let page = folder.join("report.html");
+    let (code, _, errors) = kmem_rig!("report {arguments} -o {}", page.display());
+    assert_eq!(code, 0, "{errors}");
+    page
 }
 
 /// A page of all regressions, in a folder that is gone with the test.
 fn page_of_regressions(folder: &Path) -> PathBuf {
-    let page = folder.join("report.html");
-    let output = report(&["qemu-tests/regressions"], &page);
-    assert!(output.status.success(), "{output:?}");
-    page
+    report("qemu-tests/regressions", folder)
 }
 
 fn browser() -> &'static str {
@@ -136,9 +131,7 @@ fn a_page_loads_from_its_file_and_shows_the_first_find() {
 
     // So does one on which there is nothing to see.
     let calm = "qemu-tests/regressions/kmem-2019-leak-capacity.trace";
-    let page = folder.path().join("calm.html");
-    let output = report(&[calm, "--on", "host", "--subject", "kmem"], &page);
-    assert!(output.status.success(), "{output:?}");
+    let page = report(&format!("{calm} --on host --subject kmem"), folder.path());
     let seen = look(&page, "", "press('j', 'ArrowLeft', 'b')", &[]).remove(0);
     assert_eq!((&seen["rows"], &seen["finds"]), (&json!(1), &json!([])));
 
@@ -222,14 +215,11 @@ fn keys_step_through_ops_and_finds() {
 fn none_is_the_least_number_of_ops() {
     let folder = tempfile::tempdir().unwrap();
     let traces = ["a0 = alloc 8\n", ""].map(|ops| {
-        let trace = folder.path().join(format!("{}.trace", ops.len()));
-        fs::write(&trace, format!("# kmem-rig trace v1\nheap 64 pages\n{ops}")).unwrap();
-        trace.into_os_string().into_string().unwrap()
+        let text = format!("# kmem-rig trace v1\nheap 64 pages\n{ops}");
+        file(folder.path(), &format!("{}.trace", ops.len()), text)
     });
-    let page = folder.path().join("report.html");
-    let [one, none] = &traces;
-    let output = report(&[one, none, "--on", "host", "--subject", "kmem"], &page);
-    assert!(output.status.success(), "{output:?}");
+    let traces = traces.join(" ");
+    let page = report(&format!("{traces} --on host --subject kmem"), folder.path());
     let by_ops = "document.querySelector('th[data-key=ops] button').click(); see();";
     let seen = look(&page, "", &by_ops.repeat(2), &[]);
     let first: Vec<_> = seen.iter().map(|seen| &seen["first"]).collect();
@@ -295,11 +285,8 @@ fn the_text_of_others_is_shown_and_never_obeyed() {
     let text = format!(
         "# kmem-rig trace v1\ntitle {title}\nexpect kmem-2019 diverge misaligned at 0\nheap 64 pages\na0 = alloc 8 align 16\n"
     );
-    let trace = folder.path().join("<b>\x1b[31m.trace");
-    fs::write(&trace, text).unwrap();
-    let page = folder.path().join("report.html");
-    let output = report(&[trace.to_str().unwrap(), "--on", "host"], &page);
-    assert!(output.status.success(), "{output:?}");
+    let trace = file(folder.path(), "<b>\x1b[31m.trace", text);
+    let page = report(&format!("{trace} --on host"), folder.path());
     let written = fs::read_to_string(&page).unwrap();
     assert!(!written.contains('\x1b') && !written.contains('\u{202e}'));
     let seen = look_once(&page, "", &[]);
@@ -315,20 +302,13 @@ fn the_text_of_others_is_shown_and_never_obeyed() {
     assert_eq!(seen["first"], "<b>\\u{1b}[31m");
 
     // And on a terminal.
-    let trace = trace.to_str().unwrap();
-    for arguments in [
-        &["replay", trace, "--on", "host"][..],
-        &["show", trace, "--tables"],
-        &["replay", &format!("{trace}.missing"), "--on", "host"],
+    for line in [
+        format!("replay {trace} --on host"),
+        format!("show {trace} --tables"),
+        format!("replay {trace}.missing --on host"),
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_kmem-rig"))
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(
-            !output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b),
-            "{output:?}"
-        );
+        let (_, text, errors) = kmem_rig!("{line}");
+        assert!(!(text + &errors).contains('\x1b'), "{line}");
     }
 }
 
@@ -336,8 +316,8 @@ fn the_text_of_others_is_shown_and_never_obeyed() {
 fn a_hundred_finds_are_under_two_megabytes() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("report.html");
-    let output = report(&["qemu-tests/regressions"; 6], &page);
-    let said = String::from_utf8(output.stdout).unwrap();
+    let six_times = "qemu-tests/regressions ".repeat(6);
+    let (_, said, _) = kmem_rig!("report {six_times} -o {}", page.display());
     let finds: u32 = said.split_whitespace().next().unwrap().parse().unwrap();
     assert!(finds >= 100, "{said}");
     let size = fs::metadata(&page).unwrap().len();

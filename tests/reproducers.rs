@@ -3,21 +3,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use kmem_rig::regression::Regression;
 use kmem_rig::reproducer::NEW_KMEM;
-use qemu_tests::{regressions, root};
-
-fn show(trace: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_kmem-rig"))
-        .arg("show")
-        .arg(trace)
-        .arg("--rust")
-        .args(arguments)
-        .output()
-        .unwrap()
-}
+use qemu_tests::command_line::{command, ended, file};
+use qemu_tests::{kmem_rig, regressions, root};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -41,10 +32,6 @@ fn finds() -> Vec<(Regression, String)> {
 
 fn module(name: &str) -> String {
     name.replace('-', "_")
-}
-
-fn path_of(name: &str) -> std::path::PathBuf {
-    root().join(format!("qemu-tests/regressions/{name}.trace"))
 }
 
 /// Writes a package whose one dependency is `kmem`, with a test binary for each of two heaps.
@@ -96,11 +83,12 @@ unsafe impl GlobalAlloc for Bump {
 
 /// One more test binary: of a subject without native entries, its two lines filled in by hand.
 fn own(folder: &Path) {
-    let trace = folder.join("9 lives.trace");
     let ops = "heap 64 pages\na0 = alloc_zeroed 8200\n";
-    fs::write(&trace, format!("# kmem-rig trace v1\n{ops}")).unwrap();
-    let shown = show(&trace, &["--subject", "page-zeroes-count"]);
-    let (test, errors) = (text(&shown.stdout), text(&shown.stderr));
+    let text = format!("# kmem-rig trace v1\n{ops}");
+    let trace = file(folder, "9 lives.trace", text);
+    let line = "show --rust --subject page-zeroes-count";
+    let mut show = command(env!("CARGO_BIN_EXE_kmem-rig"), line);
+    let (_, test, errors) = ended(show.arg(trace).output());
     assert!(test.contains("\nfn trace_9_lives() {\n"), "{test}{errors}");
     let asked = "\ntype Heap = your_crate::YourHeap;\n\
                  const NEW_HEAP: unsafe fn(*mut u8, usize) -> Heap = Heap::new;\n";
@@ -116,9 +104,10 @@ fn every_find_in_kmem_2019_becomes_a_test_that_fails_there_and_passes_on_kmem() 
     assert!(finds.len() >= 13, "{}", finds.len());
     let mut tests = Vec::new();
     for (regression, _) in &finds {
-        let shown = show(&path_of(&regression.name), &[]);
-        assert!(shown.status.success(), "{}", text(&shown.stderr));
-        tests.push((module(&regression.name), text(&shown.stdout)));
+        let name = &regression.name;
+        let (code, test, errors) = kmem_rig!("show qemu-tests/regressions/{name}.trace --rust");
+        assert_eq!(code, 0, "{errors}");
+        tests.push((module(name), test));
     }
     package(folder.path(), &tests);
     own(folder.path());
@@ -163,7 +152,6 @@ fn every_find_in_kmem_2019_becomes_a_test_that_fails_there_and_passes_on_kmem() 
 #[test]
 fn what_calls_alone_cannot_show_is_refused_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
-    let trace = folder.path().join("x.trace");
     for (subject, ops, reason) in [
         (
             "kmem",
@@ -186,11 +174,10 @@ fn what_calls_alone_cannot_show_is_refused_with_the_reason() {
             "`misuse-accepted` of double-free-accepted: the trace holds a client's misuse",
         ),
     ] {
-        fs::write(&trace, format!("# kmem-rig trace v1\nheap 1 pages\n{ops}")).unwrap();
-        let refused = show(&trace, &["--subject", subject]);
-        assert_eq!(refused.status.code(), Some(2));
-        let errors = text(&refused.stderr);
-        assert!(errors.contains(reason), "{errors}");
-        assert!(refused.stdout.is_empty());
+        let text = format!("# kmem-rig trace v1\nheap 1 pages\n{ops}");
+        let trace = file(folder.path(), "x.trace", text);
+        let (code, test, errors) = kmem_rig!("show {trace} --rust --subject {subject}");
+        assert!(code == 2 && errors.contains(reason), "{errors}");
+        assert_eq!(test, "");
     }
 }

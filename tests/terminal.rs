@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use qemu_tests::command_line::file;
 use qemu_tests::{assert_snapshot, root};
 
 const KMEM_RIG: &str = env!("CARGO_BIN_EXE_kmem-rig");
@@ -47,12 +48,6 @@ fn on_terminal(arguments: &[&str], columns: u32) -> Command {
 fn shown(mut script: Command) -> String {
     let output = script.stdin(Stdio::null()).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
-}
-
-fn file(folder: &Path, name: &str, text: &str) -> String {
-    let path = folder.join(name);
-    fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
 }
 
 /// A line that was drawn over itself, as it was at last.

@@ -1,5 +1,6 @@
 //! What the tests here share: the guest, the regressions, and the one way to assert a snapshot.
 
+pub mod command_line;
 pub mod many_harts;
 pub mod workspace;
 
