@@ -16,6 +16,7 @@ use harness::op::{Handle, Op};
 use harness::subject::NO_ALLOC_NATIVE;
 use harness::trace::Trace;
 
+use crate::capacity::Measured;
 use crate::executor::Executor;
 use crate::host::Host;
 use crate::registry;
@@ -45,7 +46,7 @@ pub fn check_own(used: impl IntoIterator<Item = &'static Entry>) -> Result<Vec<T
 /// As for [`check`], of all whose adapter is wrong.
 pub fn check_all<'a>(
     entries: impl IntoIterator<Item = &'a Entry>,
-    executor: &mut dyn Executor,
+    executor: &mut Measured<dyn Executor>,
 ) -> Result<Vec<Trace>> {
     let (mut failed, mut wrong) = (Vec::new(), Vec::new());
     for entry in entries {
@@ -65,7 +66,7 @@ pub fn check_all<'a>(
 /// # Errors
 /// When its adapter or its declaration is wrong; the message names the subject, and says what
 /// was done, what came of it, and what to look at.
-pub fn check(entry: &Entry, executor: &mut dyn Executor) -> Result<Vec<Trace>> {
+pub fn check(entry: &Entry, executor: &mut Measured<dyn Executor>) -> Result<Vec<Trace>> {
     let needs = entry.declaration.region;
     let least = needs.bytes_min.max(Geometry::BYTES_MIN);
     let of = |bytes: u64| Geometry::from_bytes(bytes.next_multiple_of(needs.bytes_multiple));
@@ -89,7 +90,7 @@ pub fn check(entry: &Entry, executor: &mut dyn Executor) -> Result<Vec<Trace>> {
 fn check_on(
     entry: &Entry,
     geometry: Geometry,
-    executor: &mut dyn Executor,
+    executor: &mut Measured<dyn Executor>,
 ) -> Result<Option<Trace>> {
     let name = entry.name();
     let amiss = |what: &str, hint: &str| {

@@ -6,19 +6,21 @@
 //! then, and the request is kept, since it shows a bug.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::ops::{Deref, DerefMut};
 
 use anyhow::Result;
 use harness::entry::Entry;
 use harness::geometry::Geometry;
-use harness::heap::Strength;
 use harness::observation::Outcome;
 use harness::op::Op;
 use harness::trace::Trace;
 
 use crate::executor::Executor;
+use crate::judge::{self, Verdict};
 use crate::model::grants::Grants;
-use crate::rules::Rule;
-use crate::run::{RunEnd, RunOptions};
+use crate::rules::{Rule, Rules};
+use crate::run::{Run, RunEnd, RunOptions};
 
 /// What the fresh heap of a subject grants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,49 +32,176 @@ pub struct Fresh {
     pub failed_probe: Option<(Trace, Rule)>,
 }
 
-/// What one side knows of fresh heaps.
+/// What is known of fresh heaps.
 #[derive(Clone, Debug, Default)]
 pub struct Capacities(HashMap<(&'static str, Geometry), Fresh>);
 
 impl Capacities {
-    /// What is known of a subject's heaps of this geometry.
+    /// What the fresh heap grants, if a trace is run or judged by it and it is known; else 0.
     #[must_use]
-    pub fn get(&self, entry: &Entry, geometry: Geometry) -> Option<&Fresh> {
-        self.0.get(&(entry.name(), geometry))
-    }
-
-    /// Takes note of what was measured.
-    pub fn insert(&mut self, entry: &Entry, geometry: Geometry, fresh: Fresh) {
-        self.0.insert((entry.name(), geometry), fresh);
+    pub fn of(&self, entry: &Entry, trace: &Trace) -> u64 {
+        let known = self.0.get(&(entry.name(), trace.geometry));
+        known
+            .filter(|_| is_needed(entry, trace))
+            .map_or(0, |fresh| fresh.bytes)
     }
 }
 
 /// Whether a trace is run or judged by what the fresh heap grants: if it asks for that, and always
 /// if the subject is judged by what it granted before. The verdict on an op must not depend on
 /// later ones.
-#[must_use]
-pub fn is_needed(entry: &Entry, trace: &Trace) -> bool {
+fn is_needed(entry: &Entry, trace: &Trace) -> bool {
     Grants::judge(&entry.declaration) || trace.ops.contains(&Op::Capacity)
 }
 
-/// Measures with a run for each request.
-///
-/// # Errors
-/// When the rig itself cannot do its work.
-pub fn measure<E: Executor + ?Sized>(
+/// An executor, what is known of its fresh heaps, and by that the verdicts on its runs.
+pub struct Measured<E: ?Sized> {
+    capacities: Capacities,
+    executor: E,
+}
+
+impl<E> From<E> for Measured<E> {
+    /// Nothing is known of its heaps yet.
+    fn from(executor: E) -> Self {
+        Self {
+            capacities: Capacities::default(),
+            executor,
+        }
+    }
+}
+
+impl<E: Executor + ?Sized> Measured<E> {
+    /// Runs a trace; see [`Executor::run`].
+    ///
+    /// # Errors
+    /// When the rig itself cannot do its work.
+    pub fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run> {
+        let options = self.informed(entry, trace, options)?;
+        self.executor.run(entry, trace, options)
+    }
+
+    /// Judges a run of this executor's.
+    ///
+    /// # Errors
+    /// When the rig itself cannot do its work.
+    pub fn judge(
+        &mut self,
+        entry: &Entry,
+        trace: &Trace,
+        run: &Run,
+        rules: Rules,
+    ) -> Result<Verdict> {
+        let fresh = self.capacity_for(entry, trace)?;
+        Ok(judge::judge(&entry.declaration, trace, run, rules, fresh))
+    }
+
+    /// Runs a trace strictly and judges it.
+    ///
+    /// # Errors
+    /// When the rig itself cannot do its work.
+    pub fn verdict(
+        &mut self,
+        entry: &Entry,
+        trace: &Trace,
+        rules: Rules,
+    ) -> Result<(Run, Verdict)> {
+        let run = self.run(entry, trace, RunOptions::STRICT)?;
+        let verdict = self.judge(entry, trace, &run, rules)?;
+        Ok((run, verdict))
+    }
+
+    /// See [`Executor::confirm_hangs`].
+    pub fn confirm_hangs(&mut self, confirm: bool) {
+        self.executor.confirm_hangs(confirm);
+    }
+
+    /// What is known of fresh heaps.
+    pub const fn capacities(&self) -> &Capacities {
+        &self.capacities
+    }
+
+    /// Takes over what is known elsewhere.
+    pub(crate) fn learn(&mut self, capacities: &Capacities) {
+        self.capacities.clone_from(capacities);
+    }
+
+    /// What a fresh heap grants, measured if it is not known.
+    ///
+    /// # Errors
+    /// When the rig itself cannot do its work.
+    pub fn fresh(&mut self, entry: &Entry, geometry: Geometry) -> Result<&Fresh> {
+        Ok(match self.capacities.0.entry((entry.name(), geometry)) {
+            Occupied(known) => known.into_mut(),
+            Vacant(unknown) => unknown.insert(measure(&mut self.executor, entry, geometry)?),
+        })
+    }
+
+    /// What the fresh heap grants, in bytes, if a trace is run or judged by it, measured if it is
+    /// not known; else 0.
+    ///
+    /// # Errors
+    /// When the rig itself cannot do its work.
+    pub fn capacity_for(&mut self, entry: &Entry, trace: &Trace) -> Result<u64> {
+        match is_needed(entry, trace) {
+            true => Ok(self.fresh(entry, trace.geometry)?.bytes),
+            false => Ok(0),
+        }
+    }
+
+    /// The same options, with what a run of the trace goes by.
+    ///
+    /// # Errors
+    /// When the rig itself cannot do its work.
+    pub fn informed(
+        &mut self,
+        entry: &Entry,
+        trace: &Trace,
+        options: RunOptions,
+    ) -> Result<RunOptions> {
+        Ok(RunOptions {
+            fresh_capacity: self.capacity_for(entry, trace)?,
+            ..options
+        })
+    }
+
+    /// Whether nothing must be measured to run or judge a trace.
+    pub(crate) fn knows_capacity_for(&self, entry: &Entry, trace: &Trace) -> bool {
+        let known = &self.capacities.0;
+        !is_needed(entry, trace) || known.contains_key(&(entry.name(), trace.geometry))
+    }
+}
+
+impl<E: ?Sized> Deref for Measured<E> {
+    type Target = E;
+
+    fn deref(&self) -> &E {
+        &self.executor
+    }
+}
+
+impl<E: ?Sized> DerefMut for Measured<E> {
+    fn deref_mut(&mut self) -> &mut E {
+        &mut self.executor
+    }
+}
+
+/// Measures: at once, or where that is not to be had, with a run for each request.
+fn measure<E: Executor + ?Sized>(
     executor: &mut E,
     entry: &Entry,
     geometry: Geometry,
 ) -> Result<Fresh> {
-    let options = RunOptions {
-        strength: Strength::Fast,
-        ..RunOptions::STRICT
-    };
+    if let Some(bytes) = executor.probe(entry, geometry)? {
+        return Ok(Fresh {
+            bytes,
+            failed_probe: None,
+        });
+    }
     let mut failed_probe = None;
     let bytes = largest_granted(geometry, |size| {
         let ops = vec![request(size)];
         let probe = Trace { geometry, ops };
-        let run = executor.run(entry, &probe, options)?;
+        let run = executor.run(entry, &probe, RunOptions::FAST)?;
         let rule = match run.end {
             RunEnd::Completed | RunEnd::Lost => None,
             RunEnd::Panicked(_) => Some(Rule::Panic),

@@ -24,6 +24,7 @@ use harness::op::Op;
 use harness::text::write_op;
 use harness::trace::Trace;
 
+use crate::capacity::Measured;
 use crate::counted::counted;
 use crate::executor::Executor;
 use crate::guest::{Guest, Halted};
@@ -55,7 +56,7 @@ pub struct Session<'a> {
 /// If none is asked for and none breaks a rule; if the trace, or its run, ends before it; if the rig
 /// itself cannot do its work.
 pub fn stop_at(
-    executor: &mut dyn Executor,
+    executor: &mut Measured<dyn Executor>,
     entry: &Entry,
     trace: &Trace,
     rules: Rules,

@@ -13,6 +13,7 @@ use harness::op::Op;
 use harness::trace::{OPS_MAX, Trace};
 use similar::{ChangeTag, DiffOp, TextDiff};
 
+use crate::capacity::Measured;
 use crate::counted::counted;
 use crate::executor::Executor;
 use crate::model::follower::Follower;
@@ -104,7 +105,7 @@ pub fn at(
     op: usize,
     entry: &Entry,
     trace: &Trace,
-    executor: &mut dyn Executor,
+    executor: &mut Measured<dyn Executor>,
 ) -> Result<Option<Difference>> {
     if !matches!(rule, Rule::Placement | Rule::Table) {
         return Ok(None);

@@ -40,7 +40,6 @@ use harness::transcript::End as ProcessEnd;
 
 use crate::capacity::Fresh;
 use crate::counted;
-use crate::executor::Executor;
 use crate::host::shared::Shared;
 use crate::host::watch::Watch;
 use crate::host::worker::Worker;
@@ -234,7 +233,7 @@ impl<'a> Task<'a> {
             threads: settings.threads.clamp(1, THREADS_MAX),
             // A place is 4 bytes.
             states_max: (settings.memory_max / STATE_BYTES_MAX).clamp(1, u32::MAX.into()),
-            fresh: host.fresh(entry, geometry)?,
+            fresh: host.fresh(entry, geometry)?.clone(),
             already_found: Vec::new(),
         })
     }

@@ -11,7 +11,6 @@ use anyhow::Result;
 use harness::entry::Entry;
 use harness::trace::Trace;
 
-use crate::executor::Executor;
 use crate::host::Host;
 use crate::input;
 use crate::judge::Finding;

@@ -13,11 +13,11 @@
 //! kmem_rig::fuzz_subject!(my_heap::MyHeap);
 //! ```
 
+mod crash_probe;
 pub mod guest;
 mod known;
 #[cfg(fuzzing)]
 mod sanitizer;
-mod screen;
 pub mod tally;
 
 use std::cell::RefCell;
@@ -37,9 +37,9 @@ use harness::trace::Trace;
 use harness::transcript::{End, MESSAGE_BYTES, Transcript};
 
 use crate::generate::Limits;
-use crate::host;
 use crate::host::shared::Shared;
 use crate::host::watch::{self, Watch};
+use crate::host::{self, Host};
 use crate::in_process::InProcess;
 use crate::judge::Finding;
 use crate::mutate;
@@ -47,9 +47,9 @@ use crate::report;
 use crate::rules::{Rule, Rules};
 use crate::run::RunOptions;
 use crate::wording::Signal;
+use crash_probe::CrashProbe;
 use known::Known;
 pub use known::{FINDS_VARIABLE, KNOWN_VARIABLE, REGRESSIONS_VARIABLE};
-use screen::Screen;
 
 /// The CPU time one op may take: ten times the ordinary limit, since nothing is confirmed here
 /// and instrumented code is slow.
@@ -87,7 +87,9 @@ static PROGRESS: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static HEAPS: RefCell<InProcess> = RefCell::default();
-    static SCREENS: RefCell<BTreeMap<&'static str, Screen>> = RefCell::default();
+    /// Measures fresh heaps.
+    static HOST: RefCell<Option<Host>> = const { RefCell::new(None) };
+    static PROBES: RefCell<BTreeMap<&'static str, CrashProbe>> = RefCell::default();
 }
 
 /// A libFuzzer target of one subject.
@@ -169,7 +171,11 @@ impl Target {
         let trace = judged_part(entry, input.0);
         let heap = trace.geometry;
         let is_ours = entry.declaration.accepts(heap) && self.grows != heap.growth().is_none();
-        if !is_ours || self.crashes_as_known(&trace) {
+        if !is_ours {
+            return;
+        }
+        let fresh = fresh_capacity(entry, &trace);
+        if self.crashes_as_known(&trace, fresh) {
             return;
         }
         watch_this_process();
@@ -183,7 +189,7 @@ impl Target {
             // A trace without ops moves nothing on; many of them are no hang.
             PROGRESS.fetch_add(1, Relaxed);
             watch::set_running(true);
-            let found = judge(heaps, entry, trace);
+            let found = judge(heaps, entry, trace, fresh);
             watch::set_running(false);
             tally::add(heaps.ops_judged() - before);
             found
@@ -201,16 +207,16 @@ impl Target {
 
     /// Whether the input runs into a crash that a committed regression shows. Such a crash cannot be
     /// passed over where it happens, so subjects that have one run in a worker first.
-    fn crashes_as_known(&self, trace: &Trace) -> bool {
+    fn crashes_as_known(&self, trace: &Trace, fresh: u64) -> bool {
         let (name, known) = (self.entry.name(), self.known());
         if !known.has_crash() {
             return false;
         }
-        SCREENS.with_borrow_mut(|screens| {
-            let screen = screens
+        PROBES.with_borrow_mut(|probes| {
+            let probe = probes
                 .entry(name)
-                .or_insert_with(|| Screen::new(self.entry).expect("memory can be mapped"));
-            let broken = screen.crash(trace).expect("a worker can be forked");
+                .or_insert_with(|| CrashProbe::new(self.entry).expect("memory can be mapped"));
+            let broken = probe.crash(trace, fresh).expect("a worker can be forked");
             broken.is_some_and(|(rule, kind)| known.holds(rule, kind))
         })
     }
@@ -221,8 +227,18 @@ impl Target {
     }
 }
 
-/// How an input is judged: with this process's heaps, on a subject.
-type Judging = fn(&mut InProcess, &'static Entry, &Trace) -> Option<Finding>;
+/// How an input is judged: with this process's heaps, on a subject whose fresh heap grants so much.
+type Judging = fn(&mut InProcess, &'static Entry, &Trace, u64) -> Option<Finding>;
+
+/// What the fresh heap grants, if the trace is run or judged by it; measured in a child, since
+/// nothing that is tried may end this process.
+fn fresh_capacity(entry: &Entry, trace: &Trace) -> u64 {
+    HOST.with_borrow_mut(|host| {
+        let host = host.get_or_insert_with(|| Host::new().expect("memory can be mapped"));
+        host.capacity_for(entry, trace)
+            .expect("a worker can be forked")
+    })
+}
 
 /// Parses text as a trace; what parses must print to text that parses to the same.
 ///
@@ -243,9 +259,18 @@ pub fn check_text(text: &str) {
 }
 
 /// Runs fast; what is suspicious runs again, strictly and on a fresh heap.
-fn judge(heaps: &mut InProcess, entry: &'static Entry, trace: &Trace) -> Option<Finding> {
+fn judge(
+    heaps: &mut InProcess,
+    entry: &'static Entry,
+    trace: &Trace,
+    fresh_capacity: u64,
+) -> Option<Finding> {
     prepare(heaps, trace);
     let mut judge = |options| {
+        let options = RunOptions {
+            fresh_capacity,
+            ..options
+        };
         heaps
             .judge_as_it_runs(entry, trace, Rules::ALL, options, &PROGRESS)
             .expect(MAPPED)

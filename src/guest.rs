@@ -36,7 +36,7 @@ use harness::mailbox::Request;
 use harness::trace::{OPS_MAX, Trace};
 use harness::transcript::{End, Transcript};
 
-use crate::capacity::{self, Capacities};
+use crate::capacity::Measured;
 use crate::executor::Executor;
 use crate::fault::Fault;
 use crate::host::{CONFIRM_FACTOR, OP_LIMIT, ensure_accepts, search_limit};
@@ -51,8 +51,11 @@ pub use counted::{Counted, CountedRun};
 pub use halted::Halted;
 pub use image::{find_coverage_image, find_image};
 
-/// The guest as an executor.
-pub struct Guest {
+/// The guest.
+pub type Guest = Measured<Machine>;
+
+/// The guest as an executor: a QEMU, booted anew when one cannot go on.
+pub struct Machine {
     image: PathBuf,
     /// `None` after the last boot was given up; the next request boots.
     booted: Option<Booted>,
@@ -62,7 +65,6 @@ pub struct Guest {
     configuration: Configuration,
     /// Whether QEMU counts instructions.
     counts: bool,
-    capacities: Capacities,
     confirms_hangs: bool,
 }
 
@@ -96,18 +98,19 @@ impl Guest {
     }
 
     fn unbooted(image: &Path, configuration: &Configuration, counts: bool) -> Self {
-        Self {
+        Self::from(Machine {
             image: image.to_path_buf(),
             booted: None,
             lines: SourceLines::of(image),
             boots: 0,
             configuration: configuration.clone(),
             counts,
-            capacities: Capacities::default(),
             confirms_hangs: true,
-        }
+        })
     }
+}
 
+impl Machine {
     /// How often the guest was booted so far.
     #[must_use]
     pub const fn boots(&self) -> u32 {
@@ -208,30 +211,9 @@ impl Guest {
     ) -> Result<Recorded> {
         let request = Request {
             metered,
-            ..self.request(entry, trace, options)?
+            ..request(entry, trace, options)?
         };
         self.run_alone(entry, trace, request)
-    }
-
-    /// The request that a run is, but for the subject's number, which the booted image knows.
-    fn request(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Request> {
-        ensure_accepts(entry, trace.geometry)?;
-        let ops = trace.ops.len();
-        ensure!(
-            ops <= OPS_MAX,
-            "a trace of {ops} ops does not fit the guest, which takes {OPS_MAX}"
-        );
-        Ok(Request {
-            strict: options.strength == Strength::Strict,
-            tables: options.tables,
-            fresh_capacity: self.capacity_for(entry, trace)?,
-            ..request(trace.geometry)
-        })
-    }
-
-    /// Whether [`Self::request`] needs no run.
-    fn knows_capacity_for(&self, entry: &Entry, trace: &Trace) -> bool {
-        !capacity::is_needed(entry, trace) || self.capacities.get(entry, trace.geometry).is_some()
     }
 
     /// Runs a request with nothing else under way. A hang is confirmed, if hangs are.
@@ -259,7 +241,7 @@ struct Recorded {
     costs: Vec<u64>,
 }
 
-impl Executor for Guest {
+impl Executor for Machine {
     fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run> {
         let run = self.record(entry, trace, options, false)?.run;
         outside::with_block(run, trace, |plain| {
@@ -270,21 +252,24 @@ impl Executor for Guest {
     fn confirm_hangs(&mut self, confirm: bool) {
         self.confirms_hangs = confirm;
     }
-
-    fn capacities(&mut self) -> &mut Capacities {
-        &mut self.capacities
-    }
 }
 
-const fn request(geometry: Geometry) -> Request {
-    Request {
+/// The request that a run is, but for the subject's number, which the booted image knows.
+fn request(entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Request> {
+    ensure_accepts(entry, trace.geometry)?;
+    let ops = trace.ops.len();
+    ensure!(
+        ops <= OPS_MAX,
+        "a trace of {ops} ops does not fit the guest, which takes {OPS_MAX}"
+    );
+    Ok(Request {
         subject: 0,
-        heap: geometry,
-        strict: false,
-        tables: false,
+        heap: trace.geometry,
+        strict: options.strength == Strength::Strict,
+        tables: options.tables,
         metered: false,
-        fresh_capacity: 0,
-    }
+        fresh_capacity: options.fresh_capacity,
+    })
 }
 
 /// What a run over `trace` has left in a transcript.

@@ -15,13 +15,13 @@ use harness::entry::Entry;
 use harness::execute::{Completion, Plan, Sink, execute};
 use harness::geometry::Geometry;
 use harness::ground::Ground;
-use harness::heap::{Strength, Workspace};
+use harness::heap::Workspace;
 use harness::observation::{Observation, Outcome};
 use harness::subject::Region;
 use harness::trace::Trace;
 use harness::transcript::{Recorder, Transcript};
 
-use crate::capacity::{self, Capacities, Fresh};
+use crate::capacity::{self, Measured};
 use crate::counted;
 use crate::executor::Executor;
 use crate::fault::{Fault, Place};
@@ -42,14 +42,8 @@ const SEARCH_LIMIT_PER_MIB: Duration = Duration::from_millis(5);
 /// A hang is reported only after one run in which the op had this many times the limit.
 pub const CONFIRM_FACTOR: u32 = 10;
 
-/// The host as an executor.
-pub struct Host {
-    transcript: Shared<Transcript>,
-    workspace: Box<Workspace>,
-    region: HostRegion,
-    capacities: Capacities,
-    confirms_hangs: bool,
-}
+/// The host.
+pub type Host = Measured<Workers>;
 
 impl Host {
     /// A host that has not mapped any heap yet.
@@ -58,15 +52,24 @@ impl Host {
     /// When the kernel grants no memory.
     pub fn new() -> Result<Self> {
         let transcript = Shared::new().context("mapping shared memory for a worker")?;
-        Ok(Self {
+        Ok(Measured::from(Workers {
             transcript,
             workspace: Workspace::boxed(),
             region: HostRegion::new(Geometry::published()).context("mapping a heap")?,
-            capacities: Capacities::default(),
             confirms_hangs: true,
-        })
+        }))
     }
+}
 
+/// The host as an executor: a worker for each run.
+pub struct Workers {
+    transcript: Shared<Transcript>,
+    workspace: Box<Workspace>,
+    region: HostRegion,
+    confirms_hangs: bool,
+}
+
+impl Workers {
     /// The memory of a heap of this geometry, until one of another is asked for. Only workers may
     /// use it: each has its own copy.
     ///
@@ -130,41 +133,6 @@ impl Host {
         })?;
         Ok(run.faulted_at_stray_store(trace.geometry))
     }
-
-    /// What a fresh heap grants, measured in one worker; `None` if that does not live to the end of
-    /// it.
-    fn measure_at_once(&mut self, entry: &Entry, geometry: Geometry) -> Result<Option<u64>> {
-        let limit = self.op_limit(geometry);
-        let run = self.in_worker(geometry, limit, |ground, workspace, recorder| {
-            let mut probes = 0;
-            let granted = capacity::largest_granted(geometry, |size| {
-                recorder.begin(probes);
-                probes += 1;
-                let plan = Plan {
-                    ops: &[capacity::request(size)],
-                    strength: Strength::Fast,
-                    tables: false,
-                    fresh_capacity: 0,
-                    meter: None,
-                };
-                let mut probe = Probe::default();
-                // SAFETY: `measure` has checked the geometry.
-                unsafe { execute(entry, plan, ground, workspace, &mut probe) };
-                Ok(probe.granted)
-            });
-            if let Ok(Some(bytes)) = granted {
-                let _ = recorder.observe(&Observation::of(Outcome::Capacity(bytes)));
-            }
-            Completion::Completed
-        })?;
-        Ok(match (run.end, run.observations.first()) {
-            (RunEnd::Completed, Some(seen)) => match seen.outcome {
-                Outcome::Capacity(bytes) => Some(bytes),
-                _ => None,
-            },
-            _ => None,
-        })
-    }
 }
 
 /// The sink of one request on a fresh heap.
@@ -186,17 +154,10 @@ impl Sink for Probe {
     }
 }
 
-impl Executor for Host {
+impl Executor for Workers {
     fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run> {
         ensure_accepts(entry, trace.geometry)?;
-        let plan = Plan {
-            ops: &trace.ops,
-            strength: options.strength,
-            tables: options.tables,
-            fresh_capacity: self.capacity_for(entry, trace)?,
-            // This machine counts no instructions.
-            meter: None,
-        };
+        let plan = options.plan(&trace.ops);
         let limit = self.op_limit(trace.geometry);
         let run = self.run_once(entry, trace, plan, limit)?;
         if run.end == RunEnd::Hung && self.confirms_hangs {
@@ -208,25 +169,38 @@ impl Executor for Host {
         })
     }
 
+    /// In one worker, since dozens of requests are tried.
+    fn probe(&mut self, entry: &Entry, geometry: Geometry) -> Result<Option<u64>> {
+        ensure_accepts(entry, geometry)?;
+        let limit = self.op_limit(geometry);
+        let run = self.in_worker(geometry, limit, |ground, workspace, recorder| {
+            let mut probes = 0;
+            let granted = capacity::largest_granted(geometry, |size| {
+                recorder.begin(probes);
+                probes += 1;
+                let ops = [capacity::request(size)];
+                let plan = RunOptions::FAST.plan(&ops);
+                let mut probe = Probe::default();
+                // SAFETY: `ensure_accepts` has checked the geometry.
+                unsafe { execute(entry, plan, ground, workspace, &mut probe) };
+                Ok(probe.granted)
+            });
+            if let Ok(Some(bytes)) = granted {
+                let _ = recorder.observe(&Observation::of(Outcome::Capacity(bytes)));
+            }
+            Completion::Completed
+        })?;
+        Ok(match (run.end, run.observations.first()) {
+            (RunEnd::Completed, Some(seen)) => match seen.outcome {
+                Outcome::Capacity(bytes) => Some(bytes),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
     fn confirm_hangs(&mut self, confirm: bool) {
         self.confirms_hangs = confirm;
-    }
-
-    fn capacities(&mut self) -> &mut Capacities {
-        &mut self.capacities
-    }
-
-    /// In one worker, since dozens of requests are tried; only if it does not survive them, each
-    /// has a worker of its own.
-    fn measure(&mut self, entry: &Entry, geometry: Geometry) -> Result<Fresh> {
-        ensure_accepts(entry, geometry)?;
-        match self.measure_at_once(entry, geometry)? {
-            Some(bytes) => Ok(Fresh {
-                bytes,
-                failed_probe: None,
-            }),
-            None => capacity::measure(self, entry, geometry),
-        }
     }
 }
 

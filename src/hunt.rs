@@ -17,6 +17,7 @@ use harness::entry::Entry;
 use harness::op::OpKind;
 use harness::trace::Trace;
 
+use crate::capacity::Measured;
 use crate::executor::Executor;
 use crate::generate::{self, Limits};
 use crate::guest::Guest;
@@ -243,7 +244,7 @@ impl<'a> Hunt<'a> {
     /// Runs a suspicious case strictly; reports it, minimised, if it is new.
     fn look_at(
         &mut self,
-        executor: &mut dyn Executor,
+        executor: &mut Measured<dyn Executor>,
         sighting: &Sighting,
         report: &mut dyn FnMut(&Find) -> Result<()>,
     ) -> Result<Next> {
@@ -349,7 +350,7 @@ impl From<(Rule, OpKind)> for Broken {
 /// # Errors
 /// When the rig itself cannot do its work.
 pub fn shrink(
-    executor: &mut dyn Executor,
+    executor: &mut Measured<dyn Executor>,
     entry: &Entry,
     trace: &Trace,
     rules: Rules,
@@ -372,7 +373,7 @@ pub struct Shrinking {
 /// # Errors
 /// As for [`shrink`].
 pub fn shrink_watched(
-    executor: &mut dyn Executor,
+    executor: &mut Measured<dyn Executor>,
     entry: &Entry,
     trace: &Trace,
     rules: Rules,
@@ -389,7 +390,7 @@ pub fn shrink_watched(
 /// As [`shrink`]; `next` sees how far it is after each candidate, and says whether to go on: the
 /// smallest so far is confirmed then.
 fn shrink_while(
-    executor: &mut dyn Executor,
+    executor: &mut Measured<dyn Executor>,
     entry: &Entry,
     trace: &Trace,
     rules: Rules,
@@ -402,13 +403,14 @@ fn shrink_while(
         candidates: 0,
         ops: trace.ops.len(),
     };
-    let breaks_the_same = |executor: &mut dyn Executor, trace: &Trace| -> Result<Option<Finding>> {
-        if !entry.declaration.accepts(trace.geometry) {
-            return Ok(None);
-        }
-        let (_, verdict) = executor.verdict(entry, trace, rules)?;
-        Ok(verdict.finding().filter(|found| broken.is(found)).cloned())
-    };
+    let breaks_the_same =
+        |executor: &mut Measured<dyn Executor>, trace: &Trace| -> Result<Option<Finding>> {
+            if !entry.declaration.accepts(trace.geometry) {
+                return Ok(None);
+            }
+            let (_, verdict) = executor.verdict(entry, trace, rules)?;
+            Ok(verdict.finding().filter(|found| broken.is(found)).cloned())
+        };
     executor.confirm_hangs(false);
     let small = minimize::minimize(trace, |candidate| {
         if go_on.is_break() {

@@ -12,7 +12,7 @@ use harness::bare::{self, Block};
 use harness::branch::{Branches, branch};
 use harness::declaration::Declaration;
 use harness::entry::Entry;
-use harness::execute::{Completion, Plan, Sink, execute};
+use harness::execute::{Completion, Sink, execute};
 use harness::geometry::Geometry;
 use harness::ground::Ground;
 use harness::heap::Workspace;
@@ -20,11 +20,9 @@ use harness::observation::{Observation, Outcome};
 use harness::op::Op;
 use harness::trace::Trace;
 
-use crate::capacity::{Capacities, Fresh};
 use crate::counted;
-use crate::executor::Executor;
+use crate::host::ensure_accepts;
 use crate::host::region::HostRegion;
-use crate::host::{Host, ensure_accepts};
 use crate::judge::{Finding, Judge, Verdict};
 use crate::rules::Rules;
 use crate::run::{Run, RunEnd, RunOptions};
@@ -35,7 +33,6 @@ pub struct InProcess {
     /// Of the latest run that was judged.
     judge: Option<Judge>,
     heaps: HashMap<Geometry, Heap>,
-    capacities: Capacities,
     ops_judged: u64,
 }
 
@@ -51,22 +48,12 @@ impl Default for InProcess {
             workspace: Workspace::boxed(),
             judge: None,
             heaps: HashMap::new(),
-            capacities: Capacities::default(),
             ops_judged: 0,
         }
     }
 }
 
 impl InProcess {
-    /// Maps a heap, and takes over what it is known to grant when it is fresh.
-    ///
-    /// # Errors
-    /// When the kernel grants no memory.
-    pub fn add(&mut self, entry: &Entry, geometry: Geometry, fresh: Fresh) -> Result<()> {
-        self.capacities.insert(entry, geometry, fresh);
-        self.heap(geometry).map(|_| ())
-    }
-
     /// Runs a trace and judges it op by op, up to the first broken rule: what comes behind it is
     /// not run. Moves `progress` before each op.
     ///
@@ -80,7 +67,7 @@ impl InProcess {
         options: RunOptions,
         progress: &AtomicU32,
     ) -> Result<Option<Finding>> {
-        let fresh = self.capacity_for(entry, trace)?;
+        let fresh = options.fresh_capacity;
         let mut judge = self.take_judge(&entry.declaration, trace.geometry, rules, fresh);
         let mut sink = Stepping {
             ops: &trace.ops,
@@ -90,7 +77,7 @@ impl InProcess {
             judged: 0,
             found: None,
         };
-        let ran = self.execute(entry, trace, options, fresh, &mut sink);
+        let ran = self.execute(entry, trace, options, &mut sink);
         let (found, judged) = (sink.found, sink.judged);
         self.judge = Some(judge);
         self.ops_judged += judged;
@@ -148,6 +135,7 @@ impl InProcess {
         &mut self,
         entry: &Entry,
         path: &Trace,
+        fresh_capacity: u64,
         watched: usize,
         saved: &mut Vec<u8>,
         branches: &mut dyn Branches,
@@ -158,7 +146,6 @@ impl InProcess {
             "the table of {} is not its whole state",
             entry.name()
         );
-        let fresh = self.fresh_capacity(entry, path.geometry)?;
         let heap = self.heap(path.geometry)?;
         heap.ground.spoil();
         let mut region = heap.mapped.region();
@@ -173,7 +160,7 @@ impl InProcess {
             branch(
                 entry,
                 &path.ops,
-                fresh,
+                fresh_capacity,
                 &mut ground,
                 &mut self.workspace,
                 saved,
@@ -209,19 +196,11 @@ impl InProcess {
         entry: &Entry,
         trace: &Trace,
         options: RunOptions,
-        fresh_capacity: u64,
         sink: &mut impl Sink,
     ) -> Result<Completion> {
         ensure_accepts(entry, trace.geometry)?;
         self.heap(trace.geometry)?;
-        let plan = Plan {
-            ops: &trace.ops,
-            strength: options.strength,
-            tables: options.tables,
-            fresh_capacity,
-            // This machine counts no instructions.
-            meter: None,
-        };
+        let plan = options.plan(&trace.ops);
         let Self {
             workspace, heaps, ..
         } = self;
@@ -232,11 +211,12 @@ impl InProcess {
 }
 
 impl InProcess {
-    /// As [`Executor::run`]; moves `progress` before each op.
+    /// Runs a trace as an [`Executor`](crate::executor::Executor) does, but that a bad subject ends
+    /// this process; moves `progress` before each op.
     ///
     /// # Errors
     /// When the kernel grants no memory.
-    pub fn run_and_tell(
+    pub fn run(
         &mut self,
         entry: &Entry,
         trace: &Trace,
@@ -249,8 +229,7 @@ impl InProcess {
             observations: Vec::with_capacity(trace.ops.len()),
             tables: Vec::new(),
         };
-        let fresh = self.capacity_for(entry, trace)?;
-        let end = match self.execute(entry, trace, options, fresh, &mut collected)? {
+        let end = match self.execute(entry, trace, options, &mut collected)? {
             Completion::Completed | Completion::Stopped => RunEnd::Completed,
             Completion::Lost => RunEnd::Lost,
         };
@@ -260,31 +239,21 @@ impl InProcess {
             end,
         })
     }
-}
 
-impl Executor for InProcess {
-    fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<Run> {
-        self.run_and_tell(entry, trace, options, &AtomicU32::new(0))
-    }
-
-    fn confirm_hangs(&mut self, _: bool) {}
-
-    fn judge(&mut self, entry: &Entry, trace: &Trace, run: &Run, rules: Rules) -> Result<Verdict> {
-        let fresh = self.capacity_for(entry, trace)?;
+    /// Judges a run by what the fresh heap grants.
+    pub fn judge(
+        &mut self,
+        entry: &Entry,
+        trace: &Trace,
+        run: &Run,
+        rules: Rules,
+        fresh: u64,
+    ) -> Verdict {
         let mut judge = self.take_judge(&entry.declaration, trace.geometry, rules, fresh);
         let finding = judge.whole(trace, run);
         self.judge = Some(judge);
         self.ops_judged += run.observations.len() as u64;
-        Ok(finding.into())
-    }
-
-    fn capacities(&mut self) -> &mut Capacities {
-        &mut self.capacities
-    }
-
-    /// In a child: nothing that is tried may end this process.
-    fn measure(&mut self, entry: &Entry, geometry: Geometry) -> Result<Fresh> {
-        Host::new()?.fresh(entry, geometry)
+        finding.into()
     }
 }
 
@@ -360,11 +329,13 @@ mod tests {
             ops: vec![Op::FreeAll; 3],
         };
         let mut heaps = InProcess::default();
-        let run = heaps.run(kmem, &trace, RunOptions::FAST).unwrap();
-        assert_eq!(heaps.ops_judged(), 0);
-        heaps.judge(kmem, &trace, &run, Rules::ALL).unwrap();
-        assert_eq!(heaps.ops_judged(), 3);
         let progress = AtomicU32::new(0);
+        let run = heaps
+            .run(kmem, &trace, RunOptions::FAST, &progress)
+            .unwrap();
+        assert_eq!(heaps.ops_judged(), 0);
+        heaps.judge(kmem, &trace, &run, Rules::ALL, 0);
+        assert_eq!(heaps.ops_judged(), 3);
         let found = heaps.judge_as_it_runs(kmem, &trace, Rules::ALL, RunOptions::FAST, &progress);
         assert_eq!((found.unwrap(), heaps.ops_judged()), (None, 6));
     }

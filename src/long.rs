@@ -18,7 +18,6 @@ use harness::stream::BLOCKS_MAX;
 use harness::text::Item;
 use harness::trace::{OPS_MAX, Trace};
 
-use crate::executor::Executor;
 use crate::host::Host;
 use crate::hunt::{self, Shrinking};
 use crate::input::lines::{Form, Lines};

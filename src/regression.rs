@@ -11,7 +11,6 @@ use harness::op::OpKind;
 use harness::text::{Document, Line};
 use harness::trace::Trace;
 
-use crate::executor::Executor;
 use crate::host::Host;
 use crate::input::{self, Input, Reading};
 use crate::judge::{Finding, Verdict};

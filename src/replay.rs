@@ -11,6 +11,7 @@ use harness::entry::Entry;
 use harness::trace::{OPS_MAX, Trace};
 use serde::Serialize;
 
+use crate::capacity::Measured;
 use crate::compare;
 use crate::executor::Executor;
 use crate::guest::Guest;
@@ -117,7 +118,7 @@ impl Sides<'_> {
     ///
     /// # Errors
     /// When the side takes no part.
-    pub(crate) fn executor(&mut self, side: Side) -> Result<&mut dyn Executor> {
+    pub(crate) fn executor(&mut self, side: Side) -> Result<&mut Measured<dyn Executor>> {
         match (side, &mut self.host, &mut self.guest) {
             (Side::Host, Some(host), _) => Ok(*host),
             (Side::Qemu, _, Some(guest)) => Ok(*guest),

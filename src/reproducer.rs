@@ -22,7 +22,6 @@ use harness::op::{Align, Op, OpKind};
 use harness::text::write_op;
 use harness::trace::Trace;
 
-use crate::executor::Executor;
 use crate::host::Host;
 use crate::judge::{Finding, Verdict};
 use crate::printable::printable;

@@ -1,8 +1,10 @@
 //! A run that has ended, on whichever side: what each op did, what was printed, and how it ended.
 
+use harness::execute::Plan;
 use harness::geometry::Geometry;
 use harness::heap::Strength;
 use harness::observation::Observation;
+use harness::op::Op;
 use harness::transcript::{End, Transcript};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,9 @@ pub struct RunOptions {
     pub strength: Strength,
     /// Whether to observe the printed table after every op, rather than at `table` ops only.
     pub tables: bool,
+    /// The request that a `capacity` op makes: the largest that the fresh heap grants, in bytes; 0
+    /// if that is unknown.
+    pub fresh_capacity: u64,
 }
 
 impl RunOptions {
@@ -22,13 +27,27 @@ impl RunOptions {
     pub const STRICT: Self = Self {
         strength: Strength::Strict,
         tables: false,
+        fresh_capacity: 0,
     };
 
     /// What a search needs: both ends of blocks at their free, walks now and then.
     pub const FAST: Self = Self {
         strength: Strength::Fast,
         tables: false,
+        fresh_capacity: 0,
     };
+
+    /// The plan of running these ops, on a machine that counts no instructions.
+    #[must_use]
+    pub const fn plan(self, ops: &[Op]) -> Plan<'_> {
+        Plan {
+            ops,
+            strength: self.strength,
+            tables: self.tables,
+            fresh_capacity: self.fresh_capacity,
+            meter: None,
+        }
+    }
 }
 
 /// The record of one trace on one subject.

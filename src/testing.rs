@@ -16,6 +16,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use harness::entry::Entry;
 
+use crate::capacity::Measured;
 use crate::compare::compare;
 use crate::executor::Executor;
 use crate::guest::{Guest, find_image};
@@ -100,7 +101,7 @@ fn replay_one(regression: &Regression, host: &mut Host, guest: &mut Guest) -> Re
 ///
 /// # Errors
 /// When there is no such subject, or the rig itself cannot do its work.
-pub fn account(regression: &Regression, executor: &mut dyn Executor) -> Result<String> {
+pub fn account(regression: &Regression, executor: &mut Measured<dyn Executor>) -> Result<String> {
     let options = RunOptions {
         tables: true,
         ..RunOptions::STRICT

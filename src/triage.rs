@@ -23,7 +23,6 @@ use harness::trace::Trace;
 use serde::Serialize;
 
 use crate::adapter;
-use crate::executor::Executor;
 use crate::finds::Finds;
 use crate::fuzz;
 use crate::guest::Guest;

@@ -8,7 +8,6 @@ use harness::entry::Entry;
 use harness::subject::{Freed, Region, Subject};
 use harness::trace::Trace;
 use kmem_rig::adapter;
-use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
 use kmem_rig::rules::{Rule, Rules};
 

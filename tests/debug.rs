@@ -8,7 +8,6 @@ use std::process::{Child, Command, Output, Stdio};
 
 use harness::op::Op;
 use harness::text::write_op;
-use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
 use kmem_rig::registry;
 use kmem_rig::regression::Regression;

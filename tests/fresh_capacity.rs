@@ -3,6 +3,7 @@
 
 use std::alloc::Layout;
 use std::ptr::null_mut;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use harness::declaration::Declaration;
@@ -10,11 +11,11 @@ use harness::entry::Entry;
 use harness::subject::{Freed, Region, Subject};
 use harness::text::Document;
 use harness::trace::Trace;
-use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings, Summary};
 use kmem_rig::in_process::InProcess;
 use kmem_rig::rules::{Rule, Rules};
+use kmem_rig::run::RunOptions;
 
 const LOOPS: u8 = 0;
 const PANICS: u8 = 1;
@@ -105,10 +106,9 @@ fn trace(ops: &str) -> Trace {
 #[test]
 fn no_rule_uses_a_capacity_whose_measurement_ended_badly() {
     let entry = Entry::of::<OneBlock<PANICS>>();
-    let (mut host, mut here) = (Host::new().unwrap(), InProcess::default());
+    let mut host = Host::new().unwrap();
     let empty = trace("capacity\n");
-    assert_eq!(host.fresh_capacity(&entry, empty.geometry).unwrap(), 0);
-    assert_eq!(here.fresh_capacity(&entry, empty.geometry).unwrap(), 0);
+    assert_eq!(host.fresh(&entry, empty.geometry).unwrap().bytes, 0);
     let (_, verdict) = host.verdict(&entry, &empty, Rules::ALL).unwrap();
     assert_eq!(verdict.finding(), None);
 }
@@ -118,16 +118,16 @@ fn no_rule_uses_a_capacity_whose_measurement_ended_badly() {
 fn the_verdict_on_an_op_does_not_depend_on_a_later_op() {
     let entry = Entry::of::<OneBlock<FORGETS>>();
     let ops = "a0 = alloc 17\nfree a0\na1 = alloc 192\n";
-    for (tail, executor) in ["", "free all\ncapacity\n"].into_iter().flat_map(|tail| {
-        let host: Box<dyn Executor> = Box::new(Host::new().unwrap());
-        let here: Box<dyn Executor> = Box::new(InProcess::default());
-        [(tail, host), (tail, here)]
-    }) {
-        let (trace, mut executor) = (trace(&format!("{ops}{tail}")), executor);
-        let (_, verdict) = executor.verdict(&entry, &trace, Rules::ALL).unwrap();
-        let finding = verdict
-            .finding()
-            .map(|finding| (finding.rule(), finding.op));
-        assert_eq!(finding, Some((Rule::SpuriousOom, 2)), "{tail}");
+    let (mut host, mut here) = (Host::new().unwrap(), InProcess::default());
+    let progress = AtomicU32::new(0);
+    for tail in ["", "free all\ncapacity\n"] {
+        let trace = trace(&format!("{ops}{tail}"));
+        let (_, verdict) = host.verdict(&entry, &trace, Rules::ALL).unwrap();
+        let options = host.informed(&entry, &trace, RunOptions::FAST).unwrap();
+        let stepped = here.judge_as_it_runs(&entry, &trace, Rules::ALL, options, &progress);
+        for finding in [verdict.finding(), stepped.unwrap().as_ref()] {
+            let finding = finding.map(|finding| (finding.rule(), finding.op));
+            assert_eq!(finding, Some((Rule::SpuriousOom, 2)), "{tail}");
+        }
     }
 }

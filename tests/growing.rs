@@ -1,15 +1,16 @@
 //! Heaps that grow, from end to end: every short row of calls that makes one take pages and give them back
 //! is as the exact model has it, and what cannot be done with one is told.
 
+use std::sync::atomic::AtomicU32;
+
 use harness::geometry::{Geometry, Growth};
 use harness::op::{Align, Handle, Op};
 use harness::trace::Trace;
-use kmem_rig::executor::Executor;
 use kmem_rig::explore::menu::Sizes;
 use kmem_rig::explore::{self, Settings};
 use kmem_rig::host::Host;
 use kmem_rig::in_process::InProcess;
-use kmem_rig::judge::Verdict;
+use kmem_rig::judge::{Verdict, judge};
 use kmem_rig::rules::Rules;
 use kmem_rig::run::RunOptions;
 use qemu_tests::command_line::file;
@@ -66,7 +67,8 @@ fn every_row(trace: &mut Trace, length: usize, visit: &mut dyn FnMut(&Trace)) {
 #[test]
 fn every_short_row_of_calls_is_as_the_model_has_it() {
     let kmem = subjects::by_name("kmem").unwrap();
-    let mut heaps = InProcess::default();
+    let (mut heaps, mut host) = (InProcess::default(), Host::new().unwrap());
+    let progress = AtomicU32::new(0);
     for (geometry, length) in [
         (growing(1, 4, Some(2)), 4),
         (growing(1, 5, Some(3)), 4),
@@ -74,8 +76,15 @@ fn every_short_row_of_calls_is_as_the_model_has_it() {
     ] {
         let mut rows = 0;
         every_row(&mut Trace::new(geometry), length, &mut |trace| {
-            let run = heaps.run(kmem, trace, RunOptions::STRICT).unwrap();
-            let verdict = heaps.judge(kmem, trace, &run, Rules::ALL).unwrap();
+            let options = host.informed(kmem, trace, RunOptions::STRICT).unwrap();
+            let run = heaps.run(kmem, trace, options, &progress).unwrap();
+            let verdict = judge(
+                &kmem.declaration,
+                trace,
+                &run,
+                Rules::ALL,
+                options.fresh_capacity,
+            );
             assert_eq!(verdict, Verdict::Agree, "{trace}");
             rows += 1;
         });

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use harness::entry::Entry;
 use harness::text::Document;
 use harness::trace::Trace;
-use kmem_rig::executor::Executor;
 use kmem_rig::generate::Limits;
 use kmem_rig::guest::{Batch, Guest, find_coverage_image, find_image};
 use kmem_rig::host::Host;

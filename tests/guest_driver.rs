@@ -10,6 +10,7 @@ use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS};
 use harness::op::Op;
 use harness::text::Document;
 use harness::trace::{OPS_MAX, Trace};
+use kmem_rig::capacity::Measured;
 use kmem_rig::executor::Executor;
 use kmem_rig::fault::Fault;
 use kmem_rig::guest::{Guest, find_image};
@@ -59,7 +60,7 @@ fn trace(text: &str) -> Trace {
         .trace()
 }
 
-fn run(executor: &mut dyn Executor, name: &str, text: &str, options: RunOptions) -> Run {
+fn run(executor: &mut Measured<dyn Executor>, name: &str, text: &str, options: RunOptions) -> Run {
     executor.run(entry(name), &trace(text), options).unwrap()
 }
 
@@ -67,11 +68,12 @@ fn run(executor: &mut dyn Executor, name: &str, text: &str, options: RunOptions)
 fn every_subject_runs_in_the_guest() {
     let (mut guest, mut host) = (guest(), Host::new().unwrap());
     for entry in &subjects::ALL {
-        let [in_guest, on_host] = [&mut guest as &mut dyn Executor, &mut host].map(|executor| {
-            executor
-                .run(entry, &trace(SHORT), RunOptions::STRICT)
-                .unwrap()
-        });
+        let [in_guest, on_host] =
+            [&mut guest as &mut Measured<dyn Executor>, &mut host].map(|executor| {
+                executor
+                    .run(entry, &trace(SHORT), RunOptions::STRICT)
+                    .unwrap()
+            });
         assert_eq!(in_guest, on_host, "{}", entry.name());
         assert!(!in_guest.observations.is_empty(), "{}", entry.name());
     }
@@ -112,10 +114,10 @@ fn fresh_capacities_are_those_of_the_host() {
         ("page-2019", 65_536),
     ] {
         let geometry = Geometry::from_bytes(bytes).unwrap();
-        let in_guest = guest.fresh_capacity(entry(name), geometry).unwrap();
+        let in_guest = guest.fresh(entry(name), geometry).unwrap().bytes;
         assert_eq!(
             in_guest,
-            host.fresh_capacity(entry(name), geometry).unwrap(),
+            host.fresh(entry(name), geometry).unwrap().bytes,
             "{name}"
         );
         assert!(in_guest > 0 && in_guest < bytes, "{name}: {in_guest}");

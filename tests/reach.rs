@@ -2,11 +2,11 @@
 //! on `kmem`'s own tables.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU32;
 
 use harness::observation::Outcome;
 use harness::op::Op;
 use harness::trace::Trace;
-use kmem_rig::executor::Executor;
 use kmem_rig::generate::Limits;
 use kmem_rig::hunt::draw;
 use kmem_rig::in_process::InProcess;
@@ -146,7 +146,8 @@ fn every_way_to_place_and_to_merge_is_reached() {
         let trace = draw(1, case, &limits);
         // Long traces print more than a transcript of tables holds, and add nothing here.
         if trace.ops.len() <= 34 {
-            let run = InProcess::default().run(entry, &trace, options).unwrap();
+            let run = InProcess::default().run(entry, &trace, options, &AtomicU32::new(0));
+            let run = run.unwrap();
             count(&trace, &run, &mut reached);
         }
     }

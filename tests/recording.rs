@@ -13,7 +13,6 @@ use harness::op::{Handle, Op};
 use harness::recorder::{Lines, Recorder, Ring};
 use harness::text::Document;
 use harness::trace::Trace;
-use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
 use kmem_rig::judge::Verdict;
 use kmem_rig::registry;

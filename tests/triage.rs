@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use kmem_rig::capacity::Measured;
 use kmem_rig::executor::Executor;
 use kmem_rig::finds::Finds;
 use kmem_rig::generate::Limits;
@@ -98,7 +99,7 @@ fn each_defect_and_rule_is_one_class_and_every_regression_repeats_itself() {
         let regression = Regression::load(Path::new(&class.written)).unwrap();
         let expected = &regression.expectations[0];
         let entry = subjects::by_name(class.subject).unwrap();
-        let repeats = |executor: &mut dyn Executor| {
+        let repeats = |executor: &mut Measured<dyn Executor>| {
             for _ in 0..100 {
                 let run = executor.verdict(entry, &regression.trace, regression.rules);
                 let (_, verdict) = run.unwrap();

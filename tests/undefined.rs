@@ -15,14 +15,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use anyhow::Result;
 use harness::bare::{self, Block};
 use harness::entry::Entry;
-use harness::execute::{Completion, Plan, Sink, execute};
+use harness::execute::{Completion, Sink, execute};
 use harness::geometry::Geometry;
 use harness::ground::Ground;
 use harness::heap::Workspace;
 use harness::observation::{Observation, Outcome};
 use harness::subject::Region;
 use harness::trace::Trace;
-use kmem_rig::capacity::Capacities;
+use kmem_rig::capacity::Measured;
 use kmem_rig::executor::Executor;
 use kmem_rig::generate::Limits;
 use kmem_rig::hunt::draw;
@@ -98,30 +98,21 @@ impl Fresh {
 struct Plain {
     workspace: Box<Workspace>,
     blocks: Vec<Block>,
-    capacities: Capacities,
     /// Kinds of op, each with how it was answered.
     reached: BTreeSet<(&'static str, &'static str)>,
 }
 
 impl Plain {
-    fn new() -> Self {
-        Self {
+    fn new() -> Measured<Self> {
+        Measured::from(Self {
             workspace: Box::default(),
             blocks: Vec::new(),
-            capacities: Capacities::default(),
             reached: BTreeSet::new(),
-        }
+        })
     }
 
-    /// Runs a trace both ways, and panics unless it ends in agreement.
-    fn check(&mut self, entry: &Entry, trace: &Trace, options: RunOptions, rules: Rules) {
-        let run = self.run(entry, trace, options).unwrap();
-        let verdict = self.judge(entry, trace, &run, rules).unwrap();
-        assert!(
-            verdict == Verdict::Agree,
-            "{} on {trace}\n{verdict:?}",
-            entry.name()
-        );
+    /// Makes the calls of a run alone, and takes note of what it reached.
+    fn repeat(&mut self, entry: &Entry, trace: &Trace, run: &Run) {
         for (op, observation) in trace.ops.iter().zip(&run.observations) {
             let answer = answer(observation.outcome);
             self.reached.insert((op.kind().name(), answer));
@@ -137,6 +128,21 @@ impl Plain {
         // this geometry, or `run` had panicked.
         unsafe { bare::run(entry, &trace.ops, fresh.region(), &mut self.blocks) };
     }
+}
+
+/// Runs a trace both ways, and panics unless it ends in agreement.
+fn check(
+    plain: &mut Measured<Plain>,
+    entry: &Entry,
+    trace: &Trace,
+    options: RunOptions,
+    rules: Rules,
+) {
+    let run = plain.run(entry, trace, options).unwrap();
+    let verdict = plain.judge(entry, trace, &run, rules).unwrap();
+    let name = entry.name();
+    assert!(verdict == Verdict::Agree, "{name} on {trace}\n{verdict:?}");
+    plain.repeat(entry, trace, &run);
 }
 
 const fn answer(outcome: Outcome) -> &'static str {
@@ -156,13 +162,7 @@ impl Executor for Plain {
             "{} on {geometry}",
             entry.name()
         );
-        let plan = Plan {
-            ops,
-            strength: options.strength,
-            tables: options.tables,
-            fresh_capacity: self.capacity_for(entry, trace)?,
-            meter: None,
-        };
+        let plan = options.plan(ops);
         let fresh = Fresh::new(entry, geometry);
         // SAFETY: the memory lives until the end of this call, and nobody else has it.
         let mut ground = Box::new(unsafe { Ground::new(fresh.region()) });
@@ -181,10 +181,6 @@ impl Executor for Plain {
             tables: kept.tables,
             end,
         })
-    }
-
-    fn capacities(&mut self) -> &mut Capacities {
-        &mut self.capacities
     }
 
     fn confirm_hangs(&mut self, _: bool) {}
@@ -247,7 +243,7 @@ fn regressions_are_run_without_undefined_behaviour() {
             // One that a subject cannot run at all, or is expected to fail, says nothing here.
             if expected.is_some_and(|expected| expected.verdict == "agree") {
                 let (trace, rules) = (&regression.trace, regression.rules);
-                plain.check(entry, trace, THOROUGH, rules);
+                check(&mut plain, entry, trace, THOROUGH, rules);
                 ran += 1;
             }
         }
@@ -270,13 +266,13 @@ fn drawn_traces_are_run_without_undefined_behaviour() {
         plain.reached.clear();
         for case in 0..cases() {
             let trace = draw(1, case, &limits);
-            plain.check(entry, &trace, RunOptions::FAST, Rules::ALL);
+            check(&mut plain, entry, &trace, RunOptions::FAST, Rules::ALL);
         }
         if entry.declaration.grows {
             limits.geometries = Limits::growing(&entry.declaration, OPS_MAX).geometries;
             for case in 0..cases() {
                 let trace = draw(2, case, &limits);
-                plain.check(entry, &trace, RunOptions::FAST, Rules::ALL);
+                check(&mut plain, entry, &trace, RunOptions::FAST, Rules::ALL);
             }
         }
         for reached in [

@@ -1,5 +1,6 @@
 //! A batch goes on: what one trace does to its process or its guest, the next does not notice.
 
+use kmem_rig::capacity::Measured;
 use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
 use kmem_rig::regression::Regression;
@@ -34,7 +35,7 @@ const BATCH: [(&str, &str, Option<Rule>); 8] = [
     ("kmem", "a0 = alloc 24\nrealloc a0 300\nfree a0", None),
 ];
 
-fn every_trace_gets_its_own_verdict(executor: &mut dyn Executor) {
+fn every_trace_gets_its_own_verdict(executor: &mut Measured<dyn Executor>) {
     for round in 0..3 {
         for (subject, ops, rule) in BATCH {
             let entry = subjects::by_name(subject).unwrap();

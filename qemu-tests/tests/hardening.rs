@@ -2,6 +2,7 @@
 //! a client which does not err can tell none of them from `kmem`.
 
 use harness::observation::Outcome;
+use kmem_rig::capacity::Measured;
 use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
 use kmem_rig::judge::Verdict;
@@ -19,7 +20,7 @@ const VARIANTS: [(&str, bool, bool); 4] = [
     ("kmem-hardened", true, true),
 ];
 
-fn on_both_sides(check: impl Fn(&mut dyn Executor)) {
+fn on_both_sides(check: impl Fn(&mut Measured<dyn Executor>)) {
     check(&mut Host::new().unwrap());
     check(&mut boot());
 }
@@ -29,7 +30,11 @@ fn regression(name: &str) -> Regression {
     all.find(|one| one.name == name).expect("a regression")
 }
 
-fn run(executor: &mut dyn Executor, subject: &str, regression: &Regression) -> (Run, Verdict) {
+fn run(
+    executor: &mut Measured<dyn Executor>,
+    subject: &str,
+    regression: &Regression,
+) -> (Run, Verdict) {
     let (trace, rules) = (&regression.trace, regression.rules);
     let entry = by_name(subject).unwrap();
     executor.verdict(entry, trace, rules).unwrap()

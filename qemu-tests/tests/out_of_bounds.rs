@@ -1,6 +1,7 @@
 //! A block is judged by where it lies, on the host and in the guest, whatever is written into it.
 
 use harness::text::Document;
+use kmem_rig::capacity::Measured;
 use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
 use kmem_rig::registry::by_name;
@@ -14,7 +15,8 @@ const FULL: &str = "# kmem-rig trace v1\nheap 4097 pages\na0 = alloc 16769024\na
 #[test]
 fn a_page_behind_the_heap_is_out_of_bounds_however_it_is_asked_for() {
     let page = by_name("page-2019").unwrap();
-    let mut sides: [Box<dyn Executor>; 2] = [Box::new(Host::new().unwrap()), Box::new(boot())];
+    let mut sides: [Box<Measured<dyn Executor>>; 2] =
+        [Box::new(Host::new().unwrap()), Box::new(boot())];
     for asks in [
         "a2 = alloc 8",
         // Zeroed by the subject itself, and copied into by the default of the adapter's trait.

@@ -5,7 +5,6 @@ use std::fs;
 use std::time::Duration;
 
 use harness::observation::Outcome;
-use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
 use kmem_rig::judge::Verdict;
 use kmem_rig::registry::by_name;

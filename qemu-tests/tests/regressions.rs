@@ -1,6 +1,7 @@
 //! The regressions as a whole: their form, the corpora they seed, and that a replay repeats itself.
 //! What each of them does is in `replay.rs`.
 
+use kmem_rig::capacity::Measured;
 use kmem_rig::executor::Executor;
 use kmem_rig::host::Host;
 use kmem_rig::registry::by_name;
@@ -18,7 +19,7 @@ fn a_replay_repeats_itself_a_thousand_times() {
         .verdict(entry, &regression.trace, regression.rules)
         .unwrap();
     for _ in 0..1000 {
-        for executor in [&mut host as &mut dyn Executor, &mut guest] {
+        for executor in [&mut host as &mut Measured<dyn Executor>, &mut guest] {
             let again = executor
                 .verdict(entry, &regression.trace, regression.rules)
                 .unwrap();

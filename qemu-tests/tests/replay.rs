@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 use datatest_stable::Result;
 use harness::bytes;
 use include_dir::{Dir, include_dir};
+use kmem_rig::capacity::Measured;
 use kmem_rig::compare::compare;
 use kmem_rig::executor::Executor;
 use kmem_rig::fuzz::judged_part;
@@ -68,7 +69,7 @@ fn parse(path: &Path, text: &str) -> Result<Regression> {
     Ok(Regression::parse(&name, text)?)
 }
 
-fn assert_verdicts(regression: &Regression, executor: &mut dyn Executor) -> Result<()> {
+fn assert_verdicts(regression: &Regression, executor: &mut Measured<dyn Executor>) -> Result<()> {
     assert!(!regression.expectations.is_empty(), "it expects nothing");
     for expected in &regression.expectations {
         let entry = by_name(&expected.subject)?;
@@ -78,7 +79,7 @@ fn assert_verdicts(regression: &Regression, executor: &mut dyn Executor) -> Resu
     Ok(())
 }
 
-fn assert_tables(regression: &Regression, executor: &mut dyn Executor) -> Result<()> {
+fn assert_tables(regression: &Regression, executor: &mut Measured<dyn Executor>) -> Result<()> {
     assert_snapshot(&regression.name, &account(regression, executor)?);
     Ok(())
 }

@@ -16,7 +16,6 @@ pub use workload::{HEAP_PAGES, LIVE, Order, Workload};
 
 use super::figure::Figure;
 use super::median;
-use crate::executor::Executor;
 use crate::guest::Counted;
 use crate::host::Host;
 use crate::run::{RunEnd, RunOptions};

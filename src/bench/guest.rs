@@ -17,7 +17,6 @@ use qemu_exec::{Ended, Machine};
 
 use super::figure::{self, Figure};
 use super::throughput::{self, Mix};
-use crate::executor::Executor;
 use crate::guest::{Batch, Guest, find_image};
 use crate::hunt::{self, Bound, Settings};
 use crate::report;

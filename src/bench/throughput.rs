@@ -12,6 +12,7 @@ use harness::trace::{OPS_MAX, Trace};
 
 use super::clock::thread_time;
 use super::figure::{Figure, Goal};
+use crate::host::Host;
 use crate::in_process::InProcess;
 use crate::report;
 use crate::rules::Rules;
@@ -101,7 +102,7 @@ pub fn measure(
     geometry: Geometry,
 ) -> Result<[Measured; 2]> {
     let traces = traces(mix, OPS / length, length, geometry);
-    let mut runner = Runner::new(entry);
+    let mut runner = Runner::new(entry)?;
     let mut rates = [(); 3].map(|()| Vec::new());
     let ways = [RunOptions::FAST, RunOptions::STRICT].map(Way::Judged);
     for round in 0..ROUNDS_WARM + ROUNDS {
@@ -197,19 +198,21 @@ struct Runner {
     /// Apart, since a run of calls alone leaves its heap as it is.
     unjudged: InProcess,
     judged: InProcess,
+    host: Host,
     blocks: Vec<Block>,
     progress: AtomicU32,
 }
 
 impl Runner {
-    fn new(entry: &'static Entry) -> Self {
-        Self {
+    fn new(entry: &'static Entry) -> Result<Self> {
+        Ok(Self {
             entry,
             unjudged: InProcess::default(),
             judged: InProcess::default(),
+            host: Host::new()?,
             blocks: vec![Block::NONE; OPS_MAX],
             progress: AtomicU32::new(0),
-        }
+        })
     }
 
     fn ops_per_second(&mut self, traces: &[Trace], way: Way) -> Result<f64> {
@@ -222,6 +225,7 @@ impl Runner {
                     heaps.run_bare(self.entry, black_box(trace), blocks)?;
                 }
                 Way::Judged(options) => {
+                    let options = self.host.informed(self.entry, trace, options)?;
                     let found = self.judged.judge_as_it_runs(
                         self.entry,
                         black_box(trace),
@@ -247,7 +251,7 @@ mod tests {
     fn the_same_ops_are_run_judged_and_unjudged() {
         let heap = Geometry::published();
         let kmem = subjects::by_name("kmem").unwrap();
-        let mut runner = Runner::new(kmem);
+        let mut runner = Runner::new(kmem).unwrap();
         for mix in [Mix::Small, Mix::Mixed] {
             let traces = traces(mix, 20, 64, heap);
             assert!(traces.iter().all(|trace| trace.ops.len() == 64));

@@ -8,7 +8,6 @@ use clap::Args;
 use super::Outcome;
 use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions, subject_of};
 use crate::debug::{self, Session, inferior};
-use crate::executor::Executor;
 use crate::host::Host;
 use crate::regression::Regression;
 

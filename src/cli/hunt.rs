@@ -16,7 +16,6 @@ use super::options::{Format, GuestOptions, Named, On, RuleOptions, named_or_defa
 use super::progress::{self, Progress};
 use crate::counted::counted;
 use crate::duration;
-use crate::executor::Executor;
 use crate::finds::Finds;
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};

@@ -11,7 +11,6 @@ use super::Outcome;
 use super::options::{InputOptions, Named, RuleOptions};
 use super::progress::{Bound, Progress};
 use crate::counted::counted;
-use crate::executor::Executor;
 use crate::host::Host;
 use crate::hunt::Shrinking;
 use crate::judge::Finding;

@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::{Context, Result};
-use harness::execute::{Plan, Sink, execute};
+use harness::execute::{Sink, execute};
 use harness::ground::Ground;
-use harness::heap::{Strength, Workspace};
+use harness::heap::Workspace;
 use harness::observation::Observation;
 use harness::transcript::{Recorder, Transcript};
 
@@ -17,6 +17,7 @@ use super::Session;
 use crate::host::ensure_accepts;
 use crate::host::region::HostRegion;
 use crate::host::shared::Shared;
+use crate::run::RunOptions;
 
 /// Where the debugger finds what it shows: ops begun, bytes of text, text, heap.
 #[unsafe(no_mangle)]
@@ -71,17 +72,23 @@ pub fn run(session: &Session<'_>, fresh_capacity: u64) -> Result<()> {
         recorder: Recorder::new(&transcript),
         at,
     };
-    let plan = Plan {
-        ops: &trace.ops,
-        strength: Strength::Strict,
+    let options = RunOptions {
         tables: true,
         fresh_capacity,
-        meter: None,
+        ..RunOptions::STRICT
     };
     // SAFETY: the region is mapped as `Region` says as long as `mapped` lives, and is nobody else's.
     let mut ground = unsafe { Ground::new(mapped.region()) };
     let mut workspace = Workspace::boxed();
     // SAFETY: `ensure_accepts` has checked the geometry.
-    unsafe { execute(entry, plan, &mut ground, &mut workspace, &mut recorder) };
+    unsafe {
+        execute(
+            entry,
+            options.plan(&trace.ops),
+            &mut ground,
+            &mut workspace,
+            &mut recorder,
+        )
+    };
     Ok(())
 }

@@ -60,21 +60,10 @@ pub struct Expander {
 }
 
 impl Expander {
-    /// # Panics
-    /// When the kernel grants no memory.
-    pub fn new(task: &Task<'_>) -> Self {
-        let mut expander = Self::default();
-        let added = expander
-            .heaps
-            .add(task.entry, task.geometry, task.fresh.clone());
-        added.expect("a heap can be mapped where the parent has mapped one");
-        expander
-    }
-
     /// The state of the fresh heap.
     ///
     /// # Panics
-    /// If it is none, which a correct adapter excludes.
+    /// If it is none, which a correct adapter excludes; when the kernel grants no memory.
     pub fn fresh(&mut self, task: &Task<'_>) -> State {
         self.chunks.clear();
         let mut look = Look {
@@ -85,6 +74,7 @@ impl Expander {
         let done = self.heaps.branch(
             task.entry,
             &trace,
+            task.fresh.bytes,
             WATCHED_BYTES,
             &mut self.saved,
             &mut look,
@@ -148,6 +138,7 @@ impl Expander {
         let done = self.heaps.branch(
             task.entry,
             &trace,
+            task.fresh.bytes,
             WATCHED_BYTES,
             &mut self.saved,
             &mut expansion,

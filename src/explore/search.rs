@@ -34,7 +34,7 @@ const CANDIDATES_PER_SIGN: usize = 1024;
 /// # Panics
 /// When a thread does.
 pub fn search(task: &Task<'_>, board: &Board) {
-    let mut seen = Seen::new(Expander::new(task).fresh(task));
+    let mut seen = Seen::new(Expander::default().fresh(task));
     board.states.store(seen.len() as u64, Relaxed);
     let mut found = Vec::new();
     let mut from = 0;
@@ -65,7 +65,7 @@ fn expand(
     let blocks: Vec<_> = batch.clone().step_by(BLOCK_STATES).collect();
     let next = AtomicUsize::new(0);
     let work = |thread: usize| {
-        let mut expander = Expander::new(task);
+        let mut expander = Expander::default();
         let mut done = Vec::new();
         loop {
             let index = next.fetch_add(1, Relaxed);

@@ -17,7 +17,6 @@ use harness::trace::Trace;
 
 use super::{Input, PROGRESS, Target, prepare};
 use crate::compare;
-use crate::executor::Executor;
 use crate::guest::{Batch, Guest, find_coverage_image};
 use crate::in_process::InProcess;
 use crate::judge::Finding;
@@ -73,13 +72,18 @@ impl Target {
     }
 }
 
-fn judge(heaps: &mut InProcess, entry: &'static Entry, trace: &Trace) -> Option<Finding> {
+fn judge(
+    heaps: &mut InProcess,
+    entry: &'static Entry,
+    trace: &Trace,
+    fresh: u64,
+) -> Option<Finding> {
     prepare(heaps, trace);
     GUEST.with_borrow_mut(|guest| {
         let judged = booted(guest).and_then(|guest| {
-            let suspicious = differs(heaps, guest, entry, trace)?;
+            let suspicious = differs(heaps, guest, entry, trace, fresh)?;
             if suspicious {
-                explain(entry, trace)
+                explain(entry, trace, fresh)
             } else {
                 Ok(None)
             }
@@ -96,11 +100,21 @@ fn booted(guest: &mut Option<Guest>) -> Result<&mut Guest> {
 }
 
 /// Runs fast on both sides at once: whether a rule is broken, or the two differ.
-fn differs(heaps: &mut InProcess, guest: &mut Guest, entry: &Entry, trace: &Trace) -> Result<bool> {
+fn differs(
+    heaps: &mut InProcess,
+    guest: &mut Guest,
+    entry: &Entry,
+    trace: &Trace,
+    fresh_capacity: u64,
+) -> Result<bool> {
+    let options = RunOptions {
+        fresh_capacity,
+        ..RunOptions::FAST
+    };
     let mut batch = Batch::new(guest, entry, RunOptions::FAST);
     batch.post(trace)?;
-    let on_host = heaps.run_and_tell(entry, trace, RunOptions::FAST, &PROGRESS)?;
-    let broken = heaps.judge(entry, trace, &on_host, Rules::ALL)?;
+    let on_host = heaps.run(entry, trace, options, &PROGRESS)?;
+    let broken = heaps.judge(entry, trace, &on_host, Rules::ALL, fresh_capacity);
     let (_, in_guest) = batch.take()?.context("a trace was posted")?;
     // Equal records are judged alike, so the guest's is judged only where it is compared with less.
     let absolute = entry.declaration.placement_absolute;
@@ -116,11 +130,15 @@ fn differs(heaps: &mut InProcess, guest: &mut Guest, entry: &Entry, trace: &Trac
 
 /// Runs strictly, one side after the other, on heaps that nothing has run on before: the host's finding,
 /// else the guest's, else how the two differ.
-fn explain(entry: &Entry, trace: &Trace) -> Result<Option<Finding>> {
+fn explain(entry: &Entry, trace: &Trace, fresh_capacity: u64) -> Result<Option<Finding>> {
     let (mut heaps, mut guest) = (InProcess::default(), Guest::start(&find_coverage_image()?)?);
     prepare(&mut heaps, trace);
-    let on_host = heaps.run_and_tell(entry, trace, RunOptions::STRICT, &PROGRESS)?;
-    let verdict = heaps.judge(entry, trace, &on_host, Rules::ALL)?;
+    let options = RunOptions {
+        fresh_capacity,
+        ..RunOptions::STRICT
+    };
+    let on_host = heaps.run(entry, trace, options, &PROGRESS)?;
+    let verdict = heaps.judge(entry, trace, &on_host, Rules::ALL, fresh_capacity);
     if let Some(finding) = verdict.finding() {
         return Ok(Some(finding.clone()));
     }

@@ -15,7 +15,7 @@ use harness::mailbox::{Request, SHORT_OPS_MAX, SLOTS};
 use harness::trace::Trace;
 
 use super::booted::{Answer, Booted, Patience};
-use super::{Guest, as_told, doubt, read};
+use super::{Guest, as_told, doubt, read, request};
 use crate::fault::Fault;
 use crate::run::{Run, RunEnd, RunOptions};
 
@@ -79,7 +79,8 @@ impl<'a, T: Borrow<Trace>> Batch<'a, T> {
     pub fn post(&mut self, trace: T) -> Result<()> {
         ensure!(self.takes(trace.borrow()), "the guest has all it can take");
         let (entry, options) = (self.entry, self.options);
-        let request = self.guest.request(entry, trace.borrow(), options)?;
+        let options = self.guest.informed(entry, trace.borrow(), options)?;
+        let request = request(entry, trace.borrow(), options)?;
         self.flight.push_back(Flying {
             trace,
             request,
@@ -107,7 +108,8 @@ impl<'a, T: Borrow<Trace>> Batch<'a, T> {
             1 => Patience::Short,
             _ => Patience::Long,
         };
-        let booted = self.guest.booted.as_mut();
+        let machine = &mut **self.guest;
+        let booted = machine.booted.as_mut();
         let booted = booted.expect("what has a number was given to the guest that is up");
         match booted.wait(|mailbox| mailbox.has_answered(number), patience, limit)? {
             Answer::Replied => {}
@@ -119,7 +121,7 @@ impl<'a, T: Borrow<Trace>> Batch<'a, T> {
         }
         let mailbox = booted.mailbox();
         let answer = mailbox.answer(number);
-        let run = read(answer, trace, &mut self.guest.lines);
+        let run = read(answer, trace, &mut machine.lines);
         // A guest that was spoiled serves no more, so it was the last it answered that did it.
         let damaged = mailbox.is_spoiled() && mailbox.replied() == number.wrapping_add(1);
         let wrong = match doubt(&run, answer.begun(), trace.ops.len()) {

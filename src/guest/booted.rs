@@ -278,7 +278,6 @@ mod tests {
     use harness::transcript::End;
 
     use super::*;
-    use crate::executor::Executor;
     use crate::fault::Fault;
     use crate::guest::{Guest, find_image};
     use crate::run::{RunEnd, RunOptions};
@@ -375,7 +374,11 @@ mod tests {
         let mut booted = guest.take_booted().unwrap();
         let request = Request {
             subject: u32::MAX,
-            ..crate::guest::request(Geometry::published())
+            heap: Geometry::published(),
+            strict: false,
+            tables: false,
+            metered: false,
+            fresh_capacity: 0,
         };
         let answer = booted.ask(request, &[], Duration::from_secs(1)).unwrap();
         assert!(matches!(answer, Answer::Replied), "{answer:?}");

@@ -58,6 +58,7 @@ impl Counted {
     /// # Errors
     /// When the rig itself cannot do its work.
     pub fn run(&mut self, entry: &Entry, trace: &Trace, options: RunOptions) -> Result<CountedRun> {
+        let options = self.guest.informed(entry, trace, options)?;
         let Recorded { run, costs } = self.guest.record(entry, trace, options, true)?;
         Ok(CountedRun { run, costs })
     }

@@ -9,7 +9,7 @@ use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, Request};
 use harness::trace::{OPS_MAX, Trace};
 use harness::transcript::Transcript;
 
-use super::{Guest, memory};
+use super::{Guest, memory, request};
 use crate::run::RunOptions;
 
 /// A QEMU that waits for gdb; killed when dropped.
@@ -31,7 +31,8 @@ impl Halted {
         trace: &Trace,
         options: RunOptions,
     ) -> Result<Self> {
-        let request = guest.request(entry, trace, options)?;
+        let options = guest.informed(entry, trace, options)?;
+        let request = request(entry, trace, options)?;
         let subject = guest.take_booted()?.subject(entry.name())?;
         let port = free_port().context("looking for a free port")?;
         let qemu = guest

@@ -18,8 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::shared::Shared;
 use super::watch::Watch;
 use super::worker::Worker;
-use super::{CONFIRM_FACTOR, Host, OP_LIMIT, ensure_accepts, fault_of};
-use crate::executor::Executor;
+use super::{CONFIRM_FACTOR, Host, OP_LIMIT, Workers, ensure_accepts, fault_of};
 use crate::fault::Fault;
 use crate::judge::violation::Violation;
 use crate::judge::{Finding, Judge, Verdict};
@@ -46,27 +45,30 @@ impl Host {
         ensure_accepts(entry, trace.geometry())?;
         trace.ensure_fits()?;
         let limit = self.op_limit(trace.geometry());
-        let (verdict, hung) = self.stream_once(entry, trace, rules, limit)?;
+        let needed = trace.asks_capacity() || Grants::judge(&entry.declaration);
+        let fresh = match needed {
+            true => self.fresh(entry, trace.geometry())?.bytes,
+            false => 0,
+        };
+        let (verdict, hung) = self.stream_once(entry, trace, rules, fresh, limit)?;
         if hung && self.confirms_hangs {
-            let confirmed = self.stream_once(entry, trace, rules, OP_LIMIT * CONFIRM_FACTOR)?;
-            return Ok(confirmed.0);
+            let limit = OP_LIMIT * CONFIRM_FACTOR;
+            return Ok(self.stream_once(entry, trace, rules, fresh, limit)?.0);
         }
         Ok(verdict)
     }
+}
 
+impl Workers {
     /// Runs a trace; its verdict, and whether an op did not return in time.
     fn stream_once(
         &mut self,
         entry: &Entry,
         trace: &LongTrace,
         rules: Rules,
+        fresh_capacity: u64,
         op_limit: Duration,
     ) -> Result<(Verdict, bool)> {
-        let needed = trace.asks_capacity() || Grants::judge(&entry.declaration);
-        let fresh_capacity = match needed {
-            true => self.fresh_capacity(entry, trace.geometry())?,
-            false => 0,
-        };
         let region = self.region(trace.geometry())?;
         let transcript = &*self.transcript;
         let workspace = &mut *self.workspace;

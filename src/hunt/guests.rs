@@ -23,7 +23,6 @@ use harness::trace::Trace;
 
 use super::search::{Sighting, Stop, Suspect, Suspects, measure};
 use super::{Settings, draw};
-use crate::executor::Executor;
 use crate::generate::Limits;
 use crate::guest::{Batch, Guest};
 use crate::rules::Rule;
@@ -90,10 +89,8 @@ pub(super) fn search(
     };
     let suspects = measure(settings.entry, limits, &hunted.stop, first, one)?;
     let known = one.capacities().clone();
-    looks.capacities().clone_from(&known);
-    guests
-        .iter_mut()
-        .for_each(|guest| guest.capacities().clone_from(&known));
+    looks.learn(&known);
+    guests.iter_mut().for_each(|guest| guest.learn(&known));
     for sighting in suspects {
         if suspect(&mut looks, sighting)?.is_break() {
             return Ok((0, 0));

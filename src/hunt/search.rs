@@ -28,7 +28,7 @@ use harness::trace::Trace;
 use harness::transcript::{End, Transcript};
 
 use super::{Bound, Settings, draw};
-use crate::capacity::Capacities;
+use crate::capacity::{Capacities, Measured};
 use crate::executor::Executor;
 use crate::generate::Limits;
 use crate::host::shared::{Shareable, Shared};
@@ -184,7 +184,7 @@ pub(super) fn measure(
     limits: &Limits,
     stop: &Stop,
     first: &[Trace],
-    executor: &mut dyn Executor,
+    executor: &mut Measured<dyn Executor>,
 ) -> Result<Vec<Sighting>> {
     let sighting = |trace, broken| Sighting {
         trace,
@@ -200,7 +200,7 @@ pub(super) fn measure(
         if stop.is_late() {
             break;
         }
-        if let Some((trace, rule)) = executor.fresh(entry, geometry)?.failed_probe {
+        if let Some((trace, rule)) = executor.fresh(entry, geometry)?.failed_probe.clone() {
             let broken = (rule, kind_of(&trace, 0));
             suspects.push(sighting(trace, Some(broken)));
         }
@@ -275,7 +275,6 @@ impl Search<'_> {
             ..
         } = *self;
         let mut heaps = InProcess::default();
-        heaps.capacities().clone_from(&self.capacities);
         for &geometry in &limits.geometries {
             // Mapped here, and so at the same place in each worker.
             heaps.heap_start(geometry)?;
@@ -374,11 +373,15 @@ impl Search<'_> {
             progress
                 .op_at_start
                 .store(progress.op.load(Relaxed), Relaxed);
+            let options = RunOptions {
+                fresh_capacity: self.capacities.of(settings.entry, &trace),
+                ..RunOptions::FAST
+            };
             let found = heaps.judge_as_it_runs(
                 settings.entry,
                 &trace,
                 settings.rules,
-                RunOptions::FAST,
+                options,
                 &progress.op,
             );
             if let Ok(Some(finding)) = found

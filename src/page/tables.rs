@@ -12,6 +12,7 @@ use harness::op::Op;
 use harness::trace::{OPS_MAX, Trace};
 use serde::Serialize;
 
+use crate::capacity::Measured;
 use crate::counted::counted;
 use crate::executor::Executor;
 use crate::model::contract::Contract;
@@ -86,7 +87,7 @@ fn printed(
     entry: &Entry,
     trace: &Trace,
     op: usize,
-    executor: &mut dyn Executor,
+    executor: &mut Measured<dyn Executor>,
 ) -> Result<[String; 2]> {
     let silent = trace.ops.iter().take(op).filter(|op| **op != Op::Table);
     let mut ops: Vec<_> = silent.copied().collect();

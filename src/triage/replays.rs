@@ -4,6 +4,7 @@ use anyhow::Result;
 use harness::entry::Entry;
 use harness::trace::Trace;
 
+use crate::capacity::Measured;
 use crate::executor::Executor;
 use crate::judge::Finding;
 use crate::rules::Rules;
@@ -21,7 +22,7 @@ pub(super) struct Replays {
 
 impl Replays {
     pub(super) fn of(
-        executor: &mut dyn Executor,
+        executor: &mut Measured<dyn Executor>,
         entry: &Entry,
         trace: &Trace,
         rules: Rules,

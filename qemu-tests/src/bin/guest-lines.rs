@@ -15,7 +15,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use anyhow::{Context, Result, bail, ensure};
 use harness::entry::Entry;
 use harness::trace::Trace;
-use kmem_rig::executor::Executor;
 use kmem_rig::fuzz::judged_part;
 use kmem_rig::generate::Limits;
 use kmem_rig::guest::{Configuration, Guest};

@@ -9,7 +9,6 @@ use harness::op::{Align, Handle, Op, OpKind};
 use harness::stream::BLOCKS_MAX;
 use harness::trace::{OPS_MAX, Trace};
 
-use crate::executor::Executor;
 use crate::generate::{self, Limits};
 use crate::host::Host;
 use crate::judge::violation::Violation;

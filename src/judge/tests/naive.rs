@@ -11,8 +11,7 @@ use harness::subject::Chunk;
 use harness::transcript::{End, MESSAGE_BYTES, Transcript};
 
 use super::*;
-use crate::capacity::Fresh;
-use crate::executor::Executor;
+use crate::capacity::Capacities;
 use crate::generate::Limits;
 use crate::host::Host;
 use crate::host::shared::{Shareable, Shared};
@@ -117,15 +116,11 @@ fn rules(case: u64) -> Rules {
 fn compare<B: Blocks, E: Placing>(
     entry: &Entry,
     lanes: &[Limits],
-    fresh: &[(Geometry, Fresh)],
+    capacities: &Capacities,
     board: &Board,
     cases: u64,
 ) {
     let mut heaps = InProcess::default();
-    for (geometry, fresh) in fresh {
-        let added = heaps.add(entry, *geometry, fresh.clone());
-        added.expect("memory");
-    }
     let (declaration, geometry) = (&entry.declaration, lanes[0].geometries[0]);
     let mut judge = Judge::<B, E>::by_models(declaration, geometry, Rules::ALL, 0);
     while board.case.load(Relaxed) < cases {
@@ -137,9 +132,15 @@ fn compare<B: Blocks, E: Placing>(
             0 => RunOptions::FAST,
             _ => RunOptions::STRICT,
         };
-        let fresh = heaps.capacity_for(entry, &trace).expect("measured before");
+        let fresh = capacities.of(entry, &trace);
+        let options = RunOptions {
+            fresh_capacity: fresh,
+            ..options
+        };
         board.stage.store(SUBJECT, Relaxed);
-        let run = heaps.run(entry, &trace, options).expect("memory");
+        let run = heaps
+            .run(entry, &trace, options, &board.progress)
+            .expect("memory");
         board.stage.store(RIG, Relaxed);
         let (rules, geometry) = (rules(case), trace.geometry);
         let mut naive = Judge::<List, Tiles>::by_models(declaration, geometry, rules, fresh);
@@ -177,10 +178,9 @@ fn compare_apart<B: Blocks, E: Placing>(
 ) -> Shared<Board> {
     let lanes = lanes(&entry.declaration);
     let mut host = Host::new().expect("memory");
-    let geometries = lanes.iter().flat_map(|lane| &lane.geometries);
-    let fresh: Vec<_> = geometries
-        .map(|&geometry| (geometry, host.fresh(entry, geometry).expect("a child")))
-        .collect();
+    for &geometry in lanes.iter().flat_map(|lane| &lane.geometries) {
+        host.fresh(entry, geometry).expect("a child");
+    }
     let board = Shared::<Board>::new().expect("memory");
     for _ in 0..cases.div_ceil(CASES_PER_WORKER) {
         board.transcript.clear();
@@ -192,7 +192,7 @@ fn compare_apart<B: Blocks, E: Placing>(
             heap_start: 0,
         };
         let worker = Worker::start(&watch, || {
-            compare::<B, E>(entry, &lanes, &fresh, &board, cases)
+            compare::<B, E>(entry, &lanes, host.capacities(), &board, cases)
         });
         worker.expect("a process").wait().expect("a child");
         check(&board);

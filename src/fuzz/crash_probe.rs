@@ -5,7 +5,7 @@
 //! at first at once and then after short sleeps.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU8, AtomicU32};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -39,6 +39,8 @@ struct Exchange {
     reply: AtomicU32,
     /// Bytes of `input` in use.
     length: AtomicU32,
+    /// What the fresh heap grants.
+    fresh_capacity: AtomicU64,
     /// Moves with every op.
     op: AtomicU32,
     /// What `op` was when the input under way began.
@@ -52,14 +54,14 @@ struct Exchange {
 unsafe impl Shareable for Exchange {}
 
 /// A worker for one subject.
-pub(super) struct Screen {
+pub(super) struct CrashProbe {
     entry: &'static Entry,
     exchange: Shared<Exchange>,
     worker: Option<Worker>,
 }
 
-impl Screen {
-    /// A screen whose worker is forked with the first input.
+impl CrashProbe {
+    /// A probe whose worker is forked with the first input.
     ///
     /// # Errors
     /// When the kernel grants no shared memory.
@@ -76,7 +78,11 @@ impl Screen {
     ///
     /// # Errors
     /// When the rig itself cannot do its work.
-    pub(super) fn crash(&mut self, trace: &Trace) -> Result<Option<(Rule, OpKind)>> {
+    pub(super) fn crash(
+        &mut self,
+        trace: &Trace,
+        fresh_capacity: u64,
+    ) -> Result<Option<(Rule, OpKind)>> {
         let Self {
             entry,
             exchange,
@@ -105,6 +111,7 @@ impl Screen {
             slot.store(*byte, Relaxed);
         }
         exchange.length.store(encoded.len() as u32, Relaxed);
+        exchange.fresh_capacity.store(fresh_capacity, Relaxed);
         let number = exchange.request.load(Relaxed).wrapping_add(1);
         exchange.request.store(number, Release);
         let mut ended = false;
@@ -156,8 +163,11 @@ fn serve(entry: &Entry, exchange: &Exchange) {
             .store(exchange.op.load(Relaxed), Relaxed);
         let trace = bytes::decode(&input);
         // A find that is no crash is judged again where it counts; so is a rig that cannot work.
-        let (rules, options) = (Rules::ALL, RunOptions::FAST);
-        let _ = heaps.judge_as_it_runs(entry, &trace, rules, options, &exchange.op);
+        let options = RunOptions {
+            fresh_capacity: exchange.fresh_capacity.load(Relaxed),
+            ..RunOptions::FAST
+        };
+        let _ = heaps.judge_as_it_runs(entry, &trace, Rules::ALL, options, &exchange.op);
         exchange
             .reply
             .store(exchange.request.load(Relaxed), Release);
