@@ -140,6 +140,12 @@ pub fn run(
     let mut task = Task::new(settings, host)?;
     let board = Shared::<Board>::new().context("mapping shared memory for a search")?;
     let mut found = BTreeMap::new();
+    // A request that the search may never make.
+    if let Some((trace, _)) = task.fresh.failed_probe.clone()
+        && let Some(example) = judged(&task, trace, task.rules, host)?
+    {
+        task.find(example, &mut found);
+    }
     let end = loop {
         match attempt(&task, &board, watch)? {
             Some(end) => break end,
@@ -170,7 +176,9 @@ pub fn run(
         incomplete: match end {
             End::Memory => Some(Incomplete::Memory),
             End::Steps => Some(Incomplete::Steps),
-            End::Exhausted if task.menu.leaves_out() => Some(Incomplete::Crashes),
+            End::Exhausted if task.menu.leaves_out() || task.fresh.failed_probe.is_some() => {
+                Some(Incomplete::Crashes)
+            }
             End::Exhausted => {
                 let contradicted = board.contradicted.load(Relaxed) != 0;
                 contradicted.then_some(Incomplete::Contradicted)
@@ -238,6 +246,13 @@ impl<'a> Task<'a> {
         })
     }
 
+    /// Takes note of what crashed the subject.
+    fn find(&mut self, example: Counterexample, found: &mut BTreeMap<Rule, Counterexample>) {
+        let rule = example.finding.rule();
+        self.already_found.push(rule);
+        found.entry(rule).or_insert(example);
+    }
+
     /// Whether a state is expanded although it broke this rule.
     fn goes_on_behind(&self, rule: Rule) -> bool {
         rule == Rule::Unmerged && self.entry.declaration.policy.is_none()
@@ -290,8 +305,7 @@ fn blame(
             Rule::Hang => task.menu.leave_out_kind(step),
             _ => continue,
         };
-        task.already_found.push(rule);
-        found.entry(rule).or_insert(example);
+        task.find(example, found);
     }
     if blamed {
         return Ok(());
@@ -316,7 +330,16 @@ fn confirm(
     rules: Rules,
     host: &mut Host,
 ) -> Result<Option<Counterexample>> {
-    let trace = trace(task, path);
+    judged(task, trace(task, path), rules, host)
+}
+
+/// What a trace comes to on a strict run.
+fn judged(
+    task: &Task<'_>,
+    trace: Trace,
+    rules: Rules,
+    host: &mut Host,
+) -> Result<Option<Counterexample>> {
     let (_, verdict) = host.verdict(task.entry, &trace, rules)?;
     let finding = verdict.finding().cloned();
     Ok(finding.map(|finding| Counterexample {

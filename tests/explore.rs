@@ -1,17 +1,24 @@
 //! Exhaustive exploration: that it reaches every state there is, judges every transition, and
 //! finds the shortest way to what is broken.
 
+use std::alloc::Layout;
+use std::fmt;
 use std::fs;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
+use harness::declaration::Declaration;
+use harness::entry::Entry;
 use harness::geometry::Geometry;
-use harness::op::Align;
+use harness::op::{Align, Op};
+use harness::subject::{Chunk, Freed, Region, Subject};
 use kmem_rig::explore::menu::Sizes;
 use kmem_rig::explore::{self, Incomplete, Settings, Summary};
 use kmem_rig::host::Host;
 use kmem_rig::regression::Regression;
 use kmem_rig::rules::{Rule, Rules};
 use qemu_tests::kmem_rig;
+use subjects::ours::PublishedHeap;
 
 fn settings(subject: &str, bytes: u64, aligns: &[u64]) -> Settings<'static> {
     Settings {
@@ -173,6 +180,63 @@ fn what_crashes_or_hangs_is_left_out_and_said() {
         );
         assert_eq!(summary.incomplete, Some(Incomplete::Crashes), "{name}");
     }
+}
+
+/// What a search never asks for: it is not the largest size of its class.
+const NEVER_ASKED: usize = 41;
+
+/// `kmem-2019`, but that it panics at such a request.
+struct Delicate(PublishedHeap);
+
+impl Subject for Delicate {
+    const DECLARATION: Declaration = PublishedHeap::DECLARATION;
+    const TABLE_IS_STATE: bool = true;
+
+    unsafe fn new(region: Region) -> Self {
+        // SAFETY: exactly the caller's promise.
+        Self(unsafe { PublishedHeap::new(region) })
+    }
+
+    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.0.alloc(layout) }
+    }
+
+    unsafe fn free(&mut self, block: *mut u8, layout: Layout) -> Freed {
+        // SAFETY: exactly the caller's promise.
+        unsafe { self.0.free(block, layout) }
+    }
+
+    fn alloc_native(&mut self, size: usize, zeroed: bool) -> *mut u8 {
+        assert_ne!(size, NEVER_ASKED, "no such size");
+        self.0.alloc_native(size, zeroed)
+    }
+
+    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
+        self.0.walk(visit)
+    }
+
+    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.0.print_table(out)
+    }
+}
+
+#[test]
+fn a_probe_of_the_fresh_heap_that_crashes_is_a_finding() {
+    let entry = Entry::of::<Delicate>();
+    let summary = run(&Settings {
+        entry: &entry,
+        ..settings("kmem-2019", 48, &[8])
+    });
+    let example = (summary.counterexamples.iter()).find(|e| e.finding.rule() == Rule::Panic);
+    let example = example.unwrap_or_else(|| panic!("{summary:?}"));
+    let size = NEVER_ASKED as u64;
+    assert!(
+        matches!(example.trace.ops[..], [Op::Alloc { size: asked, .. }] if asked == size),
+        "{}",
+        example.trace
+    );
+    assert_eq!(summary.incomplete, Some(Incomplete::Crashes));
 }
 
 #[test]
