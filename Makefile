@@ -8,9 +8,9 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 unexport CARGO_TARGET_DIR
 
 RIG := target/release/kmem-rig
-# The same with other people's allocators, planted mutants and benches. Its target folder is its own, so
-# that neither build makes the other stale.
-RIG_ALL := target/all/release/kmem-rig
+# What measures the repository, over the rig with other people's allocators and planted mutants. The target
+# folder of both is their own, so that neither build makes the other stale.
+BENCH := target/all/release/kmem-rig-bench
 RISCV := riscv64gc-unknown-none-elf
 GUEST_OF := --manifest-path qemu-tests/guest/Cargo.toml --target $(RISCV) --target-dir
 GUEST := $(GUEST_OF) target
@@ -36,7 +36,7 @@ BEFORE ?= target/cost.tsv
 # Only where it is to be cared for: its target boots the image.
 GUEST_CORPUS := $(if $(wildcard fuzz/corpus/guest),guest-coverage)
 
-.PHONY: help setup run build build-all rig rig-all guest guest-all guest-coverage install test test-suite test-partition test-scale coverage fuzz nightly cost replay review seeds corpus lint known-bugs bench book soak ci
+.PHONY: help setup run build build-all rig rig-all rig-bench guest guest-all guest-coverage install test test-suite test-partition test-scale coverage fuzz nightly cost replay review seeds corpus lint known-bugs bench book soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
@@ -60,6 +60,9 @@ rig:
 
 rig-all:
 	cargo build --release --locked --features all --target-dir target/all
+
+rig-bench:
+	cargo build --release --locked -p kmem-rig-bench --target-dir target/all
 
 guest: setup-build
 	cargo build --release --locked $(GUEST) --bin kmem-rig-guest
@@ -137,11 +140,11 @@ lint: setup-lint guest ## Check formatting, lints, documentation, workflows, and
 	scripts/lint-workflows.sh
 	cargo package --quiet --locked --allow-dirty --no-verify $(PUBLISHED)
 
-known-bugs: setup-known-bugs rig-all ## Find real, since fixed bugs of other crates again, and measure how soon
+known-bugs: setup-known-bugs rig-bench ## Find real, since fixed bugs of other crates again, and measure how soon
 	@scripts/known-bugs.sh
 
-bench: setup-bench rig-all guest guest-all guest-coverage ## Measure what has a goal, and draw it (docs/performance.svg); see docs/performance.md
-	$(RIG_ALL) bench all -o docs/performance.svg
+bench: setup-bench rig-all rig-bench guest guest-all guest-coverage ## Measure what has a goal, and draw it (docs/performance.svg); see docs/performance.md
+	$(BENCH) all -o docs/performance.svg
 
 book: ## Build the book of docs/ into target/book, with mdBook, which is installed first if need be
 	@command -v mdbook >/dev/null || cargo install --locked mdbook --no-default-features --features search

@@ -26,5 +26,5 @@ for folder in subjects/known-bugs/*/; do
         fi
     done
 done
-target/all/release/kmem-rig bench known-bugs --target-dir "$target" || status=1
+target/all/release/kmem-rig-bench known-bugs --target-dir "$target" || status=1
 exit "$status"

@@ -6,6 +6,7 @@ mod debug;
 mod doctor;
 mod encode;
 mod explore;
+pub mod figures;
 mod fmt;
 mod hunt;
 mod interrupt;
@@ -24,15 +25,18 @@ mod triage;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use harness::entry::Entry;
 
+pub use self::options::Format;
+pub use self::table::table;
 use crate::printable::printable;
 use crate::registry;
 
 /// What a command came to; its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// All as expected: 0.
     AsExpected,
     /// A finding, or a verdict other than expected: 1.
@@ -103,19 +107,26 @@ pub fn main_of(
     // First: arguments name subjects.
     let installed = registry::install(own);
     let command = Arguments::parse_from(arguments).command;
-    match installed.and_then(|()| command.run()) {
+    exit_code("kmem-rig", installed.and_then(|()| command.run()))
+}
+
+/// The exit code of a program whose work came to this; an error is printed in the program's name.
+#[must_use]
+pub fn exit_code(program: &str, outcome: Result<Outcome>) -> ExitCode {
+    match outcome {
         Ok(Outcome::AsExpected) => ExitCode::SUCCESS,
         Ok(Outcome::Finding) => ExitCode::from(1),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // `{:#}`: the whole chain of causes on one line.
-            eprintln!("kmem-rig: {}", printable(&format!("{error:#}")));
+            eprintln!("{program}: {}", printable(&format!("{error:#}")));
             ExitCode::from(2)
         }
     }
 }
+
 impl Command {
-    fn run(&self) -> anyhow::Result<Outcome> {
+    fn run(&self) -> Result<Outcome> {
         match self {
             Self::Subjects(arguments) => arguments.run(),
             Self::Show(arguments) => arguments.run(),

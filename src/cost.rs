@@ -3,6 +3,7 @@
 //! The figures repeat to the instruction: nothing of the machine is in them, so they need no
 //! ratio to be compared, and a snapshot can lock them.
 
+pub mod figure;
 mod goals;
 mod workload;
 
@@ -14,8 +15,7 @@ use harness::op::Op;
 pub use goals::goals;
 pub use workload::{HEAP_PAGES, LIVE, Order, Workload};
 
-use super::figure::Figure;
-use super::median;
+use self::figure::{Figure, median};
 use crate::guest::Counted;
 use crate::host::Host;
 use crate::run::{RunEnd, RunOptions};

@@ -73,13 +73,13 @@ pub mod wording;
 
 // What only the command line uses.
 #[cfg(feature = "cli")]
-pub mod bench;
-#[cfg(feature = "cli")]
 pub mod campaign;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod corpus;
+#[cfg(feature = "cli")]
+pub mod cost;
 #[cfg(feature = "cli")]
 pub mod debug;
 #[cfg(feature = "cli")]

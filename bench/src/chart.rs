@@ -1,14 +1,13 @@
 //! The figures that have a goal, as a picture: a bar each, by how far it is from its goal.
 //!
-//! Ratios as different as 3 and 30,000 share one axis because each is divided by its goal: a bar that
-//! ends left of the line at 1 has met it. The axis is logarithmic.
+//! Ratios as different as 3 and 30,000 share one axis because each is divided by its goal: a bar
+//! that ends left of the line at 1 has met it. The axis is logarithmic.
 
 use anyhow::{Result, anyhow};
+use kmem_rig::cost::figure::{Figure, Goal, short};
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-
-use super::figure::{Figure, short};
 
 const WIDTH: u32 = 1000;
 /// Of a bar with its label above it.
@@ -43,7 +42,7 @@ fn row(figure: &Figure) -> Option<Row> {
     let value = figure.ratio.unwrap_or(figure.value);
     let goal = figure.goal?;
     let label = format!("{}: {} (goal {goal})", figure.figure, short(value));
-    Some((label, goal.missed_by(value), figure.met?))
+    Some((label, missed_by(goal, value), figure.met?))
 }
 
 fn draw(
@@ -82,10 +81,17 @@ fn place(distance: f64) -> i32 {
     MARGIN + (part * f64::from(WIDTH as i32 - 2 * MARGIN)) as i32
 }
 
+/// How many times too large, or too small, a value is: at most 1 if the goal is met.
+fn missed_by(goal: Goal, value: f64) -> f64 {
+    match goal {
+        Goal::AtMost(most) => value / most,
+        Goal::AtLeast(least) => least / value,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::figure::Goal;
 
     #[test]
     fn a_figure_with_a_goal_is_a_bar_and_its_text_is_escaped() {
@@ -104,5 +110,11 @@ mod tests {
         assert!(!svg.contains("7.00"));
         assert_eq!(svg.matches("#2E7D32").count(), 1);
         assert_eq!(svg.matches("#EF6C00").count(), 1);
+    }
+
+    #[test]
+    fn a_goal_says_by_how_much_it_is_missed() {
+        assert!((missed_by(Goal::AtMost(2.0), 3.0) - 1.5).abs() < 1e-9);
+        assert!((missed_by(Goal::AtLeast(30.0), 60.0) - 0.5).abs() < 1e-9);
     }
 }

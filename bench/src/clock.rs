@@ -1,5 +1,5 @@
-//! The clock of measurements: CPU time of the calling thread, which others on the machine do not use
-//! up. Wall time would charge the longer of two runs for every time slice that it lost.
+//! The clock of measurements: CPU time of the calling thread, which others on the machine do not
+//! use up. Wall time would charge the longer of two runs for every time slice that it lost.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! How fast the fuzz targets are, held against a target as allocator crates usually have one.
 //!
-//! The yardstick is `fuzz/fuzz_targets/plain.rs`: a list of actions from `arbitrary`, run on `kmem`,
-//! nothing judged. What counts is ops a second (`fuzz::tally`), not inputs a second, which punish a
-//! mutator that makes long traces. All variants get the same options, and they run in turn, so that
-//! what else the machine does hits all of them alike.
+//! The yardstick is `fuzz/fuzz_targets/plain.rs`: a list of actions from `arbitrary`, run on
+//! `kmem`, nothing judged. What counts is ops a second (`fuzz::tally`), not inputs a second, which
+//! punish a mutator that makes long traces. All variants get the same options, and they run in
+//! turn, so that what else the machine does hits all of them alike.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use kmem_rig::cost::figure::{Figure, Goal};
+use kmem_rig::fuzz::tally;
 
-use super::figure::{Figure, Goal};
-use super::guest;
-use crate::fuzz::tally;
+use crate::{guest, rounds};
 
 /// How a target is built.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +52,9 @@ const fn variant(
     }
 }
 
-/// The same for every variant: a fake stack, a large quarantine and a long walk up the stack for each
-/// allocation cost some targets more than others. `detect_odr_violation` is what cargo-fuzz sets.
+/// The same for every variant: a fake stack, a large quarantine and a long walk up the stack for
+/// each allocation cost some targets more than others. `detect_odr_violation` is what cargo-fuzz
+/// sets.
 pub(super) const ASAN_OPTIONS: &str = "detect_odr_violation=0:detect_stack_use_after_return=0:\
      quarantine_size_mb=16:malloc_context_size=2";
 
@@ -105,7 +106,7 @@ pub fn figures(root: &Path, target: &Path, rounds: u64, time: Duration) -> Resul
     let plain = &speeds[0].ops_per_second;
     for speed in &speeds {
         let (name, own) = (speed.name, &speed.ops_per_second);
-        let figure = Figure::of_rounds(
+        let figure = rounds::figure(
             format!("fuzz target {name} : plain"),
             "ops/s",
             own,

@@ -13,15 +13,16 @@ use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::heap::Strength;
 use harness::trace::Trace;
+use kmem_rig::cost::figure::Figure;
+use kmem_rig::guest::{Batch, Guest, find_image};
+use kmem_rig::hunt::{self, Bound, Settings};
+use kmem_rig::report;
+use kmem_rig::rules::Rules;
+use kmem_rig::run::RunOptions;
 use qemu_exec::{Ended, Machine};
 
-use super::figure::{self, Figure};
-use super::throughput::{self, Mix};
-use crate::guest::{Batch, Guest, find_image};
-use crate::hunt::{self, Bound, Settings};
-use crate::report;
-use crate::rules::Rules;
-use crate::run::RunOptions;
+use crate::rounds;
+use crate::throughput::{self, Mix};
 
 /// Ops of a trace, where traces are compared with boots.
 const OPS: usize = 16;
@@ -30,7 +31,8 @@ const BOOTS: usize = 8;
 /// How long a QEMU that has nothing to do may take to end.
 const EXIT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Two values that were measured one after the other: what is measured, and what it is held against.
+/// Two values that were measured one after the other: what is measured, and what it is held
+/// against.
 struct Round {
     value: f64,
     against: f64,
@@ -50,16 +52,11 @@ fn measure(
         values.push(round.value);
         against.push(round.against);
     }
-    Ok(Figure::of_rounds(
-        figure,
-        unit,
-        &values,
-        (&values, &against),
-    ))
+    Ok(rounds::figure(figure, unit, &values, (&values, &against)))
 }
 
-/// Traces a second, judged, in a guest that was booted once, against a boot of an empty guest and one
-/// trace each.
+/// Traces a second, judged, in a guest that was booted once, against a boot of an empty guest and
+/// one trace each.
 ///
 /// # Errors
 /// When there is no guest, or a trace breaks a rule.
@@ -136,8 +133,8 @@ pub fn guests(entry: &'static Entry, guests: usize, execs: u64, rounds: usize) -
     })
 }
 
-/// Seconds that a whole process takes to replay one trace in the guest, against the boot and exit of
-/// an empty guest. `rig` is this program.
+/// Seconds that a whole process takes to replay one trace in the guest, against the boot and exit
+/// of an empty guest. `rig` is this program.
 ///
 /// # Errors
 /// When either does not run.
@@ -167,7 +164,8 @@ pub fn cold(rig: &Path, trace: &Path, rounds: usize) -> Result<Figure> {
     })
 }
 
-/// Seconds that a whole process takes to replay a folder of regressions on the host and in the guest.
+/// Seconds that a whole process takes to replay a folder of regressions on the host and in the
+/// guest.
 ///
 /// # Errors
 /// When the replay does not run, or is not as expected.
@@ -179,7 +177,7 @@ pub fn suite(rig: &Path, folder: &Path, rounds: usize) -> Result<Figure> {
         run_rig(rig, &[Path::new("replay"), folder, on[0], on[1]])?;
         seconds.push(start.elapsed().as_secs_f64());
     }
-    let value = figure::middle(&seconds).unwrap_or(0.0);
+    let value = rounds::middle(&seconds).unwrap_or(0.0);
     let name = "replay of all regressions on host and guest, whole process";
     Ok(Figure::new(name.to_owned(), value, "s"))
 }
@@ -254,7 +252,7 @@ fn inputs_per_second(
         .arg(format!("-seed={seed}"))
         .arg(format!("-artifact_prefix={}/", folder.display()))
         .args(["-print_final_stats=1", "-reduce_inputs=0"])
-        .env("ASAN_OPTIONS", super::fuzzing::ASAN_OPTIONS)
+        .env("ASAN_OPTIONS", crate::fuzzing::ASAN_OPTIONS)
         .output()
         .with_context(|| format!("cannot run {}", target.display()))?;
     let log = String::from_utf8_lossy(&output.stderr);
@@ -293,6 +291,8 @@ fn copy(corpus: &Path, to: &Path) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use kmem_rig::registry;
+
     use super::*;
 
     #[test]
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_faster_than_boots() {
-        let entry = subjects::by_name("kmem").unwrap();
+        let entry = registry::by_name("kmem").unwrap();
         let figure = replay(entry, RunOptions::FAST, 200, 1).unwrap();
         assert!(figure.ratio.unwrap() > 10.0, "{figure:?}");
     }

@@ -9,14 +9,15 @@ use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::op::{Handle, Op};
 use harness::trace::{OPS_MAX, Trace};
+use kmem_rig::cost::figure::{Figure, Goal};
+use kmem_rig::in_process::InProcess;
+use kmem_rig::report;
+use kmem_rig::rules::Rules;
+use kmem_rig::run::RunOptions;
 
-use super::clock::thread_time;
-use super::figure::{Figure, Goal};
-use crate::host::Host;
-use crate::in_process::InProcess;
-use crate::report;
-use crate::rules::Rules;
-use crate::run::RunOptions;
+use crate::clock::thread_time;
+use crate::rounds;
+use kmem_rig::host::Host;
 
 /// Which sizes a trace asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +189,7 @@ impl Mix {
 
 impl Measured {
     fn figure(&self, name: &str) -> Figure {
-        Figure::of_rounds(name, "ops/s", &self.judged, (&self.unjudged, &self.judged))
+        rounds::figure(name, "ops/s", &self.judged, (&self.unjudged, &self.judged))
     }
 }
 
@@ -245,12 +246,14 @@ impl Runner {
 
 #[cfg(test)]
 mod tests {
+    use kmem_rig::registry;
+
     use super::*;
 
     #[test]
     fn the_same_ops_are_run_judged_and_unjudged() {
         let heap = Geometry::published();
-        let kmem = subjects::by_name("kmem").unwrap();
+        let kmem = registry::by_name("kmem").unwrap();
         let mut runner = Runner::new(kmem).unwrap();
         for mix in [Mix::Small, Mix::Mixed] {
             let traces = traces(mix, 20, 64, heap);

@@ -10,7 +10,7 @@ use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, RAM_ADDRESS};
 use harness::op::Op;
 use harness::text::Document;
 use harness::trace::Trace;
-use kmem_rig::bench::cost::{Order, Workload};
+use kmem_rig::cost::{Order, Workload};
 use kmem_rig::guest::{Configuration, Counted, Guest, Mode, find_image};
 use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings};

@@ -13,7 +13,7 @@ use harness::entry::Entry;
 use harness::geometry::Geometry;
 use harness::op::Op;
 use harness::trace::Trace;
-use kmem_rig::bench::cost::{Order, Workload, measure};
+use kmem_rig::cost::{Order, Workload, measure};
 use kmem_rig::fault::Fault;
 use kmem_rig::guest::{Counted, find_image};
 use kmem_rig::host::Host;

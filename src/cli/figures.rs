@@ -4,13 +4,16 @@ use std::io::Write;
 
 use anyhow::Result;
 
-use crate::bench::figure::{Figure, short};
-use crate::cli::Outcome;
-use crate::cli::options::Format;
-use crate::cli::table::table;
+use super::Outcome;
+use super::options::Format;
+use super::table::table;
+use crate::cost::figure::{Figure, short};
 
 /// Prints figures: a line of JSON each, or a table.
-pub(super) fn print(figures: &[Figure], format: Format) -> Result<()> {
+///
+/// # Errors
+/// When they cannot be printed.
+pub fn print(figures: &[Figure], format: Format) -> Result<()> {
     let mut out = std::io::stdout().lock();
     if format == Format::Json {
         for figure in figures {
@@ -25,7 +28,8 @@ pub(super) fn print(figures: &[Figure], format: Format) -> Result<()> {
 }
 
 /// A goal that is not met is a finding.
-pub(super) fn outcome(figures: &[Figure]) -> Outcome {
+#[must_use]
+pub fn outcome(figures: &[Figure]) -> Outcome {
     if figures.iter().any(|figure| figure.met == Some(false)) {
         Outcome::Finding
     } else {

@@ -268,7 +268,7 @@ struct FindingLine<'a> {
     trace: String,
     execs: u64,
     elapsed_ms: u64,
-    /// For `bench known-bugs`, which holds it against the crash of another fuzzer.
+    /// For `kmem-rig-bench known-bugs`, which holds it against the crash of another fuzzer.
     sighted_us: u64,
     confirmed: bool,
     minimal: bool,

@@ -17,7 +17,7 @@ use crate::{adapter, registry};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub enum Format {
     /// For people.
     Human,
     /// One JSON object a line.

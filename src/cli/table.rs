@@ -5,7 +5,8 @@ use std::fmt::Write;
 use crate::printable::printable;
 
 /// Lays out rows under a heading; a last column is not padded.
-pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+#[must_use]
+pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     let rows: Vec<_> = rows
         .iter()
         .map(|row| row.each_ref().map(|cell| shown(cell)))

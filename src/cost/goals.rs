@@ -1,7 +1,7 @@
 //! What `kmem` is held to, on the workloads of this bench: a figure with a goal for each.
 
+use super::figure::{Figure, Goal};
 use super::{Call, Cost, LIVE, Order, against};
-use crate::bench::figure::{Figure, Goal};
 
 const HELD: &str = "kmem";
 const PUBLISHED: &str = "kmem-2019";

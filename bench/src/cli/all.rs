@@ -1,23 +1,22 @@
-//! `kmem-rig bench all`: every figure that has a goal, and the chart of them.
+//! `kmem-rig-bench all`: every figure that has a goal, and the chart of them.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use kmem_rig::cli::{Format, Outcome, figures};
 
-use super::{figures, fuzzing, guest, throughput};
-use crate::bench::chart;
-use crate::cli::Outcome;
-use crate::cli::options::Format;
+use super::{fuzzing, guest, throughput};
+use crate::chart;
 
 /// Every figure with a goal: throughput, fuzzing and guest
 ///
-/// Takes some ten minutes, of which most goes into building. What calls cost (`bench cost`) and how
-/// soon bugs are found (`bench known-bugs`) are commands of their own.
+/// Takes some ten minutes, of which most goes into building. How soon bugs are found
+/// (`known-bugs`), and what calls cost (`kmem-rig bench cost`), are commands of their own.
 ///
-/// Example: kmem-rig bench all -o docs/performance.svg
+/// Example: kmem-rig-bench all -o docs/performance.svg
 #[derive(Args)]
-pub(super) struct Arguments {
+pub struct Arguments {
     /// Where to draw the chart
     #[arg(short, long, value_name = "FILE.svg")]
     output: Option<PathBuf>,
@@ -33,7 +32,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    pub(super) fn run(&self) -> Result<Outcome> {
+    pub fn run(&self) -> Result<Outcome> {
         let mut measured = throughput::measure()?;
         measured.extend(guest::measure()?);
         measured.extend(fuzzing::measure(&self.target_dir, self.long)?);

@@ -1,16 +1,14 @@
-//! `kmem-rig bench fuzzing`: how fast the fuzz targets are.
+//! `kmem-rig-bench fuzzing`: how fast the fuzz targets are.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use kmem_rig::cli::{Format, Outcome, figures};
+use kmem_rig::cost::figure::Figure;
 
-use super::figures;
-use crate::bench::figure::Figure;
-use crate::bench::fuzzing;
-use crate::cli::Outcome;
-use crate::cli::options::Format;
+use crate::fuzzing;
 
 /// How long each target runs in each round.
 const TIME: Duration = Duration::from_secs(4);
@@ -18,12 +16,13 @@ const ROUNDS: u64 = 5;
 
 /// Judged ops a second under libFuzzer, against a plain target that judges nothing
 ///
-/// Builds the targets first, with cargo-fuzz on nightly, which takes minutes; then some two minutes.
-/// Run it from the workspace's folder. --long adds how much memory a target takes in ten minutes.
+/// Builds the targets first, with cargo-fuzz on nightly, which takes minutes; then some two
+/// minutes. Run it from the workspace's folder. --long adds how much memory a target takes in ten
+/// minutes.
 ///
-/// Example: kmem-rig bench fuzzing
+/// Example: kmem-rig-bench fuzzing
 #[derive(Args)]
-pub(super) struct Arguments {
+pub struct Arguments {
     /// Where to build
     #[arg(long, value_name = "FOLDER", default_value = "target/bench-fuzzing")]
     target_dir: PathBuf,
@@ -36,14 +35,14 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    pub(super) fn run(&self) -> Result<Outcome> {
+    pub fn run(&self) -> Result<Outcome> {
         let measured = measure(&self.target_dir, self.long)?;
         figures::print(&measured, self.format)?;
         Ok(figures::outcome(&measured))
     }
 }
 
-pub(super) fn measure(target: &Path, long: bool) -> Result<Vec<Figure>> {
+pub fn measure(target: &Path, long: bool) -> Result<Vec<Figure>> {
     let root = Path::new(".");
     let mut figures = fuzzing::figures(root, target, ROUNDS, TIME)?;
     if long {

@@ -1,20 +1,16 @@
-//! `kmem-rig bench known-bugs`: how soon real bugs are found.
+//! `kmem-rig-bench known-bugs`: how soon real bugs are found.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use kmem_rig::cli::{Format, Outcome, figures, table};
+use kmem_rig::cost::figure::{Figure, median};
 use serde::Serialize;
 
-use super::figures;
-use crate::bench::figure::Figure;
-use crate::bench::known_bugs::plain::{self, Crash, Plain};
-use crate::bench::known_bugs::{self, Bug, Hit};
-use crate::bench::median;
-use crate::cli::Outcome;
-use crate::cli::options::Format;
-use crate::cli::table::table;
+use crate::known_bugs::plain::{self, Crash, Plain};
+use crate::known_bugs::{self, Bug, Hit};
 
 /// The seeds of the hunts.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=5;
@@ -23,15 +19,15 @@ const PLAIN_SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
 
 /// How soon real bugs are found: a hunt of 5 s at most on each of five seeds
 ///
-/// `--long` also has a plain libFuzzer target look for each of them, for 20 s at most on each of three
-/// seeds: one that draws allocs, frees and reallocs, fills the blocks and judges nothing, built as
-/// cargo-fuzz does by default. A crash counts as the bug if it comes again, and the fixed version passes
-/// the same input. That takes a quarter of an hour.
+/// `--long` also has a plain libFuzzer target look for each of them, for 20 s at most on each of
+/// three seeds: one that draws allocs, frees and reallocs, fills the blocks and judges nothing,
+/// built as cargo-fuzz does by default. A crash counts as the bug if it comes again, and the fixed
+/// version passes the same input. That takes a quarter of an hour.
 ///
-/// Exits with 0 only if every bug is found on every seed, and with `--long` met in a tenth of the time
-/// that the plain target takes, where that finds it.
+/// Exits with 0 only if every bug is found on every seed, and with `--long` met in a tenth of the
+/// time that the plain target takes, where that finds it.
 #[derive(Args)]
-pub(super) struct Arguments {
+pub struct Arguments {
     /// The folder of bugs
     #[arg(long, value_name = "FOLDER", default_value = "subjects/known-bugs")]
     folder: PathBuf,
@@ -47,7 +43,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    pub(super) fn run(&self) -> Result<Outcome> {
+    pub fn run(&self) -> Result<Outcome> {
         let bugs = known_bugs::known_bugs(&self.folder)?;
         ensure!(!bugs.is_empty(), "no bugs in {}", self.folder.display());
         let (mut rows, mut compared, mut figures) = (Vec::new(), Vec::new(), Vec::new());
@@ -125,8 +121,9 @@ fn print(line: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
-/// What is printed of a bug and the plain target: when the hunt met it and had it minimised, the plain
-/// target's time on each seed, and what its first crash said, whether that was the bug or not.
+/// What is printed of a bug and the plain target: when the hunt met it and had it minimised, the
+/// plain target's time on each seed, and what its first crash said, whether that was the bug or
+/// not.
 fn comparison(row: &Row<'_>, figure: &Figure, crashes: &[Option<Crash>]) -> [String; 7] {
     let times = crashes.iter().map(|crash| match crash {
         Some(crash) if crash.is_the_bug => format!("{:.3}", crash.elapsed.as_secs_f64()),

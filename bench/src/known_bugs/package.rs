@@ -113,11 +113,11 @@ libfuzzer_sys::fuzz_target!(|actions: Vec<actions::Action>| {{
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::known_bugs::known_bugs;
+    use crate::known_bugs::known_bugs;
 
     #[test]
     fn every_bugs_manifests_name_an_adapter_and_the_crate_but_not_the_rig() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("subjects/known-bugs");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../subjects/known-bugs");
         for bug in known_bugs(&folder).unwrap() {
             for version in ["buggy", "fixed"] {
                 let folder = bug.folder.join(version);
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_a_package_depends_on_by_path_is_called_so_there() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         let version = root.join("subjects/known-bugs/buddy-system-init/buggy");
         let folder = tempfile::tempdir().unwrap();
         write(&version, folder.path(), "buddy-system-init-buggy").unwrap();

@@ -1,16 +1,16 @@
-//! How soon the yardstick finds a known bug: the plain target of [`crate::bench::fuzzing`], over the
+//! How soon the yardstick finds a known bug: the plain target of [`crate::fuzzing`], over the
 //! version with the bug.
 //!
-//! The bugs' versions exclude each other in one package, so that one is made for each (`package`) when it
-//! is needed: the adapter as it stands, what its manifest says it depends on, and a target of a few
-//! lines. It is built as cargo-fuzz does by default, and starts from an empty corpus.
+//! The bugs' versions exclude each other in one package, so that one is made for each (`package`)
+//! when it is needed: the adapter as it stands, what its manifest says it depends on, and a target
+//! of a few lines. It is built as cargo-fuzz does by default, and starts from an empty corpus.
 //!
 //! Any crash ends such a run. One counts as the bug only if it comes again, and the version without
-//! the bug passes the very input: an overlap that nobody notices, or a block lost, is not found, and
-//! neither is another bug of the same crate, unless it was fixed with this one. The clock starts with
-//! the first input, and stops at the crash: nothing is confirmed or minimised, so that a hunt is held
-//! against it up to where it met the bug. What was found with the first input counts as a microsecond,
-//! which no hunt takes a tenth of.
+//! the bug passes the very input: an overlap that nobody notices, or a block lost, is not found,
+//! and neither is another bug of the same crate, unless it was fixed with this one. The clock
+//! starts with the first input, and stops at the crash: nothing is confirmed or minimised, so that
+//! a hunt is held against it up to where it met the bug. What was found with the first input counts
+//! as a microsecond, which no hunt takes a tenth of.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -19,10 +19,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use kmem_rig::cost::figure::{Figure, Goal, median};
 
 use super::{Bug, Hit, package};
-use crate::bench::figure::{Figure, Goal};
-use crate::bench::{fuzzing, median};
+use crate::fuzzing;
 
 /// How long the target may run.
 pub const TIME: Duration = Duration::from_secs(20);
@@ -147,8 +147,8 @@ fn build(bug: &Bug, version: &str, folder: &Path) -> Result<PathBuf> {
     fuzzing::build_target(&version, &package, &name, false, &folder.join("target"))
 }
 
-/// The median times until a bug was met, the hunt's held against the plain target's. A run that did not
-/// find it took longer than any that did.
+/// The median times until a bug was met, the hunt's held against the plain target's. A run that did
+/// not find it took longer than any that did.
 #[must_use]
 pub fn figure(bug: &Bug, hits: &[Option<Hit>], crashes: &[Option<Crash>]) -> Figure {
     let hunt = median_of_found(hits.iter().map(|hit| hit.map(|hit| hit.sighted)));
@@ -208,7 +208,7 @@ fn first_crash(log: impl Iterator<Item = (Instant, String)>) -> Option<(Duration
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::known_bugs::known_bugs;
+    use crate::known_bugs::known_bugs;
 
     fn crash_of(log: &str) -> Option<(Duration, String)> {
         let start = Instant::now();
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_is_not_found_counts_as_later_than_all_that_is() {
-        let bug = known_bugs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("subjects/known-bugs"));
+        let bug = known_bugs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../subjects/known-bugs"));
         let bug = &bug.unwrap()[0];
         let hit = |ms| {
             Some(Hit {

@@ -6,13 +6,12 @@ use anyhow::Result;
 use clap::Args;
 use harness::entry::Entry;
 
-use super::figures;
 use crate::adapter;
-use crate::bench::cost::{self, Cost, LIVE, Order, Workload};
-use crate::bench::figure::Figure;
-use crate::cli::Outcome;
 use crate::cli::options::{Format, GuestOptions, Named};
 use crate::cli::table::table;
+use crate::cli::{Outcome, figures};
+use crate::cost::figure::Figure;
+use crate::cost::{self, Cost, LIVE, Order, Workload};
 use crate::host::Host;
 use crate::registry;
 
@@ -31,15 +30,15 @@ const SUBJECTS: [&str; 9] = [
 
 /// Instructions that allocs, frees and reallocs take, to the instruction the same each time
 ///
-/// Counted in the guest, in heaps of 1,024 pages with 10 to 10,000 live blocks. Ratios are of means,
-/// each subject's of its own, or of the first subject's to another's on the same trace. Last come the
-/// figures that `kmem` has goals for. Takes about a minute.
+/// Counted in the guest, in heaps of 1,024 pages with 10 to 10,000 live blocks. Ratios are of
+/// means, each subject's of its own, or of the first subject's to another's on the same trace. Last
+/// come the figures that `kmem` has goals for. Takes about a minute.
 ///
 /// Example: kmem-rig bench cost --subject kmem --subject talc
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Measure this subject; may be given more than once [default: kmem and its hardened variants, kmem-2019,
-    /// talc, rlsf, linked-list and buddy-system, as far as this binary knows them]
+    /// Measure this subject; may be given more than once [default: kmem and its hardened variants,
+    /// kmem-2019, talc, rlsf, linked-list and buddy-system, as far as this binary knows them]
     #[arg(long, value_name = "S")]
     subject: Vec<Named>,
     #[command(flatten)]
