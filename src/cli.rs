@@ -10,6 +10,7 @@ pub mod figures;
 mod fmt;
 mod hunt;
 mod interrupt;
+mod json;
 mod minimize;
 mod new;
 mod options;
@@ -41,6 +42,15 @@ pub enum Outcome {
     AsExpected,
     /// A finding, or a verdict other than expected: 1.
     Finding,
+}
+
+impl Outcome {
+    const fn expected_if(all_as_expected: bool) -> Self {
+        match all_as_expected {
+            true => Self::AsExpected,
+            false => Self::Finding,
+        }
+    }
 }
 
 /// Finds, reproduces and locks down bugs in kernel heap allocators.

@@ -13,8 +13,8 @@ use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::Outcome;
 use super::options::{Format, GuestOptions};
+use super::{Outcome, json};
 use crate::adapter;
 use crate::campaign::config::{Config, Target};
 use crate::campaign::status::{State, Status};
@@ -88,16 +88,13 @@ impl Arguments {
             "did not run: {}; see above",
             aside.join(", ")
         );
-        Ok(match summary.new {
-            0 => Outcome::AsExpected,
-            _ => Outcome::Finding,
-        })
+        Ok(Outcome::expected_if(summary.new == 0))
     }
 
     fn tell(&self, event: &Event<'_>) -> Result<()> {
         let mut out = std::io::stdout().lock();
         match self.format {
-            Format::Json => writeln!(out, "{}", serde_json::to_string(&Line::of(event))?)?,
+            Format::Json => writeln!(out, "{}", json::line(&Line::of(event)))?,
             Format::Human => match event {
                 Event::Found(target, class) => writeln!(out, "{}", found(target, class))?,
                 Event::Paused(reason) => writeln!(out, "paused, for want of room: {reason}")?,
@@ -118,7 +115,7 @@ impl Arguments {
     fn print(&self, summary: &Summary, config: &Config) -> Result<()> {
         let mut out = std::io::stdout().lock();
         if self.format == Format::Json {
-            writeln!(out, "{}", serde_json::to_string(&Line::Summary(summary))?)?;
+            writeln!(out, "{}", json::tagged("summary", summary))?;
             return Ok(());
         }
         let budget = FormattedDuration(config.budget);
@@ -226,7 +223,6 @@ enum Line<'a> {
         output: &'a str,
     },
     Status(&'a Status),
-    Summary(&'a Summary),
 }
 
 impl<'a> Line<'a> {

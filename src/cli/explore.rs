@@ -12,16 +12,15 @@ use harness::geometry::Geometry;
 use harness::op::Align;
 use serde::Serialize;
 
-use super::Outcome;
 use super::options::{Format, Named, RuleOptions, named_or_default};
 use super::progress;
+use super::{Outcome, json};
 use crate::counted::counted;
 use crate::difference::{self, Difference};
 use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
 use crate::finds::{Finds, Kept};
 use crate::host::Host;
-use crate::judge::violation::Violation;
 use crate::rules::Rules;
 use crate::{adapter, report};
 
@@ -128,11 +127,7 @@ impl Arguments {
         }
         writeln!(out, "{}", self.summary(&summary))?;
         let proven = summary.incomplete.is_none() && summary.counterexamples.is_empty();
-        Ok(if proven {
-            Outcome::AsExpected
-        } else {
-            Outcome::Finding
-        })
+        Ok(Outcome::expected_if(proven))
     }
 
     /// What a regression says of how it was found: whatever decides what is found.
@@ -178,16 +173,13 @@ impl Arguments {
                 }
                 text
             }
-            Format::Json => json(&Tagged::Finding(FindingLine {
-                subject: entry.name(),
-                rule: finding.rule().name(),
-                op: finding.op,
-                evidence: &finding.violation,
-                ops: trace.ops.len(),
-                trace: trace.to_string(),
-                rules: rules.to_string(),
-                written_to: kept.and_then(Kept::written_to),
-            })),
+            Format::Json => {
+                let more = ExampleLine {
+                    rules: rules.to_string(),
+                    written_to: kept.and_then(Kept::written_to),
+                };
+                json::finding(entry.name(), finding, trace, more)
+            }
         }
     }
 
@@ -210,15 +202,18 @@ impl Arguments {
                     counted(findings, "rule"),
                 )
             }
-            Format::Json => json(&Tagged::Summary(SummaryLine {
-                subject,
-                heap: self.heap.bytes(),
-                states,
-                transitions,
-                complete: summary.incomplete.is_none(),
-                findings,
-                elapsed_ms: summary.elapsed.as_millis() as u64,
-            })),
+            Format::Json => {
+                let line = SummaryLine {
+                    subject,
+                    heap: self.heap.bytes(),
+                    states,
+                    transitions,
+                    complete: summary.incomplete.is_none(),
+                    findings,
+                    elapsed_ms: summary.elapsed.as_millis() as u64,
+                };
+                json::tagged("summary", &line)
+            }
         }
     }
 }
@@ -244,14 +239,9 @@ fn ending(summary: &Summary) -> &'static str {
     }
 }
 
+/// What a line of JSON says of a counterexample beside the finding.
 #[derive(Serialize)]
-struct FindingLine<'a> {
-    subject: &'a str,
-    rule: &'a str,
-    op: usize,
-    evidence: &'a Violation,
-    ops: usize,
-    trace: String,
+struct ExampleLine {
     /// What the trace is to be judged by.
     rules: String,
     /// The regression's file, if it was written.
@@ -267,18 +257,6 @@ struct SummaryLine<'a> {
     complete: bool,
     findings: usize,
     elapsed_ms: u64,
-}
-
-/// A line of `--format json`: what it is, and its fields in their order.
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Tagged<'a> {
-    Finding(FindingLine<'a>),
-    Summary(SummaryLine<'a>),
-}
-
-fn json(line: &Tagged<'_>) -> String {
-    serde_json::to_string(line).expect("strings and numbers are JSON")
 }
 
 fn parse_heap(text: &str) -> Result<Geometry> {

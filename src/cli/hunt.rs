@@ -11,15 +11,14 @@ use harness::declaration::Misuse;
 use harness::entry::Entry;
 use serde::Serialize;
 
-use super::Outcome;
 use super::options::{Format, GuestOptions, Named, On, RuleOptions, named_or_default};
 use super::progress::{self, Progress};
+use super::{Outcome, json};
 use crate::counted::counted;
 use crate::duration;
 use crate::finds::Finds;
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
-use crate::judge::violation::Violation;
 use crate::rules::{Rule, Rules};
 use crate::{adapter, difference, report};
 
@@ -147,11 +146,7 @@ impl Arguments {
                 "`make run` replays such finds on riscv64, in QEMU"
             )?;
         }
-        Ok(if clean {
-            Outcome::AsExpected
-        } else {
-            Outcome::Finding
-        })
+        Ok(Outcome::expected_if(clean))
     }
 
     /// Writes a find where it is wanted, and prints it.
@@ -238,7 +233,7 @@ impl Arguments {
                     findings,
                     elapsed_ms,
                 };
-                json(&Tagged::Summary(line))
+                json::tagged("summary", &line)
             }
             Format::Human => {
                 let seconds = elapsed.as_secs_f64();
@@ -258,14 +253,9 @@ impl Arguments {
     }
 }
 
+/// What a line of JSON says of a find beside the finding.
 #[derive(Serialize)]
-struct FindingLine<'a> {
-    subject: &'a str,
-    rule: &'a str,
-    op: usize,
-    evidence: &'a Violation,
-    ops: usize,
-    trace: String,
+struct FindLine {
     execs: u64,
     elapsed_ms: u64,
     /// For `kmem-rig-bench known-bugs`, which holds it against the crash of another fuzzer.
@@ -283,33 +273,15 @@ struct SummaryLine<'a> {
     elapsed_ms: u64,
 }
 
-/// A line of `--format json`: what it is, and its fields in their order.
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Tagged<'a> {
-    Finding(FindingLine<'a>),
-    Summary(SummaryLine<'a>),
-}
-
-fn json(line: &Tagged<'_>) -> String {
-    serde_json::to_string(line).expect("strings and numbers are JSON")
-}
-
 fn json_line(subject: &str, find: &Find) -> String {
-    let line = FindingLine {
-        subject,
-        rule: find.finding.rule().name(),
-        op: find.finding.op,
-        evidence: &find.finding.violation,
-        ops: find.trace.ops.len(),
-        trace: find.trace.to_string(),
+    let more = FindLine {
         execs: find.execs,
         elapsed_ms: find.elapsed.as_millis() as u64,
         sighted_us: find.sighted.as_micros() as u64,
         confirmed: find.confirmed,
         minimal: find.minimal,
     };
-    json(&Tagged::Finding(line))
+    json::finding(subject, &find.finding, &find.trace, more)
 }
 
 #[cfg(test)]

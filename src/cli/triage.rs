@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::Outcome;
 use super::options::{Format, GuestOptions, InputOptions, Named, RuleOptions};
 use super::progress::{Bound, Progress};
 use super::table::table;
+use super::{Outcome, json};
 use crate::finds::Finds;
 use crate::host::Host;
 use crate::rules::Rules;
@@ -102,7 +102,7 @@ impl Arguments {
         match self.format {
             Format::Json => {
                 for class in &classes {
-                    writeln!(out, "{}", serde_json::to_string(class)?)?;
+                    writeln!(out, "{}", json::line(class))?;
                 }
             }
             Format::Human => {
@@ -122,11 +122,7 @@ impl Arguments {
                 writeln!(out, "{}", conclusion(classes.len(), new))?;
             }
         }
-        Ok(if new == 0 {
-            Outcome::AsExpected
-        } else {
-            Outcome::Finding
-        })
+        Ok(Outcome::expected_if(new == 0))
     }
 }
 
