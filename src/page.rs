@@ -25,11 +25,9 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value, escape_formatter};
 use serde::Serialize;
 
-use crate::input::Reading;
 use crate::printable::printable;
 use crate::regression::Regression;
-use crate::replay::{self, Judged, Sides};
-use crate::rules::Rules;
+use crate::replay::{self, Job, Judged, Sides};
 use find::Find;
 
 /// The page under way.
@@ -64,22 +62,14 @@ struct SideVerdict {
 }
 
 impl Page {
-    /// Runs one trace on `chosen` subjects, or on those that `replay` would run it on, and takes what
-    /// came of it into the page.
+    /// Runs one trace as `replay` would, and takes what came of it into the page.
     ///
     /// # Errors
     /// When the file is no trace that fits into memory, or the rig itself cannot do its work.
-    pub fn add(
-        &mut self,
-        path: &Path,
-        reading: Reading,
-        chosen: &[&'static Entry],
-        rules: Option<Rules>,
-        sides: &mut Sides<'_>,
-    ) -> Result<()> {
-        let regression = Regression::load_as(path, reading)?;
-        let rules = rules.unwrap_or(regression.rules);
-        for entry in replay::subjects_of(path, &regression, chosen)? {
+    pub fn add(&mut self, path: &Path, job: &Job, sides: &mut Sides<'_>) -> Result<()> {
+        let regression = Regression::load_as(path, job.reading)?;
+        let rules = job.rules.unwrap_or(regression.rules);
+        for entry in job.subjects_of(path, &regression)? {
             let judged = replay::runs(entry, &regression.trace, rules, sides)?;
             let mut row = row(&regression, entry, &judged);
             if row.rule.is_some() {
@@ -191,6 +181,7 @@ mod tests {
 
     use super::*;
     use crate::host::Host;
+    use crate::input::Reading;
     use harness::declaration::{Declaration, TableForm};
     use harness::subject::{Freed, Region, Subject};
 
@@ -225,8 +216,12 @@ mod tests {
             host: Some(&mut host),
             guest: None,
         };
-        page.add(&path, Reading::Detected, &[&BROKEN], None, &mut sides)
-            .unwrap();
+        let job = Job {
+            reading: Reading::Detected,
+            subjects: vec![&BROKEN],
+            rules: None,
+        };
+        page.add(&path, &job, &mut sides).unwrap();
         assert_eq!(page.finds(), 1);
         assert!(page.html().unwrap().contains("no heap is good enough"));
     }

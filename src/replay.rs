@@ -127,8 +127,19 @@ impl Sides<'_> {
     }
 }
 
-/// Replays one file on `chosen` subjects, or on those it expects something of, or else on all
-/// that can be given its heap. Each row is reported as soon as it is known.
+/// What is asked of each file.
+#[derive(Debug)]
+pub struct Job {
+    /// How it is read.
+    pub reading: Reading,
+    /// The subjects that it runs on. If none are named: those that it expects something of, or else
+    /// all that can be given its heap.
+    pub subjects: Vec<&'static Entry>,
+    /// The rules judged, if not those that it names.
+    pub rules: Option<Rules>,
+}
+
+/// Replays one file. Each row is reported as soon as it is known.
 ///
 /// A trace of more than [`OPS_MAX`] ops takes part on the host alone: the guest has no room for it.
 ///
@@ -137,17 +148,15 @@ impl Sides<'_> {
 /// guest alone.
 pub fn replay(
     path: &Path,
-    reading: Reading,
-    chosen: &[&'static Entry],
-    rules: Option<Rules>,
+    job: &Job,
     sides: &mut Sides<'_>,
     summary: &mut Summary,
     report: &mut dyn FnMut(&Row),
 ) -> Result<()> {
-    let (regression, long) = Regression::open(path, reading)?;
-    let rules = rules.unwrap_or(regression.rules);
+    let (regression, long) = Regression::open(path, job.reading)?;
+    let rules = job.rules.unwrap_or(regression.rules);
     summary.traces += 1;
-    for entry in subjects_of(path, &regression, chosen)? {
+    for entry in job.subjects_of(path, &regression)? {
         let verdicts = match &long {
             Some(long) => vec![(Side::Host, long_verdict(path, entry, long, rules, sides)?)],
             None => runs(entry, &regression.trace, rules, sides)?
@@ -168,27 +177,25 @@ pub fn replay(
     Ok(())
 }
 
-/// The subjects that a trace is replayed on.
-pub(crate) fn subjects_of(
-    path: &Path,
-    regression: &Regression,
-    chosen: &[&'static Entry],
-) -> Result<Vec<&'static Entry>> {
-    if !chosen.is_empty() {
-        return Ok(chosen.to_vec());
+impl Job {
+    /// The subjects that a trace is replayed on.
+    pub(crate) fn subjects_of(
+        &self,
+        path: &Path,
+        regression: &Regression,
+    ) -> Result<Vec<&'static Entry>> {
+        let expectations = &regression.expectations;
+        if !self.subjects.is_empty() {
+            return Ok(self.subjects.clone());
+        }
+        if expectations.is_empty() {
+            let accepts = |e: &&Entry| e.declaration.accepts(regression.trace.geometry);
+            return Ok(registry::sound().filter(accepts).collect());
+        }
+        let named = expectations.iter().map(|e| registry::by_name(&e.subject));
+        let named: Result<_> = named.collect();
+        named.with_context(|| path.display().to_string())
     }
-    if regression.expectations.is_empty() {
-        let geometry = regression.trace.geometry;
-        return Ok(registry::sound()
-            .filter(|e| e.declaration.accepts(geometry))
-            .collect());
-    }
-    regression
-        .expectations
-        .iter()
-        .map(|expected| registry::by_name(&expected.subject))
-        .collect::<Result<_>>()
-        .with_context(|| path.display().to_string())
 }
 
 /// A run, and what it comes to.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use harness::entry::Entry;
 
@@ -11,9 +11,9 @@ use crate::guest::{Configuration, Counted, Guest, Mode, find_image};
 use crate::host::Host;
 use crate::input::Reading;
 use crate::regression::Regression;
-use crate::replay::{self, Sides};
+use crate::replay::{Job, Sides};
 use crate::rules::Rules;
-use crate::{adapter, registry};
+use crate::{adapter, input, registry};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,26 +57,6 @@ pub(super) fn subject_of(
     };
     adapter::check_own([entry])?;
     Ok(entry)
-}
-
-/// Tries the adapters of the subjects that these files are replayed on.
-pub(super) fn check_replayed(
-    files: &[PathBuf],
-    reading: Reading,
-    chosen: &[&'static Entry],
-) -> Result<()> {
-    if registry::own().is_empty() {
-        return Ok(());
-    }
-    let mut used = Vec::new();
-    for path in files {
-        used.extend(replay::subjects_of(
-            path,
-            &Regression::open(path, reading)?.0,
-            chosen,
-        )?);
-    }
-    adapter::check_own(used).map(|_| ())
 }
 
 impl FromStr for Named {
@@ -163,6 +143,51 @@ impl GuestOptions {
         };
         let cpu = self.cpu.iter().map(|cpu| format!(" --cpu {cpu}"));
         machine.to_owned() + &cpu.collect::<String>()
+    }
+}
+
+/// Which files are replayed, and where, on what subjects and under which rules.
+#[derive(Args, Debug)]
+pub(super) struct ReplayOptions {
+    /// Traces, artifacts, corpus entries, consoles' outputs that hold a trace, or folders of them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Where to run
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "host,qemu")]
+    on: Vec<On>,
+    /// Run on this subject instead; may be given more than once
+    #[arg(long, value_name = "S")]
+    subject: Vec<Named>,
+    #[command(flatten)]
+    reading: InputOptions,
+    #[command(flatten)]
+    rules: RuleOptions,
+    #[command(flatten)]
+    guest: GuestOptions,
+}
+
+impl ReplayOptions {
+    /// The files, the sides, which are started, and the job; the adapters of its subjects were tried.
+    pub(super) fn start(&self) -> Result<(Vec<PathBuf>, Started, Job)> {
+        let files = input::files(&self.paths)?;
+        let paths = self.paths.iter().map(|path| path.display().to_string());
+        let paths: Vec<_> = paths.collect();
+        ensure!(!files.is_empty(), "no file in {}", paths.join(", "));
+        let started = self.guest.start_sides(&self.on)?;
+        let job = Job {
+            reading: self.reading.reading(),
+            subjects: self.subject.iter().map(|named| named.0).collect(),
+            rules: self.rules.rules,
+        };
+        if !registry::own().is_empty() {
+            let mut used = Vec::new();
+            for path in &files {
+                let (regression, _) = Regression::open(path, job.reading)?;
+                used.extend(job.subjects_of(path, &regression)?);
+            }
+            adapter::check_own(used)?;
+        }
+        Ok((files, started, job))
     }
 }
 

@@ -1,22 +1,22 @@
 //! `kmem-rig replay`: traces on host and guest, verdicts against what is expected.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::Outcome;
-use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions, check_replayed};
+use super::options::ReplayOptions;
 use super::progress::{Bound, Progress};
 use super::table::table;
+use super::{Outcome, json};
 use crate::counted::counted;
 use crate::input::Reading;
 use crate::printable::printable;
 use crate::regression::Regression;
 use crate::replay::{self, Row, Sides, Summary, junit, sarif};
 use crate::rules::Rule;
-use crate::{difference, input, registry};
+use crate::{difference, registry};
 
 /// How a replay is printed; see docs/formats.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,21 +41,8 @@ enum Format {
 /// Example: kmem-rig replay qemu-tests/regressions --format junit > replay.xml
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Traces, artifacts, corpus entries, consoles' outputs that hold a trace, or folders of them
-    #[arg(required = true)]
-    paths: Vec<PathBuf>,
-    /// Where to run
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "host,qemu")]
-    on: Vec<On>,
-    /// Run on this subject instead; may be given more than once
-    #[arg(long, value_name = "S")]
-    subject: Vec<Named>,
     #[command(flatten)]
-    reading: InputOptions,
-    #[command(flatten)]
-    rules: RuleOptions,
-    #[command(flatten)]
-    guest: GuestOptions,
+    replay: ReplayOptions,
     /// How to print
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
@@ -63,16 +50,8 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        let files = input::files(&self.paths)?;
-        ensure!(
-            !files.is_empty(),
-            "no file to replay in {}",
-            display(&self.paths)
-        );
-        let mut started = self.guest.start_sides(&self.on)?;
+        let (files, mut started, job) = self.replay.start()?;
         let mut sides = started.sides();
-        let chosen: Vec<_> = self.subject.iter().map(|named| named.0).collect();
-        check_replayed(&files, self.reading.reading(), &chosen)?;
         let mut summary = Summary::default();
         let mut rows = Vec::new();
         let mut differences = Vec::new();
@@ -80,57 +59,32 @@ impl Arguments {
         for (done, path) in (0..).zip(&files) {
             progress.show(done, "traces");
             let known = rows.len();
-            let (reading, rules) = (self.reading.reading(), self.rules.rules);
             let mut keep = |row: &Row| rows.push(row.clone());
-            replay::replay(
-                path,
-                reading,
-                &chosen,
-                rules,
-                &mut sides,
-                &mut summary,
-                &mut keep,
-            )?;
+            replay::replay(path, &job, &mut sides, &mut summary, &mut keep)?;
             if self.format == Format::Json {
                 progress.aside(|| print_json(&rows[known..]))?;
             }
             if self.format == Format::Human {
                 for row in &rows[known..] {
-                    differences.extend(difference_of(path, reading, row, &mut sides)?);
+                    differences.extend(difference_of(path, job.reading, row, &mut sides)?);
                 }
             }
         }
         drop(progress);
-        self.finish(&summary, &rows, &differences.concat())?;
-        Ok(if summary.unexpected == 0 {
-            Outcome::AsExpected
-        } else {
-            Outcome::Finding
-        })
-    }
-
-    fn finish(&self, summary: &Summary, rows: &[Row], differences: &str) -> Result<()> {
         let mut out = std::io::stdout().lock();
-        let whole = match self.format {
-            Format::Human => return people(&mut out, summary, rows, differences),
-            Format::Json => {
-                #[derive(serde::Serialize)]
-                struct Line<'a> {
-                    summary: &'a Summary,
-                }
-                serde_json::to_string(&Line { summary })? + "\n"
-            }
-            Format::Junit => junit::document(rows, summary),
-            Format::Sarif => sarif::log(rows, self.reading.reading())?,
-        };
-        out.write_all(whole.as_bytes())?;
-        Ok(())
+        match self.format {
+            Format::Human => people(&mut out, &summary, &rows, &differences.concat())?,
+            Format::Json => writeln!(out, "{}", json::tagged("summary", &summary))?,
+            Format::Junit => write!(out, "{}", junit::document(&rows, &summary))?,
+            Format::Sarif => write!(out, "{}", sarif::log(&rows, job.reading)?)?,
+        }
+        Ok(Outcome::expected_if(summary.unexpected == 0))
     }
 }
 
 fn print_json(rows: &[Row]) -> Result<()> {
     for row in rows {
-        writeln!(std::io::stdout(), "{}", serde_json::to_string(row)?)?;
+        writeln!(std::io::stdout(), "{}", json::line(row))?;
     }
     Ok(())
 }
@@ -216,12 +170,4 @@ fn cells(row: &Row) -> [String; 6] {
 fn stem(trace: &str) -> String {
     let stem = Path::new(trace).file_stem().unwrap_or_default();
     stem.to_string_lossy().into_owned()
-}
-
-fn display(paths: &[PathBuf]) -> String {
-    paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
 }

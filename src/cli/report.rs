@@ -3,13 +3,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 
 use super::Outcome;
-use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions, check_replayed};
+use super::options::ReplayOptions;
 use crate::counted::counted;
-use crate::input;
 use crate::page::Page;
 use crate::printable::printable;
 use crate::regression::write_whole;
@@ -22,38 +21,19 @@ use crate::regression::write_whole;
 /// Example: kmem-rig report qemu-tests/regressions -o report.html
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Traces, artifacts, corpus entries, consoles' outputs that hold a trace, or folders of them
-    #[arg(required = true)]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    replay: ReplayOptions,
     /// The page to write
     #[arg(short, long, value_name = "FILE.html")]
     output: PathBuf,
-    /// Where to run
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "host,qemu")]
-    on: Vec<On>,
-    /// Run on this subject instead; may be given more than once
-    #[arg(long, value_name = "S")]
-    subject: Vec<Named>,
-    #[command(flatten)]
-    reading: InputOptions,
-    #[command(flatten)]
-    rules: RuleOptions,
-    #[command(flatten)]
-    guest: GuestOptions,
 }
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        let files = input::files(&self.paths)?;
-        ensure!(!files.is_empty(), "no file to report on");
-        let mut started = self.guest.start_sides(&self.on)?;
-        let mut sides = started.sides();
-        let chosen: Vec<_> = self.subject.iter().map(|named| named.0).collect();
-        let reading = self.reading.reading();
-        check_replayed(&files, reading, &chosen)?;
+        let (files, mut started, job) = self.replay.start()?;
         let mut page = Page::default();
         for path in &files {
-            page.add(path, reading, &chosen, self.rules.rules, &mut sides)?;
+            page.add(path, &job, &mut started.sides())?;
         }
         write_whole(&self.output, page.html()?.as_bytes())?;
         let (finds, path) = (
@@ -62,10 +42,6 @@ impl Arguments {
         );
         let path = printable(&path);
         writeln!(std::io::stdout(), "{finds} in {path}")?;
-        Ok(if page.is_unexpected() {
-            Outcome::Finding
-        } else {
-            Outcome::AsExpected
-        })
+        Ok(Outcome::expected_if(!page.is_unexpected()))
     }
 }

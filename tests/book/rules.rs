@@ -4,7 +4,7 @@
 use kmem_rig::host::Host;
 use kmem_rig::input::Reading;
 use kmem_rig::regression::Regression;
-use kmem_rig::replay::{self, Sides, Summary};
+use kmem_rig::replay::{self, Job, Sides, Summary};
 use kmem_rig::rules::{Rule, RuleSet};
 use qemu_tests::boot;
 
@@ -95,17 +95,12 @@ fn each_example_breaks_its_rule_and_is_shown_with_the_finding() {
         let mut summary = Summary::default();
         let mut wrong = Vec::new();
         let mut report = |row: &replay::Row| wrong.extend((!row.passes()).then(|| row.clone()));
-        let reading = Reading::Detected;
-        replay::replay(
-            &path,
-            reading,
-            &[],
-            None,
-            &mut sides,
-            &mut summary,
-            &mut report,
-        )
-        .unwrap();
+        let job = Job {
+            reading: Reading::Detected,
+            subjects: vec![],
+            rules: None,
+        };
+        replay::replay(&path, &job, &mut sides, &mut summary, &mut report).unwrap();
         assert!(wrong.is_empty(), "{wrong:?}");
         assert_eq!(summary.runs as usize, 2 * expected.len());
     }
