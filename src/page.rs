@@ -49,6 +49,8 @@ struct Row {
     rule: Option<&'static str>,
     /// As the kept trace expects on all sides; `None` where it expects nothing.
     as_expected: Option<bool>,
+    /// What it expects, in the words of its header.
+    expectation: Option<String>,
     /// The number of the find that shows it, counted from 1.
     find: Option<usize>,
 }
@@ -134,6 +136,7 @@ fn row(regression: &Regression, entry: &Entry, judged: &[Judged]) -> Row {
                 .iter()
                 .all(|judged| expected.is_met_by(&judged.verdict))
         }),
+        expectation: expected.map(ToString::to_string),
         sides,
         find: None,
     }
@@ -207,10 +210,11 @@ mod tests {
     static BROKEN: Entry = Entry::of::<Broken>();
 
     #[test]
-    fn a_trace_without_ops_can_be_a_find() {
+    fn a_trace_without_ops_can_be_a_find_and_one_that_is_not_as_expected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("empty.trace");
-        std::fs::write(&path, "# kmem-rig trace v1\nheap 64 pages\n").unwrap();
+        let text = "# kmem-rig trace v1\nexpect broken agree\nheap 64 pages\n";
+        std::fs::write(&path, text).unwrap();
         let (mut host, mut page) = (Host::new().unwrap(), Page::default());
         let mut sides = Sides {
             host: Some(&mut host),
@@ -222,7 +226,10 @@ mod tests {
             rules: None,
         };
         page.add(&path, &job, &mut sides).unwrap();
-        assert_eq!(page.finds(), 1);
-        assert!(page.html().unwrap().contains("no heap is good enough"));
+        assert!(page.finds() == 1 && page.is_unexpected());
+        let html = page.html().unwrap();
+        for told in ["no heap is good enough", "the trace expects: broken agree"] {
+            assert!(html.contains(told), "{html}");
+        }
     }
 }
