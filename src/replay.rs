@@ -82,6 +82,11 @@ impl Row {
         self.as_expected.unwrap_or(self.rule.is_none())
     }
 
+    /// What is wanted of the run: what the trace expects, or that it agrees.
+    fn wanted(&self) -> &str {
+        self.expectation.as_deref().unwrap_or("agree")
+    }
+
     /// The verdict: `agree`, `diverge misaligned at 0`.
     #[must_use]
     pub fn verdict_in_words(&self) -> String {

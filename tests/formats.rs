@@ -7,7 +7,7 @@ use std::process::Command;
 
 use qemu_tests::command_line::{command, ended, file};
 use qemu_tests::root;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Replays the regressions and one more trace, and returns the exit code and the output.
 fn replay(options: &str, trace: &str) -> (i32, String) {
@@ -116,6 +116,10 @@ fn sarif_has_a_result_for_each_find_at_the_line_of_its_op() {
     assert_eq!(errors.len(), 2);
     // Comments and blank lines count.
     assert_eq!(told(0), ("misaligned", Some(8)));
+    let evidence = json!({
+        "rule": "misaligned", "block": { "handle": 1, "offset": 24, "size": 24 }, "align": 64,
+    });
+    assert_eq!(errors[0]["properties"]["evidence"], evidence);
     assert_eq!(told(1), ("unexpected-verdict", None));
     let message = &errors[1]["message"]["text"];
     let said = "kmem on host: agree; the trace expects: kmem crash";

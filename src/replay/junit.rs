@@ -50,8 +50,7 @@ fn failure(row: &Row) -> String {
         row.rule.unwrap_or(row.verdict),
         escaped(&row.verdict_in_words()),
     );
-    let wanted = row.expectation.as_deref().unwrap_or("agree");
-    let mut text = format!("the trace expects: {wanted}\n");
+    let mut text = format!("the trace expects: {}\n", row.wanted());
     if let (Some(expected), Some(observed)) = (&row.expected, &row.observed) {
         text += &format!("expected: {expected}\nobserved: {observed}\n");
     }

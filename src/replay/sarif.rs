@@ -71,8 +71,7 @@ fn result(row: &Row, reading: Reading, index: &BTreeMap<&str, usize>) -> Result<
         text += &format!(": expected {expected}, observed {observed}");
     }
     if !row.passes() {
-        let wanted = row.expectation.as_deref().unwrap_or("agree");
-        text += &format!("; the trace expects: {wanted}");
+        text += &format!("; the trace expects: {}", row.wanted());
     }
     let mut place = json!({ "artifactLocation": { "uri": uri(&row.trace) } });
     let line = row
@@ -88,7 +87,9 @@ fn result(row: &Row, reading: Reading, index: &BTreeMap<&str, usize>) -> Result<
         "level": if row.passes() { "note" } else { "error" },
         "message": { "text": text },
         "locations": [{ "physicalLocation": place }],
-        "properties": { "subject": row.subject, "on": row.on.name(), "op": row.op },
+        "properties": {
+            "subject": row.subject, "on": row.on.name(), "op": row.op, "evidence": row.evidence,
+        },
     }))
 }
 
