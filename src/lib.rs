@@ -44,7 +44,7 @@ pub use harness::subjects;
 pub mod adapter;
 pub mod capacity;
 pub mod compare;
-mod counted;
+pub mod counted;
 pub mod executor;
 pub mod fault;
 pub mod finds;

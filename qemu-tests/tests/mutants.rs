@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use harness::entry::Entry;
+use kmem_rig::counted::counted;
 use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings};
 use kmem_rig::rules::Rules;
@@ -70,10 +71,10 @@ fn assert_killed<'a>(snapshot: &str, mutants: impl IntoIterator<Item = &'a Entry
             continue;
         };
         let (rule, kind) = (find.finding.rule(), find.finding.kind.name());
-        let (execs, ops) = (find.execs, find.trace.ops.len());
+        let (execs, ops) = (find.execs, counted(find.trace.ops.len(), "op"));
         let name = entry.name();
-        writeln!(text, "{name}: {rule} at {kind}, case {execs}, {ops} ops").unwrap();
-        if ops <= OPS_SHOWN_MAX {
+        writeln!(text, "{name}: {rule} at {kind}, case {execs}, {ops}").unwrap();
+        if find.trace.ops.len() <= OPS_SHOWN_MAX {
             let trace = find.trace.to_string();
             let lines: Vec<_> = trace.lines().skip(1).collect();
             writeln!(text, "  {}", lines.join("; ")).unwrap();
