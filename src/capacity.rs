@@ -158,10 +158,7 @@ impl<E: Executor + ?Sized> Measured<E> {
         trace: &Trace,
         options: RunOptions,
     ) -> Result<RunOptions> {
-        Ok(RunOptions {
-            fresh_capacity: self.capacity_for(entry, trace)?,
-            ..options
-        })
+        Ok(options.knowing(self.capacity_for(entry, trace)?))
     }
 
     /// Whether nothing must be measured to run or judge a trace.

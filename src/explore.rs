@@ -28,6 +28,7 @@ mod seen;
 pub mod state;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -40,9 +41,7 @@ use harness::transcript::End as ProcessEnd;
 
 use crate::capacity::Fresh;
 use crate::counted;
-use crate::host::shared::Shared;
-use crate::host::watch::Watch;
-use crate::host::worker::Worker;
+use crate::host::supervised::{Common, Pace, Supervised};
 use crate::host::{Host, ensure_accepts};
 use crate::judge::Finding;
 use crate::rules::{Rule, Rules};
@@ -138,7 +137,7 @@ pub fn run(
 ) -> Result<Summary> {
     let started = Instant::now();
     let mut task = Task::new(settings, host)?;
-    let board = Shared::<Board>::new().context("mapping shared memory for a search")?;
+    let mut board = Supervised::new()?;
     let mut found = BTreeMap::new();
     // A request that the search may never make.
     if let Some((trace, _)) = task.fresh.failed_probe.clone()
@@ -147,7 +146,7 @@ pub fn run(
         task.find(example, &mut found);
     }
     let end = loop {
-        match attempt(&task, &board, watch)? {
+        match attempt(&task, &mut board, watch)? {
             Some(end) => break end,
             None => blame(&mut task, &board, host, &mut found)?,
         }
@@ -262,32 +261,22 @@ impl<'a> Task<'a> {
 /// One search in a process of its own; `None` if it crashed or hung.
 fn attempt(
     task: &Task<'_>,
-    board: &Shared<Board>,
+    board: &mut Supervised<Board>,
     watch: &mut dyn FnMut(Progress),
 ) -> Result<Option<End>> {
     board.clear();
-    let watched = Watch {
-        transcript: &board.transcript,
-        progress: &board.progress,
-        op_limit: SIGN_LIMIT,
-        heap_start: 0,
-    };
-    let mut worker = Worker::start(&watched, || search::search(task, board))
-        .context("forking the searching process")?;
-    while !worker
-        .has_ended()
-        .context("waiting for the searching process")?
-    {
+    board.start(SIGN_LIMIT, 0, |board| search::search(task, board))?;
+    board.attend(Pace::every(POLL), |board| {
         watch(progress(board));
-        std::thread::sleep(POLL);
-    }
+        ControlFlow::Continue(())
+    })?;
     Ok(board.end())
 }
 
 /// Finds out which of the threads' last steps crashed the search, and leaves it out from now on.
 fn blame(
     task: &mut Task<'_>,
-    board: &Board,
+    board: &Common<Board>,
     host: &mut Host,
     found: &mut BTreeMap<Rule, Counterexample>,
 ) -> Result<()> {

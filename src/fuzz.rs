@@ -23,7 +23,6 @@ pub mod tally;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -83,7 +82,6 @@ impl fmt::Debug for Input {
 /// The input under way, for the report of a crash.
 static CURRENT: RwLock<Option<(&'static Declaration, Trace)>> = RwLock::new(None);
 static TRANSCRIPT: OnceLock<Shared<Transcript>> = OnceLock::new();
-static PROGRESS: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static HEAPS: RefCell<InProcess> = RefCell::default();
@@ -187,7 +185,7 @@ impl Target {
         let found = HEAPS.with_borrow_mut(|heaps| {
             let before = heaps.ops_judged();
             // A trace without ops moves nothing on; many of them are no hang.
-            PROGRESS.fetch_add(1, Relaxed);
+            transcript().progress().fetch_add(1, Relaxed);
             watch::set_running(true);
             let found = judge(heaps, entry, trace, fresh);
             watch::set_running(false);
@@ -263,16 +261,13 @@ fn judge(
     heaps: &mut InProcess,
     entry: &'static Entry,
     trace: &Trace,
-    fresh_capacity: u64,
+    fresh: u64,
 ) -> Option<Finding> {
     prepare(heaps, trace);
-    let mut judge = |options| {
-        let options = RunOptions {
-            fresh_capacity,
-            ..options
-        };
+    let mut judge = |options: RunOptions| {
+        let options = options.knowing(fresh);
         heaps
-            .judge_as_it_runs(entry, trace, Rules::ALL, options, &PROGRESS)
+            .judge_as_it_runs(entry, trace, Rules::ALL, options, transcript().progress())
             .expect(MAPPED)
     };
     judge(RunOptions::FAST)?;
@@ -298,11 +293,14 @@ pub fn judged_part(entry: &Entry, trace: Trace) -> Trace {
     }
 }
 
+/// Where this process says how far it is, and how it ended.
+fn transcript() -> &'static Transcript {
+    TRANSCRIPT.get_or_init(|| Shared::new().expect("memory can be mapped"))
+}
+
 fn watch_this_process() {
-    let transcript = TRANSCRIPT.get_or_init(|| Shared::new().expect("memory can be mapped"));
     let watch = Watch {
-        transcript,
-        progress: &PROGRESS,
+        transcript: transcript(),
         op_limit: OP_LIMIT,
         heap_start: 0,
     };

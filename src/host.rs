@@ -4,6 +4,7 @@
 pub(crate) mod region;
 pub(crate) mod shared;
 mod stream;
+pub(crate) mod supervised;
 pub(crate) mod watch;
 pub(crate) mod worker;
 
@@ -28,9 +29,7 @@ use crate::fault::{Fault, Place};
 use crate::outside;
 use crate::run::{Run, RunEnd, RunOptions};
 use region::HostRegion;
-use shared::Shared;
-use watch::Watch;
-use worker::Worker;
+use supervised::Supervised;
 
 /// The CPU time one op may take. Ops on the largest heaps take milliseconds.
 pub const OP_LIMIT: Duration = Duration::from_millis(100);
@@ -51,9 +50,8 @@ impl Host {
     /// # Errors
     /// When the kernel grants no memory.
     pub fn new() -> Result<Self> {
-        let transcript = Shared::new().context("mapping shared memory for a worker")?;
         Ok(Measured::from(Workers {
-            transcript,
+            worker: Supervised::new()?,
             workspace: Workspace::boxed(),
             region: HostRegion::new(Geometry::published()).context("mapping a heap")?,
             confirms_hangs: true,
@@ -63,7 +61,7 @@ impl Host {
 
 /// The host as an executor: a worker for each run.
 pub struct Workers {
-    transcript: Shared<Transcript>,
+    worker: Supervised<()>,
     workspace: Box<Workspace>,
     region: HostRegion,
     confirms_hangs: bool,
@@ -95,29 +93,19 @@ impl Workers {
         body: impl FnOnce(&mut Ground, &mut Workspace, &mut Recorder<'_>) -> Completion,
     ) -> Result<Run> {
         let region = self.region(geometry)?;
-        let transcript = &*self.transcript;
-        let workspace = &mut *self.workspace;
-        transcript.clear();
-        let watch = Watch {
-            transcript,
-            progress: transcript.progress(),
-            op_limit,
-            heap_start: region.start.addr(),
-        };
-        let mut worker = Worker::start(&watch, || {
-            let mut recorder = Recorder::new(transcript);
+        let Self {
+            worker, workspace, ..
+        } = self;
+        worker.start(op_limit, region.start.addr(), |common| {
+            let mut recorder = Recorder::new(&common.transcript);
             // SAFETY: the region is mapped as `Region` says until another is opened, and the worker's
             // copy of it is nobody else's.
             let mut ground = unsafe { Ground::new(region) };
             let completion = body(&mut ground, workspace, &mut recorder);
             recorder.finish(completion);
-        })
-        .context("forking a worker")?;
-        worker.wait().context("waiting for a worker")?;
-        let died = || RunEnd::Faulted(Fault::WorkerSilent);
-        Ok(Run::read(transcript, died, |words| {
-            fault_of(words, geometry)
-        }))
+        })?;
+        worker.wait()?;
+        Ok(read(&worker.transcript, geometry))
     }
 
     fn run_once(
@@ -231,8 +219,14 @@ pub fn ensure_accepts(entry: &Entry, geometry: Geometry) -> Result<()> {
     Ok(())
 }
 
+/// What a run over `geometry` has left in a transcript.
+fn read(transcript: &Transcript, geometry: Geometry) -> Run {
+    let died = || RunEnd::Faulted(Fault::WorkerSilent);
+    Run::read(transcript, died, |words| fault_of(words, geometry))
+}
+
 /// The fault that the fault words of a run over `geometry` are.
-pub(crate) fn fault_of(words: [u64; 3], geometry: Geometry) -> Fault {
+fn fault_of(words: [u64; 3], geometry: Geometry) -> Fault {
     let (number, at) = signal_of(words, geometry);
     Fault::Signal { number, at }
 }

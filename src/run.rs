@@ -37,6 +37,15 @@ impl RunOptions {
         fresh_capacity: 0,
     };
 
+    /// The same, where the fresh heap grants so many bytes.
+    #[must_use]
+    pub const fn knowing(self, fresh_capacity: u64) -> Self {
+        Self {
+            fresh_capacity,
+            ..self
+        }
+    }
+
     /// The plan of running these ops, on a machine that counts no instructions.
     #[must_use]
     pub const fn plan(self, ops: &[Op]) -> Plan<'_> {

@@ -4,8 +4,6 @@
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-use harness::transcript::Transcript;
-
 use super::menu::Step;
 use crate::host::shared::Shareable;
 use crate::rules::Rule;
@@ -72,8 +70,6 @@ impl Lane {
 /// The shared memory of one search.
 #[repr(C)]
 pub struct Board {
-    /// Moves as long as the search does.
-    pub progress: AtomicU32,
     /// States reached.
     pub states: AtomicU64,
     /// States of which every step was taken.
@@ -87,8 +83,6 @@ pub struct Board {
     finds: [Lane; Rule::ALL.len()],
     /// What each thread is at.
     lanes: [Lane; THREADS_MAX],
-    /// How the process ended, if not well.
-    pub transcript: Transcript,
 }
 
 // SAFETY: atomics throughout, of which zero is a value.
@@ -105,7 +99,6 @@ impl Board {
         for lane in self.finds.iter().chain(&self.lanes) {
             lane.set(&[]);
         }
-        self.transcript.clear();
     }
 
     /// The search has ended.

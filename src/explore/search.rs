@@ -19,6 +19,7 @@ use super::Task;
 use super::board::{Board, End, STEPS_MAX};
 use super::expand::{Expanded, Expander};
 use super::seen::Seen;
+use crate::host::supervised::Common;
 use crate::rules::Rule;
 
 /// States of a batch: enough to keep threads busy, few enough that their candidates, some hundred
@@ -33,7 +34,7 @@ const CANDIDATES_PER_SIGN: usize = 1024;
 ///
 /// # Panics
 /// When a thread does.
-pub fn search(task: &Task<'_>, board: &Board) {
+pub fn search(task: &Task<'_>, board: &Common<Board>) {
     let mut seen = Seen::new(Expander::default().fresh(task));
     board.states.store(seen.len() as u64, Relaxed);
     let mut found = Vec::new();
@@ -58,7 +59,7 @@ pub fn search(task: &Task<'_>, board: &Board) {
 /// Expands a batch; the blocks come back in their order.
 fn expand(
     task: &Task<'_>,
-    board: &Board,
+    board: &Common<Board>,
     seen: &Seen,
     batch: std::ops::Range<usize>,
 ) -> Vec<Expanded> {
@@ -77,7 +78,7 @@ fn expand(
             let to = batch.end.min(from + BLOCK_STATES);
             for place in from..to {
                 expander.expand(task, seen, place as u32, board.lane(thread), &mut expanded);
-                board.progress.fetch_add(1, Relaxed);
+                board.progress().fetch_add(1, Relaxed);
             }
             board.expanded.fetch_add((to - from) as u64, Relaxed);
             board.transitions.fetch_add(expanded.transitions, Relaxed);
@@ -105,7 +106,7 @@ fn expand(
 /// Tells the first find of each rule.
 fn tell_finds(
     task: &Task<'_>,
-    board: &Board,
+    board: &Common<Board>,
     seen: &Seen,
     expanded: &Expanded,
     found: &mut Vec<Rule>,
@@ -123,12 +124,17 @@ fn tell_finds(
 }
 
 /// Adds the new ones among the candidates.
-fn add(task: &Task<'_>, board: &Board, seen: &mut Seen, expanded: &[Expanded]) -> Result<(), End> {
+fn add(
+    task: &Task<'_>,
+    board: &Common<Board>,
+    seen: &mut Seen,
+    expanded: &[Expanded],
+) -> Result<(), End> {
     let candidates = expanded.iter().flat_map(|block| &block.candidates);
     let mut path = Vec::new();
     for (index, candidate) in candidates.enumerate() {
         if index.is_multiple_of(CANDIDATES_PER_SIGN) {
-            board.progress.fetch_add(1, Relaxed);
+            board.progress().fetch_add(1, Relaxed);
         }
         if seen.contains(candidate.state) {
             continue;

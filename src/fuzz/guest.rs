@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use harness::entry::Entry;
 use harness::trace::Trace;
 
-use super::{Input, PROGRESS, Target, prepare};
+use super::{Input, Target, prepare, transcript};
 use crate::compare;
 use crate::guest::{Batch, Guest, find_coverage_image};
 use crate::in_process::InProcess;
@@ -105,16 +105,13 @@ fn differs(
     guest: &mut Guest,
     entry: &Entry,
     trace: &Trace,
-    fresh_capacity: u64,
+    fresh: u64,
 ) -> Result<bool> {
-    let options = RunOptions {
-        fresh_capacity,
-        ..RunOptions::FAST
-    };
     let mut batch = Batch::new(guest, entry, RunOptions::FAST);
     batch.post(trace)?;
-    let on_host = heaps.run(entry, trace, options, &PROGRESS)?;
-    let broken = heaps.judge(entry, trace, &on_host, Rules::ALL, fresh_capacity);
+    let options = RunOptions::FAST.knowing(fresh);
+    let on_host = heaps.run(entry, trace, options, transcript().progress())?;
+    let broken = heaps.judge(entry, trace, &on_host, Rules::ALL, fresh);
     let (_, in_guest) = batch.take()?.context("a trace was posted")?;
     // Equal records are judged alike, so the guest's is judged only where it is compared with less.
     let absolute = entry.declaration.placement_absolute;
@@ -130,15 +127,12 @@ fn differs(
 
 /// Runs strictly, one side after the other, on heaps that nothing has run on before: the host's finding,
 /// else the guest's, else how the two differ.
-fn explain(entry: &Entry, trace: &Trace, fresh_capacity: u64) -> Result<Option<Finding>> {
+fn explain(entry: &Entry, trace: &Trace, fresh: u64) -> Result<Option<Finding>> {
     let (mut heaps, mut guest) = (InProcess::default(), Guest::start(&find_coverage_image()?)?);
     prepare(&mut heaps, trace);
-    let options = RunOptions {
-        fresh_capacity,
-        ..RunOptions::STRICT
-    };
-    let on_host = heaps.run(entry, trace, options, &PROGRESS)?;
-    let verdict = heaps.judge(entry, trace, &on_host, Rules::ALL, fresh_capacity);
+    let options = RunOptions::STRICT.knowing(fresh);
+    let on_host = heaps.run(entry, trace, options, transcript().progress())?;
+    let verdict = heaps.judge(entry, trace, &on_host, Rules::ALL, fresh);
     if let Some(finding) = verdict.finding() {
         return Ok(Some(finding.clone()));
     }

@@ -15,6 +15,8 @@ pub unsafe trait Shareable: Sync {}
 unsafe impl Shareable for harness::transcript::Transcript {}
 // SAFETY: an atomic, of which zero is a value.
 unsafe impl Shareable for std::sync::atomic::AtomicU64 {}
+// SAFETY: it has no parts.
+unsafe impl Shareable for () {}
 
 /// One `T`, all zero at first, that this process and the children it forks see alike.
 pub struct Shared<T: Shareable> {

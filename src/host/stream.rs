@@ -15,10 +15,8 @@ use harness::stream::{Witness, stream};
 use harness::transcript::{End, Recorder};
 use serde::{Deserialize, Serialize};
 
-use super::shared::Shared;
-use super::watch::Watch;
-use super::worker::Worker;
-use super::{CONFIRM_FACTOR, Host, OP_LIMIT, Workers, ensure_accepts, fault_of};
+use super::supervised::Supervised;
+use super::{CONFIRM_FACTOR, Host, OP_LIMIT, Workers, ensure_accepts, read};
 use crate::fault::Fault;
 use crate::judge::violation::Violation;
 use crate::judge::{Finding, Judge, Verdict};
@@ -70,22 +68,14 @@ impl Workers {
         op_limit: Duration,
     ) -> Result<(Verdict, bool)> {
         let region = self.region(trace.geometry())?;
-        let transcript = &*self.transcript;
         let workspace = &mut *self.workspace;
-        transcript.clear();
-        let watch = Watch {
-            transcript,
-            progress: transcript.progress(),
-            op_limit,
-            heap_start: region.start.addr(),
-        };
-        let unjudged = Shared::<AtomicU64>::new().context("mapping shared memory for a worker")?;
-        let mut worker = Worker::start(&watch, || {
+        let mut worker = Supervised::<AtomicU64>::new()?;
+        worker.start(op_limit, region.start.addr(), |unjudged| {
             let mut judging = Judging {
-                recorder: Recorder::new(transcript),
+                recorder: Recorder::new(&unjudged.transcript),
                 judge: Judge::new(&entry.declaration, trace.geometry(), rules, fresh_capacity),
                 begun: 0,
-                unjudged: &unjudged,
+                unjudged,
             };
             // SAFETY: the region is mapped as `Region` says until another is opened, and the worker's
             // copy of it is nobody else's.
@@ -110,13 +100,12 @@ impl Workers {
                 judging.tell(&Told::Unreadable(format!("{error:#}")));
             }
             judging.recorder.finish(completion);
-        })
-        .context("forking a worker")?;
-        worker.wait().context("waiting for a worker")?;
+        })?;
+        worker.wait()?;
+        let transcript = &worker.transcript;
         let begun = transcript.begun() as usize;
-        let died = || RunEnd::Faulted(Fault::WorkerSilent);
-        let run = Run::read(transcript, died, |words| fault_of(words, trace.geometry()));
-        let unjudged = unjudged.load(Relaxed);
+        let run = read(transcript, trace.geometry());
+        let unjudged = worker.load(Relaxed);
         let is_excused = unjudged % 2 == 0 || matches!(run.end, RunEnd::Panicked(_));
         let last = Last {
             begun,

@@ -30,10 +30,8 @@ const SIGNAL_STACK_BYTES: usize = 64 << 10;
 /// What a process is watched by.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// Where its end is written.
+    /// Where its end is written. The count of ops begun there moves with every op.
     pub transcript: &'a Transcript,
-    /// A count that moves with every op.
-    pub progress: &'a AtomicU32,
     /// The CPU time one op may take.
     pub op_limit: Duration,
     /// Where the heap starts: faults are told relative to it. Only compared, never read.
@@ -42,7 +40,6 @@ pub struct Watch<'a> {
 
 // What the signal handlers and the panic hook see. Set before anything can be raised.
 static TRANSCRIPT: AtomicPtr<Transcript> = AtomicPtr::new(null_mut());
-static PROGRESS: AtomicPtr<AtomicU32> = AtomicPtr::new(null_mut());
 static HEAP_START: AtomicUsize = AtomicUsize::new(0);
 static BY_CPU: Still = Still::new();
 static BY_CLOCK: Still = Still::new();
@@ -184,7 +181,6 @@ fn signal_stack() -> &'static [u8] {
 /// What `watch` refers to lives until the process has ended.
 unsafe fn start(watch: &Watch<'_>) {
     TRANSCRIPT.store(std::ptr::from_ref(watch.transcript).cast_mut(), Relaxed);
-    PROGRESS.store(std::ptr::from_ref(watch.progress).cast_mut(), Relaxed);
     HEAP_START.store(watch.heap_start, Relaxed);
     let stack = signal_stack();
     let stack = libc::stack_t {
@@ -270,14 +266,11 @@ extern "C" fn on_clock_tick(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_voi
 }
 
 fn end_if_still(still: &Still) {
-    // SAFETY: set before the timer, to a count that lives as long as the process.
-    let Some(progress) = (unsafe { PROGRESS.load(Relaxed).as_ref() }) else {
+    let Some(transcript) = transcript() else {
         return;
     };
-    if still.tick(progress.load(Relaxed)) >= TICKS {
-        if let Some(transcript) = transcript() {
-            transcript.set_end(End::Hung);
-        }
+    if still.tick(transcript.begun()) >= TICKS {
+        transcript.set_end(End::Hung);
         tell_or_leave();
         std::process::abort();
     }

@@ -89,8 +89,8 @@ fn child(parent: u32, watch: &Watch<'_>, body: impl FnOnce()) -> ! {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU64;
     use std::sync::atomic::Ordering::Relaxed;
-    use std::sync::atomic::{AtomicU32, AtomicU64};
     use std::time::{Duration, Instant};
 
     use harness::transcript::Transcript;
@@ -103,10 +103,8 @@ mod tests {
     fn a_worker_does_not_outlive_a_parent_that_dies_at_once() {
         let transcript = Shared::<Transcript>::new().unwrap();
         let worker = Shared::<AtomicU64>::new().unwrap();
-        let progress = AtomicU32::new(0);
         let watch = Watch {
             transcript: &transcript,
-            progress: &progress,
             op_limit: Duration::from_secs(3600),
             heap_start: 0,
         };

@@ -21,19 +21,17 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use harness::entry::Entry;
 use harness::op::{Op, OpKind};
 use harness::trace::Trace;
-use harness::transcript::{End, Transcript};
 
 use super::{Bound, Settings, draw};
 use crate::capacity::{Capacities, Measured};
 use crate::executor::Executor;
 use crate::generate::Limits;
-use crate::host::shared::{Shareable, Shared};
-use crate::host::watch::Watch;
-use crate::host::worker::Worker;
+use crate::host::shared::Shareable;
+use crate::host::supervised::{Common, Pace, Supervised};
 use crate::host::{self, Host};
 use crate::in_process::InProcess;
 use crate::judge::Finding;
@@ -76,39 +74,18 @@ struct Progress {
     case: AtomicU64,
     /// Ops of all cases that ended.
     ops: AtomicU64,
-    /// Moves with every op.
-    op: AtomicU32,
-    /// What `op` was when the case under way began.
-    op_at_start: AtomicU32,
     suspects_length: AtomicU32,
     suspects: [AtomicU64; SUSPECTS_MAX],
     /// What each broke: the op above eight bits for the rule's place in [`Rule::ALL`].
     broken: [AtomicU64; SUSPECTS_MAX],
     /// When each was seen, in nanoseconds since the search began.
     seen: [AtomicU64; SUSPECTS_MAX],
-    /// How the worker ended, if not well.
-    transcript: Transcript,
 }
 
 // SAFETY: atomics throughout, of which zero is a value.
 unsafe impl Shareable for Progress {}
 
 impl Progress {
-    /// What the case under way crashed of, and at which kind of op, as far as a crash can be told
-    /// without running it again.
-    fn crash(&self, trace: &Trace) -> (Rule, OpKind) {
-        let rule = match self.transcript.end() {
-            End::Hung => Rule::Hang,
-            End::Panicked => Rule::Panic,
-            _ => Rule::Fault,
-        };
-        let begun = self
-            .op
-            .load(Relaxed)
-            .wrapping_sub(self.op_at_start.load(Relaxed));
-        (rule, kind_of(trace, (begun as usize).saturating_sub(1)))
-    }
-
     /// Names a suspect, if there is room.
     fn name(&self, case: u64, finding: &Finding, after: Duration) {
         let at = self.suspects_length.load(Relaxed) as usize;
@@ -219,7 +196,6 @@ pub(super) fn on_host(
     suspect: Suspect<'_, Host>,
     watch: &mut dyn FnMut(u64),
 ) -> Result<(u64, u64)> {
-    let progress = Shared::<Progress>::new().context("mapping shared memory for a worker")?;
     let suspects = measure(settings.entry, limits, &stop, first, host)?;
     let search = Search {
         settings,
@@ -227,7 +203,7 @@ pub(super) fn on_host(
         stop,
         start: Instant::now(),
         over: AtomicBool::new(false),
-        progress: &progress,
+        cases: AtomicU64::new(0),
         capacities: host.capacities().clone(),
     };
     let (tell, told) = mpsc::channel();
@@ -242,7 +218,7 @@ pub(super) fn on_host(
                     Ok(ControlFlow::Continue(())) => {}
                     ended => break ended.map(|_| ()),
                 },
-                Err(RecvTimeoutError::Timeout) => watch(progress.case.load(Relaxed)),
+                Err(RecvTimeoutError::Timeout) => watch(search.cases.load(Relaxed)),
                 Err(RecvTimeoutError::Disconnected) => break Ok(()),
             }
         };
@@ -260,7 +236,8 @@ struct Search<'a> {
     start: Instant,
     /// Set once nobody wants to know more.
     over: AtomicBool,
-    progress: &'a Progress,
+    /// Cases that have run.
+    cases: AtomicU64,
     capacities: Capacities,
 }
 
@@ -269,11 +246,9 @@ impl Search<'_> {
     /// number of cases and of ops.
     fn supervise(&self, tell: Sender<Sighting>) -> Result<(u64, u64)> {
         let Self {
-            settings,
-            limits,
-            progress,
-            ..
+            settings, limits, ..
         } = *self;
+        let mut worker = Supervised::<Progress>::new()?;
         let mut heaps = InProcess::default();
         for &geometry in &limits.geometries {
             // Mapped here, and so at the same place in each worker.
@@ -284,23 +259,14 @@ impl Search<'_> {
         let (mut named, mut crashes) = (Suspects::default(), Suspects::default());
         let mut case = 0;
         while case < self.stop.execs_max && !self.is_over() {
-            progress.transcript.clear();
-            progress.suspects_length.store(0, Relaxed);
-            progress.case.store(case, Relaxed);
-            let watched = Watch {
-                transcript: &progress.transcript,
-                progress: &progress.op,
-                op_limit,
-                heap_start: 0,
-            };
-            let mut worker = Worker::start(&watched, || self.run_cases(&mut heaps))
-                .context("forking a worker")?;
+            worker.suspects_length.store(0, Relaxed);
+            worker.case.store(case, Relaxed);
+            worker.start(op_limit, 0, |progress| self.run_cases(&mut heaps, progress))?;
             let mut seen = 0;
-            loop {
-                // Asked first: whatever the worker named before its end is seen below.
-                let ended = worker.has_ended().context("waiting for a worker")?;
+            let ended = worker.attend(Pace::every(POLL), |progress| {
+                self.cases.store(progress.case.load(Relaxed), Relaxed);
                 while seen < progress.suspects_length.load(Acquire) as usize {
-                    let (trace, broken, execs, at) = self.named(seen);
+                    let (trace, broken, execs, at) = self.named(progress, seen);
                     let count = named.count(broken);
                     if count <= REPEATED_MAX {
                         // Nobody listens any more once the hunt is over.
@@ -314,22 +280,18 @@ impl Search<'_> {
                     }
                     seen += 1;
                 }
-                if ended {
-                    break;
+                match self.is_over() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
                 }
-                if self.is_over() {
-                    // The worker goes with its handle.
-                    return Ok((progress.case.load(Relaxed), progress.ops.load(Relaxed)));
-                }
-                thread::sleep(POLL);
-            }
-            case = progress.case.load(Relaxed);
-            if !self.stop.is_due(case) {
+            })?;
+            case = worker.case.load(Relaxed);
+            if ended && !self.stop.is_due(case) {
                 // The worker did not come to an end of its own: the case under way ended it.
                 let at = Instant::now();
                 let trace = draw(settings.seed, case, limits);
-                progress.ops.fetch_add(trace.ops.len() as u64, Relaxed);
-                let broken = progress.crash(&trace);
+                worker.ops.fetch_add(trace.ops.len() as u64, Relaxed);
+                let broken = worker.crash(&trace);
                 case += 1;
                 if crashes.are_worth(broken) {
                     let _ = tell.send(Sighting {
@@ -342,7 +304,7 @@ impl Search<'_> {
                 }
             }
         }
-        Ok((case, progress.ops.load(Relaxed)))
+        Ok((case, worker.ops.load(Relaxed)))
     }
 
     fn is_over(&self) -> bool {
@@ -351,10 +313,10 @@ impl Search<'_> {
 
     /// A suspect that the worker has named: its trace, what it broke, the cases until then, and
     /// when.
-    fn named(&self, index: usize) -> (Trace, (Rule, OpKind), u64, Instant) {
-        let case = self.progress.suspects[index].load(Relaxed);
-        let broken = self.progress.broken[index].load(Relaxed);
-        let after = Duration::from_nanos(self.progress.seen[index].load(Relaxed));
+    fn named(&self, progress: &Progress, index: usize) -> (Trace, (Rule, OpKind), u64, Instant) {
+        let case = progress.suspects[index].load(Relaxed);
+        let broken = progress.broken[index].load(Relaxed);
+        let after = Duration::from_nanos(progress.seen[index].load(Relaxed));
         let trace = draw(self.settings.seed, case, self.limits);
         let kind = kind_of(&trace, (broken >> 8) as usize);
         let broken = (Rule::ALL[(broken & 0xff) as usize], kind);
@@ -362,27 +324,21 @@ impl Search<'_> {
     }
 
     /// The worker's life: cases one after the other, from the one in `progress` on.
-    fn run_cases(&self, heaps: &mut InProcess) {
-        let Self {
-            settings, progress, ..
-        } = *self;
+    fn run_cases(&self, heaps: &mut InProcess, progress: &Common<Progress>) {
+        let settings = self.settings;
         let mut suspects = Suspects::default();
         let mut case = progress.case.load(Relaxed);
         while !self.stop.is_due(case) {
             let trace = draw(settings.seed, case, self.limits);
-            progress
-                .op_at_start
-                .store(progress.op.load(Relaxed), Relaxed);
-            let options = RunOptions {
-                fresh_capacity: self.capacities.of(settings.entry, &trace),
-                ..RunOptions::FAST
-            };
+            progress.begin_case();
+            let fresh = self.capacities.of(settings.entry, &trace);
+            let options = RunOptions::FAST.knowing(fresh);
             let found = heaps.judge_as_it_runs(
                 settings.entry,
                 &trace,
                 settings.rules,
                 options,
-                &progress.op,
+                progress.progress(),
             );
             if let Ok(Some(finding)) = found
                 && suspects.are_worth((finding.rule(), finding.kind))

@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use harness::entry::Entry;
 use harness::subject::Chunk;
-use harness::transcript::{End, MESSAGE_BYTES, Transcript};
+use harness::transcript::{End, MESSAGE_BYTES};
 
 use super::*;
 use crate::capacity::Capacities;
 use crate::generate::Limits;
 use crate::host::Host;
-use crate::host::shared::{Shareable, Shared};
-use crate::host::watch::Watch;
-use crate::host::worker::Worker;
+use crate::host::shared::Shareable;
+use crate::host::supervised::{Common, Supervised};
 use crate::hunt;
 use crate::in_process::InProcess;
 use crate::model::by_address::ByAddress;
@@ -48,8 +47,6 @@ struct Board {
     disagreements: AtomicU32,
     /// What the worker is doing: [`RIG`], [`SUBJECT`] or [`DONE`].
     stage: AtomicU32,
-    progress: AtomicU32,
-    transcript: Transcript,
 }
 
 // SAFETY: atomics throughout, of which zero is a value.
@@ -62,26 +59,24 @@ const SUBJECT: u32 = 1;
 /// The worker has run all cases.
 const DONE: u32 = 2;
 
-impl Board {
-    /// Fails unless the worker ended by itself or the subject ended it.
-    fn check(&self, subject: &str) {
-        let message: Vec<u8> = self.transcript.message().collect();
-        let is_cut = message.len() == MESSAGE_BYTES;
-        let message = String::from_utf8_lossy(&message);
-        let end = self.transcript.end();
-        assert_eq!(self.disagreements.load(Relaxed), 0, "{message}");
-        match self.stage.load(Relaxed) {
-            DONE => {}
-            SUBJECT if matches!(end, End::Faulted | End::Hung) => {}
-            SUBJECT if end == End::Panicked => {
-                let place = message.rsplit_once(", at ").filter(|_| !is_cut);
-                let is_subjects = place.is_some_and(|(_, file)| {
-                    !file.starts_with("src/") && !file.starts_with("harness/")
-                });
-                assert!(is_subjects, "{subject}: a panic of the rig: {message}");
-            }
-            _ => panic!("{subject}: the rig ended its worker ({end:?}): {message}"),
+/// Fails unless the worker ended by itself or the subject ended it.
+fn check(board: &Common<Board>, subject: &str) {
+    let message: Vec<u8> = board.transcript.message().collect();
+    let is_cut = message.len() == MESSAGE_BYTES;
+    let message = String::from_utf8_lossy(&message);
+    let end = board.transcript.end();
+    assert_eq!(board.disagreements.load(Relaxed), 0, "{message}");
+    match board.stage.load(Relaxed) {
+        DONE => {}
+        SUBJECT if matches!(end, End::Faulted | End::Hung) => {}
+        SUBJECT if end == End::Panicked => {
+            let place = message.rsplit_once(", at ").filter(|_| !is_cut);
+            let is_subjects = place.is_some_and(|(_, file)| {
+                !file.starts_with("src/") && !file.starts_with("harness/")
+            });
+            assert!(is_subjects, "{subject}: a panic of the rig: {message}");
         }
+        _ => panic!("{subject}: the rig ended its worker ({end:?}): {message}"),
     }
 }
 
@@ -117,7 +112,7 @@ fn compare<B: Blocks, E: Placing>(
     entry: &Entry,
     lanes: &[Limits],
     capacities: &Capacities,
-    board: &Board,
+    board: &Common<Board>,
     cases: u64,
 ) {
     let mut heaps = InProcess::default();
@@ -126,20 +121,16 @@ fn compare<B: Blocks, E: Placing>(
     while board.case.load(Relaxed) < cases {
         // Raised first: a case that crashes the worker is left out.
         let case = board.case.fetch_add(1, Relaxed);
-        board.progress.fetch_add(1, Relaxed);
+        board.progress().fetch_add(1, Relaxed);
         let trace = hunt::draw(1, case, &lanes[case as usize % lanes.len()]);
-        let options = match case / 3 % 2 {
-            0 => RunOptions::FAST,
-            _ => RunOptions::STRICT,
-        };
         let fresh = capacities.of(entry, &trace);
-        let options = RunOptions {
-            fresh_capacity: fresh,
-            ..options
+        let options = match case / 3 % 2 {
+            0 => RunOptions::FAST.knowing(fresh),
+            _ => RunOptions::STRICT.knowing(fresh),
         };
         board.stage.store(SUBJECT, Relaxed);
         let run = heaps
-            .run(entry, &trace, options, &board.progress)
+            .run(entry, &trace, options, board.progress())
             .expect("memory");
         board.stage.store(RIG, Relaxed);
         let (rules, geometry) = (rules(case), trace.geometry);
@@ -174,27 +165,21 @@ fn compare<B: Blocks, E: Placing>(
 fn compare_apart<B: Blocks, E: Placing>(
     entry: &Entry,
     cases: u64,
-    check: impl Fn(&Board),
-) -> Shared<Board> {
+    check: impl Fn(&Common<Board>),
+) -> Supervised<Board> {
     let lanes = lanes(&entry.declaration);
     let mut host = Host::new().expect("memory");
     for &geometry in lanes.iter().flat_map(|lane| &lane.geometries) {
         host.fresh(entry, geometry).expect("a child");
     }
-    let board = Shared::<Board>::new().expect("memory");
+    let mut board = Supervised::<Board>::new().expect("memory");
     for _ in 0..cases.div_ceil(CASES_PER_WORKER) {
-        board.transcript.clear();
         board.stage.store(RIG, Relaxed);
-        let watch = Watch {
-            transcript: &board.transcript,
-            progress: &board.progress,
-            op_limit: Duration::from_millis(200),
-            heap_start: 0,
-        };
-        let worker = Worker::start(&watch, || {
-            compare::<B, E>(entry, &lanes, host.capacities(), &board, cases)
+        let started = board.start(Duration::from_millis(200), 0, |board| {
+            compare::<B, E>(entry, &lanes, host.capacities(), board, cases);
         });
-        worker.expect("a process").wait().expect("a child");
+        started.expect("a process");
+        board.wait().expect("a child");
         check(&board);
     }
     board
@@ -204,7 +189,7 @@ fn compare_apart<B: Blocks, E: Placing>(
 fn the_judge_names_what_naive_models_name() {
     let (mut found, mut compared) = (0, 0);
     for entry in &subjects::ALL {
-        let check = |board: &Board| board.check(entry.name());
+        let check = |board: &Common<Board>| check(board, entry.name());
         let board = compare_apart::<ByAddress, Exact>(entry, cases(), check);
         let findings = board.findings.load(Relaxed);
         if !entry.declaration.planted && entry.declaration.policy.is_some() {
@@ -221,9 +206,9 @@ fn the_judge_names_what_naive_models_name() {
 /// How often a judge by wrong models disagrees on a correct subject.
 fn disagreements<B: Blocks, E: Placing>() -> u32 {
     let kmem = subjects::by_name("kmem").expect("it is ours");
-    let check = |board: &Board| {
+    let check = |board: &Common<Board>| {
         if board.disagreements.load(Relaxed) == 0 {
-            board.check(kmem.name());
+            check(board, kmem.name());
         }
     };
     let board = compare_apart::<B, E>(kmem, 200, check);
