@@ -274,12 +274,6 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
         broken.map(|violation| self.finding(violation, index, op.kind()))
     }
 
-    /// Whether a run that ends in this op, the next one, breaks a rule by that.
-    #[must_use]
-    pub fn answers_for(&self, op: &Op) -> bool {
-        !self.is_silent() && !self.is_undefined(op)
-    }
-
     /// Whether nothing that follows can break a rule, however the run ends.
     #[must_use]
     pub fn is_silent(&self) -> bool {
@@ -289,13 +283,6 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
     /// The blocks that are live after the ops judged so far, lowest handle first.
     pub fn live(&self) -> impl Iterator<Item = Block> {
         self.contract.live()
-    }
-
-    /// Whether a panic in what follows breaks no rule: a client has written beyond its block, and
-    /// the subject looks for that.
-    #[must_use]
-    pub fn excuses_panics(&self) -> bool {
-        self.declaration.panics_on_damage && self.scope == Scope::Machine
     }
 
     /// Judges a finished run from its first op on.
@@ -309,11 +296,29 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
 
     /// Judges how the run ended, after the last observation. `ops` are all ops of the trace.
     pub fn end(&mut self, ops: &[Op], end: &RunEnd) -> Option<Finding> {
+        self.end_behind(ops.len(), ops.get(self.observed), ops.last(), end)
+    }
+
+    /// The same of a trace of so many ops that are not held together: `culprit` is the op in which the
+    /// run may have ended, the one behind the last observation, and `last` the one that was observed
+    /// last.
+    pub fn end_behind(
+        &mut self,
+        ops: usize,
+        culprit: Option<&Op>,
+        last: Option<&Op>,
+        end: &RunEnd,
+    ) -> Option<Finding> {
         if self.found {
             return None;
         }
-        let violation = self.unfinished(ops, end)?;
-        let (index, kind) = machine::last_begun(ops, self.observed);
+        let violation = self.unfinished(ops, culprit, end)?;
+        let index = match culprit {
+            Some(_) => self.observed,
+            None => self.observed.min(ops).saturating_sub(1),
+        };
+        // A trace without ops has none; its end is laid to a `table`, the op that asks for nothing.
+        let kind = culprit.or(last).map_or(OpKind::Table, Op::kind);
         Some(self.finding(violation, index, kind))
     }
 

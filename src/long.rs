@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use harness::entry::Entry;
 use harness::geometry::Geometry;
-use harness::op::{Handle, Op, OpKind};
+use harness::op::{Handle, Op};
 use harness::stream::BLOCKS_MAX;
 use harness::text::Item;
 use harness::trace::{OPS_MAX, Trace};
@@ -186,14 +186,15 @@ impl LongTrace {
         Ok(())
     }
 
-    /// What sort of call an op is; a `table`, which asks for nothing, where there is none.
+    /// Whether there still are as many ops as when they were looked at.
     ///
     /// # Errors
-    /// As for [`Self::each_op`].
-    pub fn kind(&self, index: usize) -> Result<OpKind> {
-        let mut found = None;
-        self.each_op(&mut |ops| found = ops.nth(index))?;
-        Ok(found.map_or(OpKind::Table, |op| op.kind()))
+    /// When there are not.
+    pub fn ensure_unchanged(&self) -> Result<()> {
+        let mut ops = 0;
+        self.each_op(&mut |all| ops = all.count())?;
+        ensure!(ops == self.ops(), "the trace has changed meanwhile");
+        Ok(())
     }
 
     /// The ops up to and with this one.

@@ -9,7 +9,7 @@ use harness::op::{Op, OpKind};
 
 use crate::fault::Fault;
 use crate::judge::violation::Violation;
-use crate::judge::{Finding, Judge};
+use crate::judge::{Finding, Judge, Scope};
 use crate::model::contract::{Blocks, Request};
 use crate::model::exact::Placing;
 use crate::run::RunEnd;
@@ -55,26 +55,36 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
     }
 
     /// What is wrong with how the run ended.
-    pub(super) fn unfinished(&self, ops: &[Op], end: &RunEnd) -> Option<Violation> {
+    pub(super) fn unfinished(
+        &self,
+        ops: usize,
+        culprit: Option<&Op>,
+        end: &RunEnd,
+    ) -> Option<Violation> {
         let broken = match end {
-            RunEnd::Completed if self.observed >= ops.len() => return None,
+            RunEnd::Completed if self.observed >= ops => return None,
             RunEnd::Lost if self.lost => return None,
             RunEnd::Completed | RunEnd::Lost => {
                 return Some(Violation::Fault(Fault::Record {
                     observed: self.observed,
-                    ops: ops.len(),
+                    ops,
                 }));
             }
             RunEnd::Panicked(_) if self.excuses_panics() => return None,
             end => Violation::of_end(end)?,
         };
-        let culprit = ops.get(self.observed);
-        let answers = culprit.map_or(!self.is_silent(), |op| self.answers_for(op));
-        answers.then_some(broken)
+        let is_undefined = culprit.is_some_and(|op| self.is_undefined(op));
+        (!self.is_silent() && !is_undefined).then_some(broken)
+    }
+
+    /// Whether a panic breaks no rule: a client has written beyond its block, and the subject looks
+    /// for that.
+    fn excuses_panics(&self) -> bool {
+        self.declaration.panics_on_damage && self.scope == Scope::Machine
     }
 
     /// Whether nothing is promised about the op. It was called, or it could not have ended the run.
-    pub(super) fn is_undefined(&self, op: &Op) -> bool {
+    fn is_undefined(&self, op: &Op) -> bool {
         self.declaration.misuse == Misuse::Undefined
             && (self.contract.is_misuse(op) || self.contract.writes_beyond(op))
     }
@@ -82,18 +92,12 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
 
 /// More observations than ops: the record is not this trace's.
 pub(super) fn surplus(ops: &[Op], observed: usize) -> Option<Finding> {
-    let (op, kind) = last_begun(ops, observed);
-    let ops = ops.len();
-    (observed > ops).then_some(Finding {
-        violation: Violation::Fault(Fault::Record { observed, ops }),
-        op,
-        kind,
+    (observed > ops.len()).then(|| Finding {
+        violation: Violation::Fault(Fault::Record {
+            observed,
+            ops: ops.len(),
+        }),
+        op: ops.len().saturating_sub(1),
+        kind: ops.last().map_or(OpKind::Table, Op::kind),
     })
-}
-
-/// The op to which the end of a run is laid: the one behind the last observation, or the last.
-/// A trace without ops has none; its end is laid to a `table`, the op that asks for nothing.
-pub(super) fn last_begun(ops: &[Op], observed: usize) -> (usize, OpKind) {
-    let index = observed.min(ops.len().saturating_sub(1));
-    (index, ops.get(index).map_or(OpKind::Table, Op::kind))
 }

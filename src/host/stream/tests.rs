@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use arbitrary::Unstructured;
 use harness::geometry::Geometry;
 use harness::heap::Strength;
-use harness::op::{Align, Handle, Op, OpKind};
+use harness::op::{Align, Handle, Op};
 use harness::stream::BLOCKS_MAX;
 use harness::trace::{OPS_MAX, Trace};
 
@@ -16,9 +16,7 @@ use crate::judge::{Finding, Verdict, judge};
 use crate::long::LongTrace;
 use crate::registry;
 use crate::rules::{Rule, Rules};
-use crate::run::{Run, RunEnd, RunOptions};
-
-use super::{Last, finding};
+use crate::run::RunOptions;
 
 fn host() -> Host {
     let mut host = Host::new().unwrap();
@@ -235,37 +233,4 @@ fn what_does_not_fit_is_told() {
     let trace = LongTrace::of_ops(trace.geometry, vec![alloc]);
     let page = registry::by_name("page").unwrap();
     assert!(host.stream(page, &trace, Rules::ALL).is_err());
-}
-
-#[test]
-fn a_record_that_ends_too_early_is_a_fault() {
-    let alloc = Op::Alloc {
-        size: 1,
-        align: None,
-        zeroed: false,
-    };
-    let trace = LongTrace::of_ops(HEAP, vec![alloc, Op::FreeAll, alloc]);
-    let ended = |end, begun, judged, stopped| {
-        let run = Run {
-            observations: Vec::new(),
-            tables: Vec::new(),
-            end,
-        };
-        let last = Last {
-            begun,
-            judged,
-            stopped,
-        };
-        let finding = finding(&trace, &run, last).unwrap();
-        finding.map(|finding| (finding.rule(), finding.op, finding.kind))
-    };
-    let at_free = |rule| Some((rule, 1, OpKind::FreeAll));
-    assert_eq!(ended(RunEnd::Completed, 3, true, false), None);
-    assert_eq!(
-        ended(RunEnd::Completed, 2, true, false),
-        at_free(Rule::Fault)
-    );
-    assert_eq!(ended(RunEnd::Completed, 2, true, true), None);
-    assert_eq!(ended(RunEnd::Hung, 2, true, false), at_free(Rule::Hang));
-    assert_eq!(ended(RunEnd::Hung, 2, false, false), None);
 }

@@ -115,6 +115,30 @@ fn hang() {
     assert_eq!(told(&hung), ("hang", Rule::Hang, 1));
 }
 
+/// Of ops that come one by one, as of those of a trace.
+#[test]
+fn an_end_is_laid_to_the_op_that_was_begun_or_else_to_the_last() {
+    let ended = |culprit: Option<Op>, end| {
+        let geometry = Geometry::from_bytes(HEAP_BYTES).expect("it is a heap's size");
+        let mut judge = Judge::new(&published(), geometry, Rules::MACHINE, FRESH);
+        assert_eq!(judge.step(&ALLOC, &placed(8)), None);
+        let finding = judge.end_behind(3, culprit.as_ref(), Some(&ALLOC), &end);
+        finding.map(|finding| (finding.rule(), finding.op, finding.kind))
+    };
+    let in_free = |end| ended(Some(Op::FreeAll), end);
+    assert_eq!(
+        in_free(RunEnd::Hung),
+        Some((Rule::Hang, 1, OpKind::FreeAll))
+    );
+    let (first, fault) = (OpKind::Alloc, Rule::Fault);
+    assert_eq!(ended(None, RunEnd::Hung), Some((Rule::Hang, 0, first)));
+    assert_eq!(
+        in_free(RunEnd::Completed),
+        Some((fault, 1, OpKind::FreeAll))
+    );
+    assert_eq!(ended(None, RunEnd::Completed), Some((fault, 0, first)));
+}
+
 #[test]
 fn an_incomplete_record_never_agrees() {
     let ops = [ALLOC, ALLOC];
