@@ -64,8 +64,8 @@ impl HostRegion {
 
     /// As [`Self::new`], in a slot from this one on.
     fn behind(first: usize, geometry: Geometry) -> io::Result<Self> {
-        for number in first..SLOTS {
-            if TAKEN[number].swap(true, AcqRel) {
+        for (number, taken) in TAKEN.iter().enumerate().skip(first) {
+            if taken.swap(true, AcqRel) {
                 continue;
             }
             match reserve(number) {
@@ -81,7 +81,7 @@ impl HostRegion {
                 // Something else lies there, so the slot stays taken.
                 Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {}
                 Err(error) => {
-                    TAKEN[number].store(false, Release);
+                    taken.store(false, Release);
                     return Err(error);
                 }
             }
