@@ -8,6 +8,7 @@
 //! gaps       where a request must fit between live blocks, for a known overhead
 //! exact      where a declared policy places blocks, and the chunk list it leaves
 //!   chunk_list                 its chunks, by address
+//!   fit                        which of them a request takes, and how much of it
 //!   pages                      which pages a heap that grows takes and gives back
 //!   follower                   the same over a whole trace, by its own word
 //! area       which bytes of a region are handed out at all
@@ -39,6 +40,7 @@ pub mod chunk_list;
 pub mod contract;
 pub mod cycles;
 pub mod exact;
+mod fit;
 pub mod follower;
 pub mod gaps;
 pub mod grants;

@@ -1,17 +1,10 @@
 //! The policies: where a subject that declares one places its blocks, and the chunk list that it
 //! leaves.
 //!
-//! | | first fit (`kmem`) | lowest run (`page`) |
-//! |---|---|---|
-//! | header | 8 bytes | none |
-//! | chunk | header and payload, in multiples of 8, from 16 | whole pages |
-//! | `realloc` | in place if possible | always moves |
-//!
-//! - A request takes the lowest free chunk in which its payload fits at an aligned offset, with a
-//!   front gap of 0 or at least the smallest chunk; the gap stays a free chunk.
-//! - A remainder of at least the smallest chunk becomes a free chunk, a smaller one is absorbed.
+//! - What a request takes, and of which chunk, is in `fit`.
 //! - A freed chunk merges with both neighbours at once.
-//! - In place, `realloc` shrinks, or grows into a free successor; else it allocates, copies, frees.
+//! - In place, `realloc` shrinks, or grows into a free successor; else it allocates, copies, frees,
+//!   as it always does where runs of pages are placed.
 //!
 //! A heap that grows does so where all of that would come to null, and then it is done again. For a
 //! `realloc`, pages that lie right behind the block, or behind its free successor, come first.
@@ -21,15 +14,13 @@
 use std::fmt::Debug;
 
 use harness::declaration::{Policy, Reserved};
-use harness::geometry::{Geometry, PAGE_BYTES};
+use harness::geometry::Geometry;
 use harness::subject::Chunk;
 
 use crate::model::area::area;
 use crate::model::chunk_list::ChunkList;
+use crate::model::fit::{chunk_for, find, header, room, taken_of};
 use crate::model::pages;
-
-/// What every payload is aligned to, whatever was asked for.
-const ALIGN_MIN: u64 = 8;
 
 /// Where a policy places blocks.
 pub trait Placing: Clone + Debug {
@@ -199,70 +190,10 @@ impl Exact {
     }
 }
 
-const fn header(policy: Policy) -> u64 {
-    match policy {
-        Policy::FirstFit => 8,
-        Policy::LowestRun => 0,
-    }
-}
-
-const fn chunk_min(policy: Policy) -> u64 {
-    match policy {
-        Policy::FirstFit => 16,
-        Policy::LowestRun => PAGE_BYTES,
-    }
-}
-
-/// Bytes of the chunk for a request; `None` if there is no such number.
-fn chunk_for(policy: Policy, size: u64) -> Option<u64> {
-    match policy {
-        Policy::FirstFit => size.max(8).checked_next_multiple_of(8)?.checked_add(8),
-        Policy::LowestRun if size == 0 => None,
-        Policy::LowestRun => size.checked_next_multiple_of(PAGE_BYTES),
-    }
-}
-
-/// The chunk that `need` bytes become where there is room for `room`.
-const fn taken_of(policy: Policy, need: u64, room: u64) -> u64 {
-    if room - need >= chunk_min(policy) {
-        need
-    } else {
-        room
-    }
-}
-
-/// The taken chunk at `chunk` with what is free behind it, in bytes.
-fn room(chunks: &ChunkList, chunk: u64) -> u64 {
-    let size = chunks.size_at(chunk);
-    size + chunks.free_at(chunk + size)
-}
-
-/// The place of the lowest free chunk in which a chunk of `need` bytes fits, and its front gap
-/// there.
-fn find(policy: Policy, chunks: &ChunkList, need: u64, align: u64) -> Option<(usize, u64)> {
-    let mut gaps = chunks.gaps().iter();
-    if align <= ALIGN_MIN {
-        return Some((gaps.position(|gap| need <= gap.size)?, 0));
-    }
-    gaps.enumerate().find_map(|(index, gap)| {
-        let front = front_gap(policy, gap.offset, align);
-        let fits = front <= gap.size && need <= gap.size - front;
-        fits.then_some((index, front))
-    })
-}
-
-/// How far into the free chunk at `gap` the lowest header may lie whose payload is aligned.
-const fn front_gap(policy: Policy, gap: u64, align: u64) -> u64 {
-    let lowest = gap + header(policy);
-    let mut payload = lowest.next_multiple_of(align);
-    while payload > lowest && payload - lowest < chunk_min(policy) {
-        payload += align;
-    }
-    payload - lowest
-}
-
 #[cfg(test)]
 mod tests {
+    use harness::geometry::PAGE_BYTES;
+
     use super::*;
 
     /// A heap of 160 bytes after so many allocs with alignment 8.
