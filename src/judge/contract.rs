@@ -75,8 +75,10 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
             let other = other.into();
             return Some(Violation::Overlap { block, other });
         }
-        (!at.cast_unsigned().is_multiple_of(align))
-            .then_some(Violation::Misaligned { block, align })
+        match at.cast_unsigned().is_multiple_of(align) {
+            true => None,
+            false => Some(Violation::Misaligned { block, align }),
+        }
     }
 
     fn lost_contents(&self, request: Option<&Request>, contents: &Contents) -> Option<Violation> {

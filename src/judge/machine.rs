@@ -37,7 +37,10 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
                 !matches!(op, Op::Alloc { .. } | Op::Realloc { .. } | Op::Capacity)
             }
         };
-        (!fits).then_some(Violation::Fault(Fault::Answer { outcome }))
+        match fits {
+            true => None,
+            false => Some(Violation::Fault(Fault::Answer { outcome })),
+        }
     }
 
     /// Whether an observation is one after which the harness gives a heap up.

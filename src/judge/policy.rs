@@ -71,7 +71,10 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
             Outcome::Placed(at) => Some(at),
             _ => None,
         };
-        (observed != expected).then_some(Violation::Placement {
+        if observed == expected {
+            return None;
+        }
+        Some(Violation::Placement {
             handle: request.handle,
             expected,
             observed,
