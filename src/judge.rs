@@ -34,7 +34,7 @@ use harness::trace::Trace;
 
 use crate::model::by_address::ByAddress;
 use crate::model::clone_in_place;
-use crate::model::contract::{Block, Blocks, Contract};
+use crate::model::contract::{Block, Blocks, Contract, is_misuse, writes_beyond};
 use crate::model::cycles::Cycles;
 use crate::model::exact::{Exact, Placing};
 use crate::model::grants::Grants;
@@ -264,13 +264,14 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
         if self.found {
             return None;
         }
-        self.narrow(op, observation.outcome);
+        let named = self.contract.named(op);
+        self.narrow(op, named.as_ref(), observation.outcome);
         let broken = match self.scope {
-            Scope::Everything => self.check(op, observation),
+            Scope::Everything => self.check(op, named, observation),
             Scope::Machine => self.stray_store(observation),
             Scope::Record => None,
         };
-        self.take_note(op, observation);
+        self.take_note(op, named.as_ref(), observation);
         broken.map(|violation| self.finding(violation, index, op.kind()))
     }
 
@@ -322,17 +323,22 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
         Some(self.finding(violation, index, kind))
     }
 
-    /// The first judged rule, by precedence, that the op breaks.
-    fn check(&mut self, op: &Op, observation: &Observation) -> Option<Violation> {
+    /// The first judged rule, by precedence, that the op breaks, which names this live block.
+    fn check(
+        &mut self,
+        op: &Op,
+        named: Option<Block>,
+        observation: &Observation,
+    ) -> Option<Violation> {
         let rules = self.rules;
         let judges = |set| rules.judges(set);
         let outcome = observation.outcome;
-        let request = self.contract.request(op);
+        let request = self.contract.request(op, named);
         let request = request.as_ref();
         if let Some(broken) = Self::ill_fitting(op, request, outcome) {
             return Some(broken);
         }
-        let expected = self.follow_policy(op, request, outcome);
+        let expected = self.follow_policy(op, named, request, outcome);
         let lies_as_promised = match (expected, outcome) {
             (Some(Some(expected)), Outcome::Placed(at)) => expected == at,
             _ => false,
@@ -353,7 +359,7 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
             return Some(broken);
         }
         if judges(RuleSet::Misuse)
-            && let Some(broken) = self.broken_misuse(op, observation)
+            && let Some(broken) = self.broken_misuse(op, named.as_ref(), observation)
         {
             return Some(broken);
         }
@@ -361,10 +367,10 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
     }
 
     /// Judges less from this op on, if it is one that nothing is promised about.
-    fn narrow(&mut self, op: &Op, outcome: Outcome) {
+    fn narrow(&mut self, op: &Op, named: Option<&Block>, outcome: Outcome) {
         let called = !matches!(outcome, Outcome::NotExpressible | Outcome::NoBlock);
-        let beyond = called && self.contract.writes_beyond(op);
-        let misuse = beyond || (called && self.contract.is_misuse(op));
+        let beyond = called && writes_beyond(op, named);
+        let misuse = beyond || (called && is_misuse(op, named));
         if (misuse && self.declaration.misuse == Misuse::Undefined)
             || (!self.rules.judges(RuleSet::Contract) && self.is_impossible(op, outcome))
         {
@@ -374,8 +380,8 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
         }
     }
 
-    fn take_note(&mut self, op: &Op, observation: &Observation) {
-        if observation.walk.is_some() || self.may_change_walk(op, observation.outcome) {
+    fn take_note(&mut self, op: &Op, named: Option<&Block>, observation: &Observation) {
+        if observation.walk.is_some() || Self::may_change_walk(op, named, observation.outcome) {
             // Word by word: the whole digest has only just been written, and takes longer to copy.
             self.walk = observation.walk.as_ref().map(|walk| Walked {
                 chunks: walk.chunks,

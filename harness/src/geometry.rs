@@ -76,6 +76,7 @@ impl Growth {
 
     /// Whether a block, in a heap that reaches `bytes` bytes, has no byte in another owner's page.
     #[must_use]
+    #[inline]
     pub fn spares(self, bytes: u64, offset: u64, size: u64) -> bool {
         let Some(every) = self.taken_every() else {
             return true;
@@ -177,6 +178,7 @@ impl Geometry {
 
     /// Whether a block lies in it, outside other owners' pages.
     #[must_use]
+    #[inline]
     pub fn holds(self, offset: u64, size: u64) -> bool {
         let end = offset.checked_add(size);
         end.is_some_and(|end| end <= self.bytes()) && self.growth.spares(self.bytes(), offset, size)

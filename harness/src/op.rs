@@ -165,6 +165,7 @@ impl Op {
 
     /// The handle the op uses (not the one it makes).
     #[must_use]
+    #[inline]
     pub const fn handle(&self) -> Option<Handle> {
         match *self {
             Self::Realloc { handle, .. }

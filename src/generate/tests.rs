@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::contract::Contract;
+use crate::model::contract::{Contract, writes_beyond};
 use harness::observation::Outcome;
 use std::collections::BTreeSet;
 
@@ -108,8 +108,8 @@ fn the_misuse_lane_reaches_every_misuse_and_stays_inside_blocks() {
             let mut contract = Contract::new(Geometry::largest());
             for op in &trace.ops {
                 // What is larger than any heap is granted nowhere.
-                let is_held = op.handle().is_some_and(|a| contract.block(a).is_some());
-                let beyond = is_held && contract.writes_beyond(op);
+                let named = contract.named(op);
+                let beyond = named.is_some() && writes_beyond(op, named.as_ref());
                 assert!(!beyond, "{op:?} of\n{trace}");
                 let outcome = match op {
                     Op::Alloc { .. } => Outcome::Placed(0),

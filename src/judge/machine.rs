@@ -10,7 +10,7 @@ use harness::op::{Op, OpKind};
 use crate::fault::Fault;
 use crate::judge::violation::Violation;
 use crate::judge::{Finding, Judge, Scope};
-use crate::model::contract::{Blocks, Request};
+use crate::model::contract::{Blocks, Request, is_misuse, writes_beyond};
 use crate::model::exact::Placing;
 use crate::run::RunEnd;
 
@@ -54,6 +54,7 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
         outside
             || observation
                 .walk
+                .as_ref()
                 .is_some_and(|walk| walk.broken_at.is_some())
     }
 
@@ -88,8 +89,9 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
 
     /// Whether nothing is promised about the op. It was called, or it could not have ended the run.
     fn is_undefined(&self, op: &Op) -> bool {
+        let named = self.contract.named(op);
         self.declaration.misuse == Misuse::Undefined
-            && (self.contract.is_misuse(op) || self.contract.writes_beyond(op))
+            && (is_misuse(op, named.as_ref()) || writes_beyond(op, named.as_ref()))
     }
 }
 

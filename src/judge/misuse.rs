@@ -7,11 +7,16 @@ use harness::op::Op;
 
 use crate::judge::Judge;
 use crate::judge::violation::{ChangedByte, Damage, Violation};
-use crate::model::contract::Blocks;
+use crate::model::contract::{Block, Blocks, is_misuse};
 use crate::model::exact::Placing;
 
 impl<B: Blocks, E: Placing> Judge<B, E> {
-    pub(super) fn broken_misuse(&self, op: &Op, observation: &Observation) -> Option<Violation> {
+    pub(super) fn broken_misuse(
+        &self,
+        op: &Op,
+        named: Option<&Block>,
+        observation: &Observation,
+    ) -> Option<Violation> {
         let outcome = observation.outcome;
         if !matches!(outcome, Outcome::Done | Outcome::Refused) {
             return None;
@@ -19,7 +24,7 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
         if *op == Op::FreeNull {
             return self.null_free_with_effect(observation);
         }
-        if !self.contract.is_misuse(op) {
+        if !is_misuse(op, named) {
             return None;
         }
         match self.declaration.misuse {
@@ -55,9 +60,9 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
     }
 
     /// Whether a promise-keeping subject may have another chunk list after the op than before it.
-    pub(super) fn may_change_walk(&self, op: &Op, outcome: Outcome) -> bool {
+    pub(super) fn may_change_walk(op: &Op, named: Option<&Block>, outcome: Outcome) -> bool {
         let called = !matches!(outcome, Outcome::NotExpressible | Outcome::NoBlock);
         let inert = matches!(op, Op::Table | Op::FreeNull | Op::Write { .. });
-        called && !inert && !self.contract.is_misuse(op)
+        called && !inert && !is_misuse(op, named)
     }
 }

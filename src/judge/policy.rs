@@ -5,7 +5,7 @@ use harness::op::Op;
 
 use crate::judge::Judge;
 use crate::judge::violation::Violation;
-use crate::model::contract::{Blocks, Request};
+use crate::model::contract::{Block, Blocks, Request};
 use crate::model::exact::Placing;
 
 impl<B: Blocks, E: Placing> Judge<B, E> {
@@ -14,6 +14,7 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
     pub(super) fn follow_policy(
         &mut self,
         op: &Op,
+        named: Option<Block>,
         request: Option<&Request>,
         outcome: Outcome,
     ) -> Option<Option<i64>> {
@@ -30,10 +31,7 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
             }
             // A legal free that was refused is a leak; to the policy the block is free.
             Outcome::Done | Outcome::Refused => match *op {
-                Op::Free { handle } => {
-                    let block = self.contract.block(handle);
-                    block.into_iter().for_each(|block| exact.free(block.offset));
-                }
+                Op::Free { .. } => named.into_iter().for_each(|block| exact.free(block.offset)),
                 Op::FreeAll => {
                     let live = self.contract.live();
                     live.for_each(|block| exact.free(block.offset));
@@ -82,7 +80,7 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
     }
 
     fn other_table(&self, observation: &Observation) -> Option<Violation> {
-        let (walk, exact) = (observation.walk?, self.exact.as_ref()?);
+        let (walk, exact) = (observation.walk.as_ref()?, self.exact.as_ref()?);
         (walk.hash != exact.hash()).then(|| Violation::Table {
             expected: exact.table().collect(),
             observed: walk.chunks,

@@ -121,9 +121,16 @@ impl<B: Blocks> Contract<B> {
         self.live.get(handle)
     }
 
-    /// What the op asks for; `None` if it asks for nothing, or to resize a block that is not live.
+    /// The live block that the op names.
     #[must_use]
-    pub fn request(&self, op: &Op) -> Option<Request> {
+    pub fn named(&self, op: &Op) -> Option<Block> {
+        self.block(op.handle()?)
+    }
+
+    /// What the op, which names this block, asks for; `None` if it asks for nothing, or to resize
+    /// a block that is not live.
+    #[must_use]
+    pub fn request(&self, op: &Op, named: Option<Block>) -> Option<Request> {
         match *op {
             Op::Alloc { size, align, .. } => Some(Request {
                 handle: Handle(self.issued),
@@ -131,7 +138,7 @@ impl<B: Blocks> Contract<B> {
                 align: align.unwrap_or(Align::DEFAULT).bytes(),
                 old: None,
             }),
-            Op::Realloc { handle, size } => self.block(handle).map(|old| Request {
+            Op::Realloc { handle, size } => named.map(|old| Request {
                 handle,
                 size,
                 align: old.align,
@@ -151,32 +158,6 @@ impl<B: Blocks> Contract<B> {
     #[must_use]
     pub fn overlapped(&mut self, handle: Handle, offset: u64, size: u64) -> Option<Block> {
         self.live.overlapped(handle, offset, size)
-    }
-
-    /// Whether the op frees what is no live block of its client's.
-    #[must_use]
-    pub fn is_misuse(&self, op: &Op) -> bool {
-        match *op {
-            Op::Free { handle } => self.block(handle).is_none(),
-            Op::FreeInterior { .. } | Op::FreeWild { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the op writes beyond the size of the client's own block.
-    #[must_use]
-    pub fn writes_beyond(&self, op: &Op) -> bool {
-        let Op::Write {
-            handle,
-            offset,
-            length,
-        } = *op
-        else {
-            return false;
-        };
-        let size = self.block(handle).map_or(0, |block| block.size);
-        let end = offset.checked_add(length.into());
-        length > 0 && end.is_none_or(|end| end > size)
     }
 
     /// Whether the client itself wrote this byte of its block since it got it.
@@ -232,6 +213,27 @@ impl<B: Blocks> Contract<B> {
     }
 }
 
+/// Whether the op, which names this live block, frees what is none of its client's.
+#[must_use]
+pub const fn is_misuse(op: &Op, named: Option<&Block>) -> bool {
+    match op {
+        Op::Free { .. } => named.is_none(),
+        Op::FreeInterior { .. } | Op::FreeWild { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whether the op, which names this live block, writes beyond its size.
+#[must_use]
+pub fn writes_beyond(op: &Op, named: Option<&Block>) -> bool {
+    let Op::Write { offset, length, .. } = *op else {
+        return false;
+    };
+    let size = named.map_or(0, |block| block.size);
+    let end = offset.checked_add(length.into());
+    length > 0 && end.is_none_or(|end| end > size)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,7 +275,7 @@ mod tests {
             }]
         );
         assert_eq!(
-            got.request(&ALLOC).map(|request| request.handle),
+            got.request(&ALLOC, None).map(|request| request.handle),
             Some(Handle(3))
         );
     }
@@ -311,9 +313,10 @@ mod tests {
     fn freed_blocks_are_dead() {
         let mut left = contract(&[(ALLOC, Outcome::Placed(8)), (ALLOC, Outcome::Placed(40))]);
         let free = Op::Free { handle: A0 };
-        assert!(!left.is_misuse(&free));
+        let is_misuse = |left: &Contract| is_misuse(&free, left.named(&free).as_ref());
+        assert!(!is_misuse(&left));
         left.apply(&free, Outcome::Done);
-        assert!(left.is_misuse(&free));
+        assert!(is_misuse(&left));
         assert!(left.block(A1).is_some());
         left.apply(&Op::FreeAll, Outcome::Done);
         assert!(left.is_empty());
@@ -353,10 +356,12 @@ mod tests {
             offset,
             length,
         };
-        assert!(!held.writes_beyond(&write(16, 8)));
-        assert!(held.writes_beyond(&write(17, 8)));
-        assert!(!held.writes_beyond(&write(25, 0)));
-        assert!(held.writes_beyond(&write(u64::MAX, 8)));
+        let named = held.block(A0);
+        let beyond = |offset, length| writes_beyond(&write(offset, length), named.as_ref());
+        assert!(!beyond(16, 8));
+        assert!(beyond(17, 8));
+        assert!(!beyond(25, 0));
+        assert!(beyond(u64::MAX, 8));
         held.apply(&write(4, 2), Outcome::Done);
         assert_eq!(
             [3, 4, 5, 6].map(|byte| held.wrote(A0, byte)),

@@ -37,7 +37,7 @@ impl Follower {
             self.contract.apply(op, Outcome::NoBlock);
             return None;
         }
-        let request = self.contract.request(op);
+        let request = self.contract.request(op, self.contract.named(op));
         let placed = request.and_then(|request| Some((request, self.place(&request)?)));
         match *op {
             Op::Free { handle } => {

@@ -44,7 +44,7 @@ pub(super) fn observed(trace: &Trace, observations: &[Observation]) -> Vec<Span>
     for (index, (op, observation)) in trace.ops.iter().zip(observations).enumerate() {
         match (op, observation.outcome) {
             (_, Outcome::Placed(at)) => {
-                if let Some(request) = contract.request(op) {
+                if let Some(request) = contract.request(op, contract.named(op)) {
                     spans.place(request.handle, at, request.size, index);
                 }
             }
