@@ -18,7 +18,7 @@ pub struct ByAddress {
     slots: Vec<Slot>,
     /// How many of them are live.
     live: usize,
-    /// Those that have bytes, by their first one, then by handle; empty unless `is_indexed`.
+    /// Those that have bytes, by their first one; empty unless `is_indexed`.
     spans: Vec<Span>,
     /// Nobody asks where a policy says where blocks lie, and they lie there.
     is_indexed: bool,
@@ -66,10 +66,24 @@ impl ByAddress {
         self.slots[index].is_live.then_some(index)
     }
 
+    /// Adds those that came to nothing since the last one, of which the nearest will do.
+    fn push_dead(&mut self, next: Block) {
+        // A handle is used once, so it is the highest one.
+        let end = next.handle.0;
+        let last = self.slots.last().map_or(end, |last| last.block.handle.0);
+        let dead = (last + 1).max(end.saturating_sub(DEAD_MIN as u32))..end;
+        self.slots.extend(dead.map(|handle| Slot {
+            block: Block {
+                handle: Handle(handle),
+                ..next
+            },
+            is_live: false,
+        }));
+    }
+
     /// Where the bytes of a block stand in `spans`, or would.
     fn span_index(&self, block: &Block) -> usize {
-        let key = (block.offset, block.handle);
-        let is_before = |span: &Span| (span.start, span.handle) < key;
+        let is_before = |span: &Span| span.start < block.offset;
         let (before, hinted) = self
             .spans
             .split_at(self.span_hint.get().min(self.spans.len()));
@@ -148,7 +162,7 @@ impl Blocks for ByAddress {
             if self.slots.len() > 2 * self.live + DEAD_MIN {
                 self.slots.retain(|slot| slot.is_live);
             }
-            // A handle is used once, so this is the highest one.
+            self.push_dead(block);
             self.slots.push(slot);
             self.live += 1;
         }
