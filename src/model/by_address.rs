@@ -50,6 +50,7 @@ clone_in_place!(ByAddress {
 
 impl ByAddress {
     /// The place of a live block.
+    #[inline]
     fn index_of(&self, handle: Handle) -> Option<usize> {
         let last = self.slots.last()?.block.handle;
         let behind = last.0.checked_sub(handle.0)? as usize;
@@ -82,6 +83,7 @@ impl ByAddress {
     }
 
     /// Where the bytes of a block stand in `spans`, or would.
+    #[inline]
     fn span_index(&self, block: &Block) -> usize {
         let is_before = |span: &Span| span.start < block.offset;
         let (before, hinted) = self
@@ -93,6 +95,7 @@ impl ByAddress {
         self.spans.partition_point(is_before)
     }
 
+    #[inline]
     fn add_span(&mut self, block: Block) {
         if self.is_indexed && block.size > 0 {
             let span = Span {
@@ -104,6 +107,7 @@ impl ByAddress {
         }
     }
 
+    #[inline]
     fn remove_span(&mut self, block: Block) {
         if self.is_indexed && block.size > 0 {
             self.spans.remove(self.span_index(&block));
@@ -121,10 +125,12 @@ impl Blocks for ByAddress {
         self.live == 0
     }
 
+    #[inline]
     fn get(&self, handle: Handle) -> Option<Block> {
         self.index_of(handle).map(|index| self.slots[index].block)
     }
 
+    #[inline]
     fn overlapped(&mut self, handle: Handle, offset: u64, size: u64) -> Option<Block> {
         if size == 0 {
             return None;

@@ -79,12 +79,14 @@ impl ChunkList {
     /// # Panics
     /// If there is none: then whoever judges went on after subject and model had parted.
     #[must_use]
+    #[inline]
     pub fn size_at(&self, offset: u64) -> u64 {
         self.taken[self.taken_index(offset)].size
     }
 
     /// The size of the free chunk that starts at `offset`; 0 if none does.
     #[must_use]
+    #[inline]
     pub fn free_at(&self, offset: u64) -> u64 {
         self.size_of_gap(self.gap_index(offset), offset)
     }
@@ -93,6 +95,7 @@ impl ChunkList {
     ///
     /// # Panics
     /// If the chunk is smaller than that.
+    #[inline]
     pub fn carve(&mut self, index: usize, front: u64, size: u64) {
         let gap = self.gaps[index];
         let offset = gap.offset + front;
@@ -116,6 +119,7 @@ impl ChunkList {
     ///
     /// # Panics
     /// As [`Self::size_at`].
+    #[inline]
     pub fn free(&mut self, offset: u64) {
         let span = self.taken.remove(self.taken_index(offset));
         self.hash = self.hash.without(span.chunk(true));
@@ -123,6 +127,7 @@ impl ChunkList {
     }
 
     /// Makes bytes that are in no chunk free, and one with their free neighbours.
+    #[inline]
     pub fn add(&mut self, offset: u64, size: u64) {
         let behind = self.gap_index(offset);
         let right = self.size_of_gap(behind, offset + size);
@@ -180,6 +185,7 @@ impl ChunkList {
     ///
     /// # Panics
     /// If there is not so much room, and as [`Self::size_at`].
+    #[inline]
     pub fn resize(&mut self, offset: u64, size: u64) {
         let index = self.taken_index(offset);
         let taken = Span { offset, size };

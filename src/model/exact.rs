@@ -98,6 +98,7 @@ impl Placing for Exact {
         }
     }
 
+    #[inline]
     fn alloc(&mut self, size: u64, align: u64) -> Option<u64> {
         let need = chunk_for(self.policy, size)?;
         let mut found = find(self.policy, &self.chunks, need, align);
@@ -111,6 +112,7 @@ impl Placing for Exact {
         Some(gap.offset + front + header(self.policy))
     }
 
+    #[inline]
     fn realloc(&mut self, block: u64, size: u64, align: u64) -> Option<u64> {
         let need = chunk_for(self.policy, size)?;
         let mut stays = self.resize(block, need);
@@ -127,6 +129,7 @@ impl Placing for Exact {
         Some(moved)
     }
 
+    #[inline]
     fn free(&mut self, block: u64) {
         self.chunks.free(block - header(self.policy));
         if self.grows() {
@@ -134,6 +137,7 @@ impl Placing for Exact {
         }
     }
 
+    #[inline]
     fn hash(&self) -> u64 {
         self.chunks.hash()
     }
@@ -192,7 +196,7 @@ impl Exact {
 
 #[cfg(test)]
 mod tests {
-    use harness::geometry::PAGE_BYTES;
+    use harness::geometry::PAGE_BYTES as PAGE;
 
     use super::*;
 
@@ -342,8 +346,6 @@ mod tests {
         assert_eq!([heap.alloc(8, 8), heap.alloc(8, 8)], [Some(48), Some(64)]);
         assert_eq!(heap.realloc(32, 24, 32), Some(96));
     }
-
-    const PAGE: u64 = PAGE_BYTES;
 
     /// Six pages behind a page of descriptors.
     fn pages() -> Exact {

@@ -33,6 +33,7 @@ const fn chunk_min(policy: Policy) -> u64 {
 }
 
 /// Bytes of the chunk for a request; `None` if there is no such number.
+#[inline]
 pub fn chunk_for(policy: Policy, size: u64) -> Option<u64> {
     match policy {
         Policy::FirstFit => size.max(8).checked_next_multiple_of(8)?.checked_add(8),
@@ -51,6 +52,7 @@ pub const fn taken_of(policy: Policy, need: u64, room: u64) -> u64 {
 }
 
 /// The taken chunk at `chunk` with what is free behind it, in bytes.
+#[inline]
 pub fn room(chunks: &ChunkList, chunk: u64) -> u64 {
     let size = chunks.size_at(chunk);
     size + chunks.free_at(chunk + size)
@@ -58,6 +60,7 @@ pub fn room(chunks: &ChunkList, chunk: u64) -> u64 {
 
 /// The place of the lowest free chunk in which a chunk of `need` bytes fits, and its front gap
 /// there.
+#[inline]
 pub fn find(policy: Policy, chunks: &ChunkList, need: u64, align: u64) -> Option<(usize, u64)> {
     let mut gaps = chunks.gaps().iter();
     if align <= ALIGN_MIN {
