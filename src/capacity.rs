@@ -51,7 +51,8 @@ impl Capacities {
 /// if the subject is judged by what it granted before. The verdict on an op must not depend on
 /// later ones.
 fn is_needed(entry: &Entry, trace: &Trace) -> bool {
-    Grants::judge(&entry.declaration) || trace.ops.contains(&Op::Capacity)
+    let asks = |op: &Op| matches!(op, Op::Capacity);
+    Grants::judge(&entry.declaration) || trace.ops.iter().any(asks)
 }
 
 /// An executor, what is known of its fresh heaps, and by that the verdicts on its runs.
