@@ -1,28 +1,31 @@
 //! Finds kept: each written as a regression, with the verdict of every subject of the family.
 //!
 //! A folder holds one regression for a [`Key`], since the file is named after it. A find that the
-//! folder shows already, under whatever name, is not written again: people edit what they commit.
+//! folder shows already, under whatever name, is not written again: people edit what they commit. One that
+//! does not repeat itself is written without an expectation, and is known to nobody.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::Result;
 use harness::entry::Entry;
 use harness::trace::Trace;
 
-use crate::host::Host;
+use crate::confirm::{self, Replayed};
 use crate::input;
 use crate::judge::Finding;
 use crate::registry;
-use crate::regression::{Expectation, Key, Regression, write_whole};
+use crate::regression::{Key, Regression, write_whole};
 use crate::rules::Rules;
+use crate::side::Sides;
 
 /// What became of a find.
 #[derive(Clone, Debug)]
 pub enum Kept {
-    /// It was written to this file.
-    Written(PathBuf),
+    /// It was written to this file, after these replays.
+    Written(PathBuf, Replayed),
     /// This regression shows it already.
     Known(PathBuf),
 }
@@ -32,7 +35,16 @@ impl Kept {
     #[must_use]
     pub fn written_to(&self) -> Option<String> {
         match self {
-            Self::Written(path) => Some(path.display().to_string()),
+            Self::Written(path, _) => Some(path.display().to_string()),
+            Self::Known(_) => None,
+        }
+    }
+
+    /// The replays before it was written.
+    #[must_use]
+    pub const fn replayed(&self) -> Option<&Replayed> {
+        match self {
+            Self::Written(_, replayed) => Some(replayed),
             Self::Known(_) => None,
         }
     }
@@ -41,9 +53,52 @@ impl Kept {
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Written(path) => write!(f, "written to {}", path.display()),
+            Self::Written(path, replayed) => {
+                write!(f, "written to {}", path.display())?;
+                let note = replayed.note();
+                note.map_or(Ok(()), |note| write!(f, " ({note})"))
+            }
             Self::Known(path) => write!(f, "not written: {} shows it", path.display()),
         }
+    }
+}
+
+/// A find that is to be kept.
+#[derive(Clone, Copy)]
+pub struct Sought<'a> {
+    /// The subject.
+    pub entry: &'static Entry,
+    /// The trace that shows it.
+    pub trace: &'a Trace,
+    /// What it shows.
+    pub finding: &'a Finding,
+    /// The rules it is judged by.
+    pub rules: Rules,
+    /// Whether the search for a smaller trace came to its end.
+    pub minimal: bool,
+    /// When the time for replays is over.
+    pub replay_until: Option<Instant>,
+}
+
+impl Sought<'_> {
+    /// Replays it on each side that is there.
+    ///
+    /// # Errors
+    /// When the rig itself cannot do its work.
+    pub fn replay(&self, sides: &mut Sides<'_>) -> Result<Replayed> {
+        self.replay_on(self.entry, sides)
+    }
+
+    fn replay_on(&self, entry: &Entry, sides: &mut Sides<'_>) -> Result<Replayed> {
+        let rule = self.finding.rule();
+        confirm::replay(
+            entry,
+            self.trace,
+            self.rules,
+            rule,
+            sides,
+            self.replay_until,
+        )
     }
 }
 
@@ -92,52 +147,75 @@ impl<'a> Finds<'a> {
             .filter(|path| path.parent() == Some(self.out))
     }
 
-    /// Writes a find, unless a regression shows it; a `note` goes into its title.
+    /// Replays a find and writes it, unless a regression shows it.
     ///
     /// # Errors
     /// As for [`Self::write`].
-    pub fn keep(
-        &self,
-        entry: &'static Entry,
-        trace: &Trace,
-        finding: &Finding,
-        rules: Rules,
-        host: &mut Host,
-        note: Option<&str>,
-    ) -> Result<Kept> {
-        Ok(match self.known(entry, finding) {
-            Some(path) => Kept::Known(path.to_owned()),
-            None => Kept::Written(self.write(entry, trace, finding, rules, host, note)?),
-        })
+    pub fn keep(&self, find: &Sought<'_>, sides: &mut Sides<'_>) -> Result<Kept> {
+        if let Some(path) = self.known(find.entry, find.finding) {
+            return Ok(Kept::Known(path.to_owned()));
+        }
+        let replayed = find.replay(sides)?;
+        let path = self.write(find, &replayed, sides)?;
+        Ok(Kept::Written(path, replayed))
     }
 
-    /// Writes a find as a regression, with a `note` in its title; returns its file, which is a new
-    /// one.
+    /// Writes a find as a regression that expects what its replays did, and what those of the other
+    /// subjects of the family do; nothing, unless it was seen each time on one side at least. Returns
+    /// its file: a new one, or one that holds the same trace and expects nothing either.
     ///
     /// # Errors
     /// When it cannot be written, or the rig itself cannot do its work.
     pub fn write(
         &self,
-        entry: &'static Entry,
-        trace: &Trace,
-        finding: &Finding,
-        rules: Rules,
-        host: &mut Host,
-        note: Option<&str>,
+        find: &Sought<'_>,
+        replayed: &Replayed,
+        sides: &mut Sides<'_>,
     ) -> Result<PathBuf> {
+        let &Sought {
+            entry,
+            trace,
+            finding,
+            rules,
+            minimal,
+            ..
+        } = find;
         let (subject, rule, kind) = (entry.name(), finding.rule(), finding.kind.name());
-        let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
         let mut expectations = Vec::new();
-        let family = |other: &&Entry| other.declaration.family == entry.declaration.family;
-        let others = registry::sound().filter(|other| other.name() != subject && family(other));
-        for other in std::iter::once(entry).chain(others) {
-            let (_, verdict) = host.verdict(other, trace, rules)?;
-            expectations.push(Expectation::of(other.name(), &verdict));
+        if replayed.are_a_find() {
+            expectations = replayed.expectations(subject);
+            let others = registry::sound().filter(|other| {
+                other.name() != subject
+                    && other.declaration.family == entry.declaration.family
+                    && other.declaration.accepts(trace.geometry)
+            });
+            for other in others {
+                let replayed = find.replay_on(other, sides)?;
+                expectations.extend(replayed.expectations(other.name()));
+            }
         }
-        let path = self.unused(&format!("{subject}-{rule}-{kind}").replace('_', "-"));
+        let name = format!("{subject}-{rule}-{kind}").replace('_', "-");
+        let mut path = self.out.join(format!("{name}.trace"));
+        for number in 2_u64.. {
+            if !path.exists() {
+                break;
+            }
+            let is_same =
+                |there: &Regression| there.trace == *trace && there.expectations == expectations;
+            if expectations.is_empty() && Regression::load(&path).is_ok_and(|one| is_same(&one)) {
+                return Ok(path);
+            }
+            path = self.out.join(format!("{name}-{number}.trace"));
+        }
+        let not_minimal = (!minimal).then(|| "not minimal".to_owned());
+        let notes: Vec<_> = replayed.note().into_iter().chain(not_minimal).collect();
+        let notes = match &notes[..] {
+            [] => String::new(),
+            notes => format!(" ({})", notes.join(", ")),
+        };
         let regression = Regression {
             name: String::new(),
-            title: format!("{subject} breaks {rule} at {kind}{note}"),
+            title: format!("{subject} breaks {rule} at {kind}{notes}"),
             found: self.found.to_owned(),
             date: today(),
             trace: trace.clone(),
@@ -146,20 +224,6 @@ impl<'a> Finds<'a> {
         };
         write_whole(&path, regression.document().to_string().as_bytes())?;
         Ok(path)
-    }
-}
-
-impl Finds<'_> {
-    /// A file that is not there yet: `NAME.trace`, else `NAME-2.trace` and so on.
-    fn unused(&self, name: &str) -> PathBuf {
-        let mut path = self.out.join(format!("{name}.trace"));
-        for number in 2_u64.. {
-            if !path.exists() {
-                break;
-            }
-            path = self.out.join(format!("{name}-{number}.trace"));
-        }
-        path
     }
 }
 

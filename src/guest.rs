@@ -137,6 +137,17 @@ impl Machine {
         self.booted.as_ref().map_or(Ok(&[]), Booted::counters)
     }
 
+    /// Whether the image has a subject.
+    ///
+    /// # Errors
+    /// If it cannot be booted.
+    pub fn has(&mut self, entry: &Entry) -> Result<bool> {
+        let booted = self.take_booted()?;
+        let has = booted.subject(entry.name()).is_ok();
+        self.booted = Some(booted);
+        Ok(has)
+    }
+
     /// Takes the guest that is up, or boots one. Whoever takes it gives it back if, and only if,
     /// it can serve the next request.
     fn take_booted(&mut self) -> Result<Booted> {

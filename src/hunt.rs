@@ -6,6 +6,7 @@
 
 mod guests;
 mod search;
+mod shrink;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -23,9 +24,10 @@ use crate::generate::{self, Limits};
 use crate::guest::Guest;
 use crate::host::Host;
 use crate::judge::Finding;
-use crate::minimize;
 use crate::rules::{Rule, Rules};
 use search::{Sighting, Stop};
+use shrink::shrink_while;
+pub use shrink::{Broken, Shrinking, shrink, shrink_watched};
 
 /// Bytes of randomness for each op of a trace, and for a trace as a whole.
 const OP_RANDOM_BYTES: usize = 24;
@@ -33,8 +35,10 @@ const TRACE_RANDOM_BYTES: usize = 128;
 
 /// What is pending when a hunt's time is over gets so much more.
 const PENDING_MAX: Duration = Duration::from_secs(10);
-/// The last of it is for the confirmation of what was being made small.
-const CONFIRMATION_MAX: Duration = Duration::from_secs(2);
+/// The last of it is for the confirmation of what was being made small, and for replays.
+const CONFIRMATION_MAX: Duration = Duration::from_secs(5);
+/// And the very last for the end of a replay, which may hang.
+const REPLAY_MAX: Duration = Duration::from_secs(2);
 
 /// How far a hunt goes.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +101,8 @@ pub struct Find {
     pub confirmed: bool,
     /// Whether the search for a smaller trace came to its end.
     pub minimal: bool,
+    /// When it is too late to replay it.
+    pub replay_until: Option<Instant>,
 }
 
 impl Find {
@@ -219,6 +225,8 @@ struct Hunt<'a> {
     started: Instant,
     /// When nothing more is made small.
     patience: Option<Instant>,
+    /// When nothing more is replayed.
+    replay_until: Option<Instant>,
     /// What was seen since then, each looked at once.
     hurried: BTreeSet<(Rule, OpKind)>,
     unconfirmed: u64,
@@ -230,12 +238,13 @@ type Next = ControlFlow<()>;
 impl<'a> Hunt<'a> {
     fn new(settings: &'a Settings<'a>, stop: &Stop) -> Self {
         let started = Instant::now();
-        let more = PENDING_MAX - CONFIRMATION_MAX;
+        let more = |last| stop.deadline.map(|deadline| deadline + PENDING_MAX - last);
         Self {
             settings,
             known: BTreeSet::new(),
             started,
-            patience: stop.deadline.map(|deadline| deadline + more),
+            patience: more(CONFIRMATION_MAX),
+            replay_until: more(REPLAY_MAX),
             hurried: BTreeSet::new(),
             unconfirmed: 0,
         }
@@ -297,6 +306,7 @@ impl<'a> Hunt<'a> {
             elapsed: self.started.elapsed(),
             confirmed: !in_a_hurry,
             minimal: !self.is_out_of_patience(),
+            replay_until: self.replay_until,
         })?;
         Ok(match until == Some(broken.0) {
             true => Next::Break(()),
@@ -318,120 +328,6 @@ impl<'a> Hunt<'a> {
             elapsed: self.started.elapsed(),
         }
     }
-}
-
-/// What a smaller trace must break still.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// The rule.
-    pub rule: Rule,
-    /// The kind of op; `None`: by any.
-    pub kind: Option<OpKind>,
-}
-
-impl Broken {
-    /// Whether a finding is of this.
-    #[must_use]
-    pub fn is(self, finding: &Finding) -> bool {
-        finding.rule() == self.rule && self.kind.is_none_or(|kind| kind == finding.kind)
-    }
-}
-
-impl From<(Rule, OpKind)> for Broken {
-    fn from((rule, kind): (Rule, OpKind)) -> Self {
-        let kind = Some(kind);
-        Self { rule, kind }
-    }
-}
-
-/// The smallest trace that breaks the same, and how it does; `None` if it does not when it has all
-/// the time that a confirmation gives.
-///
-/// # Errors
-/// When the rig itself cannot do its work.
-pub fn shrink(
-    executor: &mut Measured<dyn Executor>,
-    entry: &Entry,
-    trace: &Trace,
-    rules: Rules,
-    broken: impl Into<Broken>,
-) -> Result<Option<(Trace, Finding)>> {
-    shrink_watched(executor, entry, trace, rules, broken, &mut |_| {})
-}
-
-/// How far a search for a smaller trace is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shrinking {
-    /// Candidates run.
-    pub candidates: u64,
-    /// Ops of the smallest trace so far.
-    pub ops: usize,
-}
-
-/// As [`shrink`]; `watch` sees how far it is after each candidate.
-///
-/// # Errors
-/// As for [`shrink`].
-pub fn shrink_watched(
-    executor: &mut Measured<dyn Executor>,
-    entry: &Entry,
-    trace: &Trace,
-    rules: Rules,
-    broken: impl Into<Broken>,
-    watch: &mut dyn FnMut(Shrinking),
-) -> Result<Option<(Trace, Finding)>> {
-    let mut go_on = |shrinking| {
-        watch(shrinking);
-        Next::Continue(())
-    };
-    shrink_while(executor, entry, trace, rules, broken, &mut go_on)
-}
-
-/// As [`shrink`]; `next` sees how far it is after each candidate, and says whether to go on: the
-/// smallest so far is confirmed then.
-fn shrink_while(
-    executor: &mut Measured<dyn Executor>,
-    entry: &Entry,
-    trace: &Trace,
-    rules: Rules,
-    broken: impl Into<Broken>,
-    next: &mut dyn FnMut(Shrinking) -> Next,
-) -> Result<Option<(Trace, Finding)>> {
-    let broken = broken.into();
-    let mut go_on = Next::Continue(());
-    let mut shrinking = Shrinking {
-        candidates: 0,
-        ops: trace.ops.len(),
-    };
-    let breaks_the_same =
-        |executor: &mut Measured<dyn Executor>, trace: &Trace| -> Result<Option<Finding>> {
-            if !entry.declaration.accepts(trace.geometry) {
-                return Ok(None);
-            }
-            let (_, verdict) = executor.verdict(entry, trace, rules)?;
-            Ok(verdict.finding().filter(|found| broken.is(found)).cloned())
-        };
-    executor.confirm_hangs(false);
-    let small = minimize::minimize(trace, |candidate| {
-        if go_on.is_break() {
-            return Ok(false);
-        }
-        let holds = breaks_the_same(executor, candidate)?.is_some();
-        shrinking.candidates += 1;
-        if holds {
-            shrinking.ops = candidate.ops.len();
-        }
-        go_on = next(shrinking);
-        anyhow::Ok(holds)
-    });
-    executor.confirm_hangs(true);
-    let small = small?;
-    if let Some(found) = breaks_the_same(executor, &small)? {
-        return Ok(Some((small, found)));
-    }
-    // The search took a slow op for a hang; the trace it began with may still be one.
-    let found = breaks_the_same(executor, trace)?;
-    Ok(found.map(|found| (trace.clone(), found)))
 }
 
 #[cfg(test)]

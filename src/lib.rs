@@ -44,6 +44,7 @@ pub use harness::subjects;
 pub mod adapter;
 pub mod capacity;
 pub mod compare;
+pub mod confirm;
 pub mod counted;
 pub mod executor;
 pub mod fault;
@@ -68,6 +69,7 @@ pub mod regression;
 pub mod report;
 pub mod rules;
 pub mod run;
+pub mod side;
 pub mod testing;
 pub mod wording;
 

@@ -26,7 +26,7 @@ use minijinja::{Environment, Value, escape_formatter};
 use serde::Serialize;
 
 use crate::printable::printable;
-use crate::regression::Regression;
+use crate::regression::{Expectation, Regression};
 use crate::replay::{self, Job, Judged, Sides};
 use find::Find;
 
@@ -72,7 +72,7 @@ impl Page {
         let regression = Regression::load_as(path, job.reading)?;
         let rules = job.rules.unwrap_or(regression.rules);
         for entry in job.subjects_of(path, &regression)? {
-            let judged = replay::runs(entry, &regression.trace, rules, sides)?;
+            let judged = replay::runs(entry, &regression, !job.subjects.is_empty(), rules, sides)?;
             let mut row = row(&regression, entry, &judged);
             if row.rule.is_some() {
                 let number = self.finds.len() + 1;
@@ -109,10 +109,13 @@ impl Page {
 }
 
 fn row(regression: &Regression, entry: &Entry, judged: &[Judged]) -> Row {
-    let expected = regression
-        .expectations
-        .iter()
-        .find(|expected| expected.subject == entry.name());
+    let is_met = judged.iter().filter_map(|judged| {
+        let expected = regression.expected(entry.name(), judged.on)?;
+        Some(expected.is_met_by(&judged.verdict))
+    });
+    let of_subject = |expected: &&Expectation| expected.subject == entry.name();
+    let stated = regression.expectations.iter().filter(of_subject);
+    let stated: Vec<_> = stated.map(ToString::to_string).collect();
     let sides: Vec<_> = judged
         .iter()
         .map(|judged| {
@@ -131,12 +134,8 @@ fn row(regression: &Regression, entry: &Entry, judged: &[Judged]) -> Row {
         subject: entry.declaration.name,
         ops: regression.trace.ops.len(),
         rule: sides.iter().find_map(|side| side.rule),
-        as_expected: expected.map(|expected| {
-            judged
-                .iter()
-                .all(|judged| expected.is_met_by(&judged.verdict))
-        }),
-        expectation: expected.map(ToString::to_string),
+        as_expected: is_met.reduce(|one, other| one && other),
+        expectation: (!stated.is_empty()).then(|| stated.join("; ")),
         sides,
         find: None,
     }

@@ -8,44 +8,20 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use harness::entry::Entry;
-use harness::trace::{OPS_MAX, Trace};
+use harness::trace::OPS_MAX;
 use serde::Serialize;
 
-use crate::capacity::Measured;
 use crate::compare;
-use crate::executor::Executor;
-use crate::guest::Guest;
-use crate::host::Host;
 use crate::input::Reading;
 use crate::judge::Verdict;
 use crate::judge::violation::Violation;
 use crate::long::LongTrace;
 use crate::registry;
-use crate::regression::Regression;
-use crate::rules::Rules;
+use crate::regression::{Expectation, Regression};
+use crate::rules::{Rule, Rules};
 use crate::run::Run;
+pub use crate::side::{Side, Sides};
 use crate::wording::Words;
-
-/// Where a run takes place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// This machine.
-    Host,
-    /// The riscv64 guest in QEMU.
-    Qemu,
-}
-
-impl Side {
-    /// The name on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Host => "host",
-            Self::Qemu => "qemu",
-        }
-    }
-}
 
 /// One run and its verdict. The fields are the interface of `--format json`.
 #[derive(Clone, Debug, Serialize)]
@@ -110,28 +86,6 @@ pub struct Summary {
     pub unexpected: u64,
 }
 
-/// The sides at hand.
-pub struct Sides<'a> {
-    /// The host, if it takes part.
-    pub host: Option<&'a mut Host>,
-    /// The guest, if it takes part.
-    pub guest: Option<&'a mut Guest>,
-}
-
-impl Sides<'_> {
-    /// What runs traces on a side.
-    ///
-    /// # Errors
-    /// When the side takes no part.
-    pub(crate) fn executor(&mut self, side: Side) -> Result<&mut Measured<dyn Executor>> {
-        match (side, &mut self.host, &mut self.guest) {
-            (Side::Host, Some(host), _) => Ok(*host),
-            (Side::Qemu, _, Some(guest)) => Ok(*guest),
-            _ => bail!("a run without a side"),
-        }
-    }
-}
-
 /// What is asked of each file.
 #[derive(Debug)]
 pub struct Job {
@@ -164,7 +118,7 @@ pub fn replay(
     for entry in job.subjects_of(path, &regression)? {
         let verdicts = match &long {
             Some(long) => vec![(Side::Host, long_verdict(path, entry, long, rules, sides)?)],
-            None => runs(entry, &regression.trace, rules, sides)?
+            None => runs(entry, &regression, !job.subjects.is_empty(), rules, sides)?
                 .into_iter()
                 .map(|judged| (judged.on, judged.verdict))
                 .collect(),
@@ -197,8 +151,13 @@ impl Job {
             let accepts = |e: &&Entry| e.declaration.accepts(regression.trace.geometry);
             return Ok(registry::sound().filter(accepts).collect());
         }
-        let named = expectations.iter().map(|e| registry::by_name(&e.subject));
-        let named: Result<_> = named.collect();
+        let mut names: Vec<&str> = Vec::new();
+        for Expectation { subject, .. } in expectations {
+            if !names.contains(&subject.as_str()) {
+                names.push(subject);
+            }
+        }
+        let named: Result<_> = names.into_iter().map(registry::by_name).collect();
         named.with_context(|| path.display().to_string())
     }
 }
@@ -213,25 +172,36 @@ pub(crate) struct Judged {
     pub verdict: Verdict,
 }
 
-/// Runs a trace on each side; where both take part and differ, `host-guest` replaces the guest's
-/// verdict.
+/// Runs a trace on each side on which it expects anything of the subject; on both if the subject was
+/// `chosen`, or it expects nothing of anyone. Where both take part and differ, `host-guest` replaces
+/// the guest's verdict, unless another verdict is expected of the guest alone.
 pub(crate) fn runs(
     entry: &Entry,
-    trace: &Trace,
+    regression: &Regression,
+    chosen: bool,
     rules: Rules,
     sides: &mut Sides<'_>,
 ) -> Result<Vec<Judged>> {
+    let trace = &regression.trace;
+    let expected = |side| regression.expected(entry.name(), side);
+    let all = chosen || regression.expectations.is_empty();
     let mut runs: Vec<Judged> = Vec::new();
-    if let Some(host) = &mut sides.host {
+    if let Some(host) = &mut sides.host
+        && (all || expected(Side::Host).is_some())
+    {
         let (run, verdict) = host.verdict(entry, trace, rules)?;
         let on = Side::Host;
         runs.push(Judged { on, run, verdict });
     }
-    if let Some(guest) = &mut sides.guest {
+    if let Some(guest) = &mut sides.guest
+        && (all || expected(Side::Qemu).is_some())
+    {
         let (run, verdict) = guest.verdict(entry, trace, rules)?;
-        let differs = runs
-            .first()
-            .and_then(|host| compare::compare(&entry.declaration, trace, &host.run, &run));
+        let is_compared = expected(Side::Qemu)
+            .is_none_or(|alone| alone.on.is_none() || alone.rule == Some(Rule::HostGuest));
+        let host = runs.first().filter(|_| is_compared);
+        let differs =
+            host.and_then(|host| compare::compare(&entry.declaration, trace, &host.run, &run));
         runs.push(Judged {
             on: Side::Qemu,
             run,
@@ -259,10 +229,7 @@ fn long_verdict(
 }
 
 fn row(path: &Path, entry: &Entry, on: Side, verdict: &Verdict, from: &Regression) -> Row {
-    let expectation = from
-        .expectations
-        .iter()
-        .find(|expectation| expectation.subject == entry.name());
+    let expectation = from.expected(entry.name(), on);
     let finding = verdict.finding();
     let words = finding.map(|finding| Words::of(&finding.violation, entry.declaration.unit));
     let (expected, observed) = words.map(|words| (words.expected, words.observed)).unzip();

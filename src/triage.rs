@@ -10,7 +10,6 @@
 //! trace. Two defects that break the same rule are one find until the first of them is fixed.
 
 mod parallel;
-mod replays;
 mod stage;
 
 use std::collections::BTreeMap;
@@ -23,7 +22,7 @@ use harness::trace::Trace;
 use serde::Serialize;
 
 use crate::adapter;
-use crate::finds::Finds;
+use crate::finds::{Finds, Sought};
 use crate::fuzz;
 use crate::guest::Guest;
 use crate::host::Host;
@@ -34,9 +33,8 @@ use crate::judge::violation::Violation;
 use crate::registry;
 use crate::report;
 use crate::rules::{Rule, Rules};
+use crate::side::{Side, Sides};
 use parallel::on_all_cores;
-pub use replays::REPLAYS;
-use replays::Replays;
 pub use stage::Stage;
 
 /// What triage makes of one find.
@@ -64,10 +62,14 @@ pub struct Class {
     pub guest: &'static str,
     /// `reproduces in guest`, `host only` or `guest only`.
     pub label: &'static str,
-    /// In how many of [`REPLAYS`] replays the host broke the rule.
+    /// In how many replays the host broke the rule, of [`REPLAYS`](crate::confirm::REPLAYS), or of
+    /// one that hangs.
     pub host_replays: u32,
-    /// In how many of [`REPLAYS`] replays the guest broke the rule.
+    /// In how many the guest did.
     pub guest_replays: u32,
+    /// How often the sides did, if that is not each time on both.
+    #[serde(skip)]
+    pub note: Option<String>,
     /// What tells this find from others, in the form that ClusterFuzz compares exactly.
     pub key: String,
     /// The committed regression that shows the same find, if there is one.
@@ -101,14 +103,8 @@ struct Group {
     /// The shortest.
     trace: Trace,
     artifacts: usize,
+    /// Where they break it: on the host, or in the guest alone.
     side: Side,
-}
-
-/// Where the artifacts break a rule: on the host, or in the guest alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Side {
-    Host,
-    Guest,
 }
 
 /// What breaks the rule in an artifact: the subject, the rule, the kind of call, and the side.
@@ -183,7 +179,7 @@ fn sort(
             found = verdict
                 .finding()
                 .cloned()
-                .map(|finding| (finding, Side::Guest));
+                .map(|finding| (finding, Side::Qemu));
         }
         let Some((finding, side)) = found else {
             continue;
@@ -329,13 +325,26 @@ fn class(
     let Settings { rules, finds, .. } = settings;
     let entry = find.entry;
     let Small { trace, finding } = find.shown(finds).context("a find has a trace")?;
-    let on_host = Replays::of(host, entry, trace, *rules, finding)?;
-    let in_guest = Replays::of(guest, entry, trace, *rules, finding)?;
+    let sought = Sought {
+        entry,
+        trace,
+        finding,
+        rules: *rules,
+        minimal: true,
+        replay_until: None,
+    };
+    let mut sides = Sides {
+        host: Some(host),
+        guest: Some(guest),
+    };
+    let replayed = sought.replay(&mut sides)?;
     let known = finds.known(entry, finding);
     let written = match finds.committed(entry, finding) {
         Some(path) => path.to_owned(),
-        None => finds.write(entry, trace, finding, *rules, host, None)?,
+        None => finds.write(&sought, &replayed, &mut sides)?,
     };
+    let on = |side| replayed.on(side).context("both sides were there");
+    let (on_host, in_guest) = (on(Side::Host)?, on(Side::Qemu)?);
     Ok(Class {
         subject: entry.name(),
         rule: finding.rule().name(),
@@ -345,15 +354,16 @@ fn class(
         evidence: finding.violation.clone(),
         ops: trace.ops.len(),
         artifacts: find.artifacts,
-        host: on_host.verdict,
-        guest: in_guest.verdict,
+        host: on_host.verdict.name(),
+        guest: in_guest.verdict.name(),
         label: match (find.side, in_guest.reproduced) {
-            (Side::Guest, _) => "guest only",
+            (Side::Qemu, _) => "guest only",
             (Side::Host, 0) => "host only",
             (Side::Host, _) => "reproduces in guest",
         },
         host_replays: on_host.reproduced,
         guest_replays: in_guest.reproduced,
+        note: replayed.note(),
         key: report::Key {
             subject: entry.name(),
             rule: finding.rule(),

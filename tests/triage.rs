@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use kmem_rig::capacity::Measured;
+use kmem_rig::confirm::REPLAYS;
 use kmem_rig::executor::Executor;
 use kmem_rig::finds::Finds;
 use kmem_rig::generate::Limits;
@@ -13,7 +14,7 @@ use kmem_rig::hunt;
 use kmem_rig::input::Reading;
 use kmem_rig::regression::Regression;
 use kmem_rig::rules::Rules;
-use kmem_rig::triage::{self, Class, REPLAYS, Settings};
+use kmem_rig::triage::{self, Class, Settings};
 use qemu_tests::boot;
 
 /// Artifacts of each mutant, and in all.

@@ -19,8 +19,9 @@ use kmem_rig::fuzz::judged_part;
 use kmem_rig::guest::Guest;
 use kmem_rig::host::Host;
 use kmem_rig::registry::by_name;
-use kmem_rig::regression::{Key, Regression};
+use kmem_rig::regression::{Expectation, Key, Regression};
 use kmem_rig::rules::Rules;
+use kmem_rig::side::Side;
 use kmem_rig::testing::account;
 use qemu_tests::{assert_snapshot, boot, boot_as, supervisor};
 
@@ -37,7 +38,7 @@ datatest_stable::harness! {
 
 fn host(path: &Path, text: String) -> Result<()> {
     let regression = parse(path, &text)?;
-    assert_verdicts(&regression, &mut Host::new()?)?;
+    assert_verdicts(&regression, Side::Host, &mut Host::new()?)?;
     assert_tables(&regression, &mut Host::new()?)
 }
 
@@ -51,9 +52,10 @@ fn guest_in_supervisor_mode(path: &Path, text: String) -> Result<()> {
 
 fn both_sides(path: &Path, text: &str, mut guest: Guest) -> Result<()> {
     let regression = parse(path, text)?;
-    assert_verdicts(&regression, &mut guest)?;
+    assert_verdicts(&regression, Side::Qemu, &mut guest)?;
     let mut host = Host::new()?;
-    for expected in &regression.expectations {
+    let on_both = |expected: &&Expectation| expected.on.is_none();
+    for expected in regression.expectations.iter().filter(on_both) {
         let (trace, rules) = (&regression.trace, regression.rules);
         let entry = by_name(&expected.subject)?;
         let (on_host, _) = host.verdict(entry, trace, rules)?;
@@ -69,9 +71,14 @@ fn parse(path: &Path, text: &str) -> Result<Regression> {
     Ok(Regression::parse(&name, text)?)
 }
 
-fn assert_verdicts(regression: &Regression, executor: &mut Measured<dyn Executor>) -> Result<()> {
+fn assert_verdicts(
+    regression: &Regression,
+    on: Side,
+    executor: &mut Measured<dyn Executor>,
+) -> Result<()> {
     assert!(!regression.expectations.is_empty(), "it expects nothing");
-    for expected in &regression.expectations {
+    let of_side = |expected: &&Expectation| expected.on.is_none_or(|side| side == on);
+    for expected in regression.expectations.iter().filter(of_side) {
         let entry = by_name(&expected.subject)?;
         let (_, verdict) = executor.verdict(entry, &regression.trace, regression.rules)?;
         assert!(expected.is_met_by(&verdict), "{expected}: {verdict:?}");

@@ -12,14 +12,14 @@ use harness::geometry::Geometry;
 use harness::op::Align;
 use serde::Serialize;
 
-use super::options::{Format, Named, RuleOptions, named_or_default};
+use super::options::{Format, GuestOptions, Named, RuleOptions, named_or_default};
 use super::progress;
 use super::{Outcome, json};
 use crate::counted::counted;
 use crate::difference::{self, Difference};
 use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
-use crate::finds::{Finds, Kept};
+use crate::finds::{Finds, Kept, Sought};
 use crate::host::Host;
 use crate::rules::Rules;
 use crate::{adapter, report};
@@ -56,12 +56,15 @@ pub(super) struct Arguments {
     /// MiB of memory that states may take, each at most 160 bytes
     #[arg(long, value_name = "MIB", default_value_t = MEMORY_MIB_DEFAULT)]
     memory_max: u64,
-    /// Where to write the shortest traces as regressions; one that a regression there shows already,
+    /// Where to write the shortest traces as regressions, after ten replays of each on the host, and in the
+    /// guest if there is one; one that a regression there shows already,
     /// by subject, rule and kind of op, is not written again
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     #[command(flatten)]
     rules: RuleOptions,
+    #[command(flatten)]
+    guest: GuestOptions,
     /// How to print
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
@@ -94,8 +97,8 @@ impl Arguments {
         };
         let found = self.command(&settings);
         // Before the search: what cannot be read there should not cost one.
-        let finds = match &self.out {
-            Some(out) => Some(Finds::new(out, out, &found)?),
+        let mut keeper = match &self.out {
+            Some(out) => Some((Finds::new(out, out, &found)?, self.guest.start_for_finds()?)),
             None => None,
         };
         let task = format!("exploring {}", settings.entry.name());
@@ -107,14 +110,22 @@ impl Arguments {
         drop(line);
         let mut out = std::io::stdout().lock();
         for example in &summary.counterexamples {
-            let kept = match &finds {
-                Some(finds) => {
+            let kept = match &mut keeper {
+                Some((finds, started)) => {
                     let Counterexample {
                         finding,
                         trace,
                         rules,
                     } = example;
-                    Some(finds.keep(settings.entry, trace, finding, *rules, &mut host, None)?)
+                    let find = Sought {
+                        entry: settings.entry,
+                        trace,
+                        finding,
+                        rules: *rules,
+                        minimal: true,
+                        replay_until: None,
+                    };
+                    Some(finds.keep(&find, &mut started.sides())?)
                 }
                 None => None,
             };

@@ -11,15 +11,17 @@ use harness::declaration::Misuse;
 use harness::entry::Entry;
 use serde::Serialize;
 
-use super::options::{Format, GuestOptions, Named, On, RuleOptions, named_or_default};
+use super::options::{Format, GuestOptions, Named, On, RuleOptions, Started, named_or_default};
 use super::progress::{self, Progress};
 use super::{Outcome, json};
+use crate::confirm::Replayed;
 use crate::counted::counted;
 use crate::duration;
-use crate::finds::Finds;
+use crate::finds::{Finds, Kept, Sought};
 use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
 use crate::rules::{Rule, Rules};
+use crate::side::Side;
 use crate::{adapter, difference, report};
 
 /// How long a hunt lasts that is not told.
@@ -65,7 +67,8 @@ pub(super) struct Arguments {
     /// Guests to hunt in at the same time, with `--on qemu`; the finds do not depend on it
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     guests: u8,
-    /// Where to write the finds as regressions; one that a regression there shows already, by subject,
+    /// Where to write the finds as regressions, after ten replays of each on the host, and in the guest if
+    /// there is one; one that a regression there shows already, by subject,
     /// rule and kind of op, is not written again
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -105,7 +108,7 @@ impl Arguments {
         let found = self.command(subject);
         // Before the hunt: what cannot be read there should not cost one.
         let mut keeper = match &self.out {
-            Some(out) => Some((Finds::new(out, out, &found)?, Host::new()?)),
+            Some(out) => Some((Finds::new(out, out, &found)?, self.guest.start_for_finds()?)),
             None => None,
         };
         let bound = self
@@ -155,7 +158,7 @@ impl Arguments {
         entry: &'static Entry,
         find: &Find,
         rules: Rules,
-        keeper: Option<&mut (Finds<'_>, Host)>,
+        keeper: Option<&mut (Finds<'_>, Started)>,
     ) -> Result<()> {
         let Find { finding, trace, .. } = find;
         let difference = match self.format {
@@ -165,24 +168,36 @@ impl Arguments {
             Format::Json => None,
         };
         let kept = match keeper {
-            Some((finds, host)) => {
-                host.confirm_hangs(find.confirmed);
-                let kept = finds.keep(entry, trace, finding, rules, host, find.note());
-                host.confirm_hangs(true);
-                Some(kept?)
+            Some((finds, started)) => {
+                let find = Sought {
+                    entry,
+                    trace,
+                    finding,
+                    rules,
+                    minimal: find.minimal,
+                    replay_until: find.replay_until,
+                };
+                Some(finds.keep(&find, &mut started.sides())?)
             }
             None => None,
         };
         let mut out = std::io::stdout().lock();
         match (self.format, kept) {
-            (Format::Json, _) => writeln!(out, "{}", json_line(entry.name(), find))?,
+            (Format::Json, kept) => {
+                let replayed = kept.as_ref().and_then(Kept::replayed);
+                writeln!(out, "{}", json_line(entry.name(), find, replayed))?;
+            }
             (Format::Human, kept) => {
                 writeln!(
                     out,
                     "{}",
                     report::finding(&entry.declaration, trace, finding)
                 )?;
-                if let Some(note) = find.note() {
+                let note = match &kept {
+                    Some(Kept::Written(..)) => (!find.minimal).then_some("not minimal"),
+                    _ => find.note(),
+                };
+                if let Some(note) = note {
                     writeln!(out, "  {note}: the time was over\n")?;
                 }
                 if let Some(difference) = difference {
@@ -262,6 +277,8 @@ struct FindLine {
     sighted_us: u64,
     confirmed: bool,
     minimal: bool,
+    host_replays: Option<u32>,
+    guest_replays: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -273,13 +290,17 @@ struct SummaryLine<'a> {
     elapsed_ms: u64,
 }
 
-fn json_line(subject: &str, find: &Find) -> String {
+/// The line of a find, with the replays before it was written, if it was.
+fn json_line(subject: &str, find: &Find, replayed: Option<&Replayed>) -> String {
+    let hits = |side| Some(replayed?.on(side)?.reproduced);
     let more = FindLine {
         execs: find.execs,
         elapsed_ms: find.elapsed.as_millis() as u64,
         sighted_us: find.sighted.as_micros() as u64,
-        confirmed: find.confirmed,
+        confirmed: replayed.map_or(find.confirmed, Replayed::are_a_find),
         minimal: find.minimal,
+        host_replays: hits(Side::Host),
+        guest_replays: hits(Side::Qemu),
     };
     json::finding(subject, &find.finding, &find.trace, more)
 }

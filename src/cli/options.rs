@@ -10,6 +10,7 @@ use harness::entry::Entry;
 use crate::guest::{Configuration, Counted, Guest, Mode, find_image};
 use crate::host::Host;
 use crate::input::Reading;
+use crate::printable::printable;
 use crate::regression::Regression;
 use crate::replay::{Job, Sides};
 use crate::rules::Rules;
@@ -114,6 +115,24 @@ impl GuestOptions {
             host: asked(On::Host).then(Host::new).transpose()?,
             guest: asked(On::Qemu).then(|| self.start()).transpose()?,
         })
+    }
+
+    /// What finds are replayed on before they are written: the host, and the guest if it can be had. If
+    /// not, that is told, and an error only of an image that was named.
+    pub(super) fn start_for_finds(&self) -> Result<Started> {
+        let guest = match self.start() {
+            Err(error) if self.guest.is_none() => {
+                let error = format!("{error:#}");
+                eprintln!(
+                    "kmem-rig: finds are replayed on the host alone: {}",
+                    printable(&error)
+                );
+                None
+            }
+            started => Some(started?),
+        };
+        let host = Some(Host::new()?);
+        Ok(Started { host, guest })
     }
 
     /// Boots the guest.

@@ -153,13 +153,8 @@ fn kinds(class: &Class) -> String {
 
 /// What a find is called, and how often it was seen where that is not always.
 fn label(class: &Class) -> String {
-    let mut text = class.label.to_owned();
-    for (side, replays) in [("host", class.host_replays), ("guest", class.guest_replays)] {
-        if replays > 0 && replays < triage::REPLAYS {
-            text += &format!(", {side} {replays} of {} times", triage::REPLAYS);
-        }
-    }
-    text
+    let note = class.note.iter().map(|note| format!("; {note}"));
+    class.label.to_owned() + &note.collect::<String>()
 }
 
 fn conclusion(finds: usize, new: usize) -> String {

@@ -4,11 +4,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use harness::text::Document;
+use kmem_rig::regression::Expectation;
+use kmem_rig::rules::Rule;
 
-use crate::page;
+use crate::{Page, page};
 
 /// Rules within a word; in all others, what follows another is another word.
-const WORDS: [&str; 2] = ["handle", "number"];
+const WORDS: [&str; 3] = ["handle", "number", "index"];
 
 /// What the parser objects to in a line that the grammar takes, since it is not about its form.
 const BEYOND: [&str; 4] = [
@@ -153,8 +155,8 @@ fn item(tokens: &mut Vec<String>) -> Form {
     }
 }
 
-/// Lines of up to three of these words, and each of the longer lines with a word more, less or another.
-fn lines(words: &[String]) -> BTreeSet<String> {
+/// Lines of up to three of these words, and each of the long lines with a word more, less or another.
+fn lines(words: &[String], long_lines: &[&str]) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     let mut short = words.to_vec();
     for _ in 1..3 {
@@ -166,13 +168,6 @@ fn lines(words: &[String]) -> BTreeSet<String> {
         short = short.iter().flat_map(longer).collect();
     }
     all.extend(short);
-    let long_lines = [
-        "a2 = alloc_zeroed 8 align 0x10",
-        "write a1 + 8 8",
-        "free heap + 8",
-        "free a1 + 8",
-        "heap 8 pages grow 8 every 8 taken",
-    ];
     for long in long_lines {
         let right: Vec<_> = long.split(' ').collect();
         for at in 0..=right.len() {
@@ -188,17 +183,48 @@ fn lines(words: &[String]) -> BTreeSet<String> {
     all
 }
 
+/// The grammar from a rule on; its last two rules are in words.
+fn formal<'a>(page: &'a Page, rule: &str) -> &'a str {
+    let text = &page.blocks_of("ebnf").next().expect("a grammar").text;
+    let (formal, _) = text.split_once("text     =").expect("the rule of texts");
+    let at = formal.find(&format!("\n{rule:<8} =")).expect("the rule");
+    &formal[at + 1..]
+}
+
+#[test]
+fn the_grammar_takes_the_expectations_that_the_parser_takes() {
+    let page = page("trace-format.md");
+    let mut grammar = Grammar::read(formal(&page, "verdict"));
+    let rules = Rule::ALL
+        .iter()
+        .map(|rule| Form::Terminal(rule.name().to_owned()));
+    grammar
+        .0
+        .insert("rule".to_owned(), Form::Choice(rules.collect()));
+    grammar
+        .0
+        .insert("subject".to_owned(), Form::Terminal("kmem".to_owned()));
+    let words = "kmem on host qemu agree diverge leak at 3 0x3";
+    let words: Vec<_> = words.split(' ').map(String::from).collect();
+    let mut taken = 0;
+    for line in lines(&words, &["kmem on qemu diverge leak at 3"]) {
+        // A subject may have any name.
+        if !line.starts_with("kmem") {
+            continue;
+        }
+        let parsed = line.parse::<Expectation>();
+        let takes = grammar.takes("verdict", &line);
+        assert_eq!(takes, parsed.is_ok(), "`{line}`: {parsed:?}");
+        taken += u32::from(takes);
+    }
+    assert!(taken >= 8, "{taken} lines");
+}
+
 #[test]
 fn the_grammar_takes_what_the_parser_takes() {
     let page = page("trace-format.md");
-    let text = &page.blocks_of("ebnf").next().expect("a grammar").text;
-    // Its last two rules are in words.
-    let (formal, _) = text.split_once("text     =").expect("the rule of texts");
-    let formal = formal
-        .split_once("heap     =")
-        .expect("the rule of heaps")
-        .1;
-    let grammar = Grammar::read(&format!("heap     ={formal}"));
+    let formal = formal(&page, "heap");
+    let grammar = Grammar::read(formal);
     // Of both sides, or what one of them lacks would not be tried.
     let example = &page.blocks_of("trace").next().expect("an example").text;
     let ops = example.split_once("\nheap").expect("a heap").1;
@@ -217,8 +243,15 @@ fn the_grammar_takes_what_the_parser_takes() {
         .collect();
     words.sort();
     words.dedup();
+    let long_lines = [
+        "a2 = alloc_zeroed 8 align 0x10",
+        "write a1 + 8 8",
+        "free heap + 8",
+        "free a1 + 8",
+        "heap 8 pages grow 8 every 8 taken",
+    ];
     let mut taken = 0;
-    for line in lines(&words) {
+    for line in lines(&words, &long_lines) {
         let heap = if line.starts_with("heap") {
             ""
         } else {

@@ -1,0 +1,127 @@
+//! The smallest trace that still breaks what a suspicious one breaks.
+
+use anyhow::Result;
+use harness::entry::Entry;
+use harness::op::OpKind;
+use harness::trace::Trace;
+
+use super::Next;
+use crate::capacity::Measured;
+use crate::executor::Executor;
+use crate::judge::Finding;
+use crate::minimize;
+use crate::rules::{Rule, Rules};
+
+/// What a smaller trace must break still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The rule.
+    pub rule: Rule,
+    /// The kind of op; `None`: by any.
+    pub kind: Option<OpKind>,
+}
+
+impl Broken {
+    /// Whether a finding is of this.
+    #[must_use]
+    pub fn is(self, finding: &Finding) -> bool {
+        finding.rule() == self.rule && self.kind.is_none_or(|kind| kind == finding.kind)
+    }
+}
+
+impl From<(Rule, OpKind)> for Broken {
+    fn from((rule, kind): (Rule, OpKind)) -> Self {
+        let kind = Some(kind);
+        Self { rule, kind }
+    }
+}
+
+/// The smallest trace that breaks the same, and how it does; `None` if it does not when it has all
+/// the time that a confirmation gives.
+///
+/// # Errors
+/// When the rig itself cannot do its work.
+pub fn shrink(
+    executor: &mut Measured<dyn Executor>,
+    entry: &Entry,
+    trace: &Trace,
+    rules: Rules,
+    broken: impl Into<Broken>,
+) -> Result<Option<(Trace, Finding)>> {
+    shrink_watched(executor, entry, trace, rules, broken, &mut |_| {})
+}
+
+/// How far a search for a smaller trace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shrinking {
+    /// Candidates run.
+    pub candidates: u64,
+    /// Ops of the smallest trace so far.
+    pub ops: usize,
+}
+
+/// As [`shrink`]; `watch` sees how far it is after each candidate.
+///
+/// # Errors
+/// As for [`shrink`].
+pub fn shrink_watched(
+    executor: &mut Measured<dyn Executor>,
+    entry: &Entry,
+    trace: &Trace,
+    rules: Rules,
+    broken: impl Into<Broken>,
+    watch: &mut dyn FnMut(Shrinking),
+) -> Result<Option<(Trace, Finding)>> {
+    let mut go_on = |shrinking| {
+        watch(shrinking);
+        Next::Continue(())
+    };
+    shrink_while(executor, entry, trace, rules, broken, &mut go_on)
+}
+
+/// As [`shrink`]; `next` sees how far it is after each candidate, and says whether to go on: the
+/// smallest so far is confirmed then.
+pub(super) fn shrink_while(
+    executor: &mut Measured<dyn Executor>,
+    entry: &Entry,
+    trace: &Trace,
+    rules: Rules,
+    broken: impl Into<Broken>,
+    next: &mut dyn FnMut(Shrinking) -> Next,
+) -> Result<Option<(Trace, Finding)>> {
+    let broken = broken.into();
+    let mut go_on = Next::Continue(());
+    let mut shrinking = Shrinking {
+        candidates: 0,
+        ops: trace.ops.len(),
+    };
+    let breaks_the_same =
+        |executor: &mut Measured<dyn Executor>, trace: &Trace| -> Result<Option<Finding>> {
+            if !entry.declaration.accepts(trace.geometry) {
+                return Ok(None);
+            }
+            let (_, verdict) = executor.verdict(entry, trace, rules)?;
+            Ok(verdict.finding().filter(|found| broken.is(found)).cloned())
+        };
+    executor.confirm_hangs(false);
+    let small = minimize::minimize(trace, |candidate| {
+        if go_on.is_break() {
+            return Ok(false);
+        }
+        let holds = breaks_the_same(executor, candidate)?.is_some();
+        shrinking.candidates += 1;
+        if holds {
+            shrinking.ops = candidate.ops.len();
+        }
+        go_on = next(shrinking);
+        anyhow::Ok(holds)
+    });
+    executor.confirm_hangs(true);
+    let small = small?;
+    if let Some(found) = breaks_the_same(executor, &small)? {
+        return Ok(Some((small, found)));
+    }
+    // The search took a slow op for a hang; the trace it began with may still be one.
+    let found = breaks_the_same(executor, trace)?;
+    Ok(found.map(|found| (trace.clone(), found)))
+}
