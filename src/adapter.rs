@@ -21,6 +21,7 @@ use crate::executor::Executor;
 use crate::host::Host;
 use crate::registry;
 use crate::run::{RunEnd, RunOptions};
+use crate::wording;
 
 /// What every allocator grants on a fresh heap, in bytes.
 const SIZE: u64 = 8;
@@ -124,10 +125,10 @@ fn check_on(
         }
         _ => {}
     }
-    if let RunEnd::Panicked(why) = &run.end
-        && why.starts_with(&format!("{name} {NO_ALLOC_NATIVE}"))
+    if let RunEnd::Panicked(panic) = &run.end
+        && (panic.message).starts_with(&format!("{name} {NO_ALLOC_NATIVE}"))
     {
-        return amiss("contradicts its declaration", why);
+        return amiss("contradicts its declaration", &wording::panic(panic));
     }
     let listed = run.observations.iter().all(|o| o.walk.is_some());
     if entry.declaration.table != TableForm::Nothing && !listed {

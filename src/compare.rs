@@ -82,6 +82,7 @@ fn seen(declaration: &Declaration, one: &Observation, other: &Observation) -> Se
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Panic;
     use crate::rules::Rule;
     use crate::run::RunEnd;
     use crate::wording::Words;
@@ -112,8 +113,9 @@ mod tests {
 
     #[test]
     fn equal_runs_agree_whatever_their_messages() {
-        let host = run(&[Outcome::Done], RunEnd::Panicked("one".into()));
-        let guest = run(&[Outcome::Done], RunEnd::Panicked("two".into()));
+        let panicked = |message| RunEnd::Panicked(Panic::saying(message));
+        let host = run(&[Outcome::Done], panicked("one"));
+        let guest = run(&[Outcome::Done], panicked("two"));
         assert_eq!(compare(&SUBJECT, &trace(), &host, &guest), None);
     }
 

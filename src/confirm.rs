@@ -191,13 +191,12 @@ mod tests {
     use harness::op::OpKind;
 
     use super::*;
+    use crate::fault::Panic;
     use crate::judge::Finding;
     use crate::judge::violation::Violation;
 
     fn panic_at(op: usize) -> Verdict {
-        let violation = Violation::Panic {
-            message: String::new(),
-        };
+        let violation = Violation::Panic(Panic::saying(""));
         let kind = OpKind::Free;
         Verdict::Crash(Finding {
             violation,

@@ -41,10 +41,12 @@ use harness::transcript::End as ProcessEnd;
 
 use crate::capacity::Fresh;
 use crate::counted;
+use crate::fault::Panic;
 use crate::host::supervised::{Common, Pace, Supervised};
 use crate::host::{Host, ensure_accepts};
 use crate::judge::Finding;
 use crate::rules::{Rule, Rules};
+use crate::wording;
 use board::{Board, End};
 use menu::{Menu, Sizes, Step};
 use state::Form;
@@ -301,11 +303,8 @@ fn blame(
     }
     match board.transcript.end() {
         ProcessEnd::Panicked => {
-            let message = board.transcript.message().collect();
-            bail!(
-                "the search panicked: {}",
-                String::from_utf8(message).unwrap_or_default()
-            )
+            let panic = Panic::read(&board.transcript);
+            bail!("the search panicked: {}", wording::panic(&panic))
         }
         ProcessEnd::Hung => bail!("the search stood still, and no call of the subject's was why"),
         _ => bail!("the searching process ended, and no call of the subject's was why"),

@@ -4,12 +4,51 @@
 //! No address and no path of this machine is among them, so the same fault is the same value on
 //! each.
 
+use std::fmt;
+
 use harness::geometry::Geometry;
 use harness::observation::Outcome;
 use harness::op::Handle;
+use harness::transcript::Transcript;
 use serde::{Deserialize, Serialize};
 
 use crate::run::RunEnd;
+
+/// A panic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Panic {
+    /// What was said.
+    pub message: String,
+    /// The line that panicked, where it is known.
+    pub source: Option<SourceLine>,
+}
+
+impl Panic {
+    /// One whose place is not known.
+    #[must_use]
+    pub fn saying(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    /// The panic that a run has left in shared memory.
+    pub(crate) fn read<const OPS: usize, const TEXT: usize>(
+        transcript: &Transcript<OPS, TEXT>,
+    ) -> Self {
+        let message: Vec<u8> = transcript.message().collect();
+        let source = transcript.place().map(|(file, line)| {
+            let file: Vec<u8> = file.collect();
+            let file = String::from_utf8_lossy(&file).into_owned();
+            SourceLine { file, line }
+        });
+        Self {
+            message: String::from_utf8_lossy(&message).into_owned(),
+            source,
+        }
+    }
+}
 
 /// What cut a run short, other than a panic or a hang.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +60,8 @@ pub enum Fault {
         number: u64,
         /// The place accessed, where the signal is about an access.
         at: Option<Place>,
+        /// The line of the instruction, where the program tells.
+        source: Option<SourceLine>,
     },
     /// A trap in the guest.
     Trap {
@@ -115,12 +156,18 @@ impl Place {
 }
 
 /// A line of source code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourceLine {
     /// The file, from its crate's folder on.
     pub file: String,
     /// Counted from 1.
     pub line: u32,
+}
+
+impl fmt::Display for SourceLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
 }
 
 /// How a handle is serialised: as its number.

@@ -33,7 +33,7 @@ use harness::declaration::{Declaration, Misuse};
 use harness::entry::Entry;
 use harness::text::Document;
 use harness::trace::Trace;
-use harness::transcript::{End, MESSAGE_BYTES, Transcript};
+use harness::transcript::{End, FILE_BYTES, MESSAGE_BYTES, Transcript};
 
 use crate::generate::Limits;
 use crate::host::shared::Shared;
@@ -326,12 +326,11 @@ fn tell_crash(out: &mut dyn fmt::Write) -> fmt::Result {
     write!(out, "{subject} crashes: {rule}: ")?;
     match rule {
         Rule::Panic => {
-            let mut message = [0; MESSAGE_BYTES];
-            let length = (message.iter_mut().zip(transcript.message()))
-                .map(|(at, byte)| *at = byte)
-                .count();
-            for chunk in message[..length].utf8_chunks() {
-                out.write_str(chunk.valid())?;
+            write_text::<MESSAGE_BYTES>(out, transcript.message())?;
+            if let Some((file, line)) = transcript.place() {
+                out.write_str(", at ")?;
+                write_text::<FILE_BYTES>(out, file)?;
+                write!(out, ":{line}")?;
             }
         }
         Rule::Fault => {
@@ -342,6 +341,18 @@ fn tell_crash(out: &mut dyn fmt::Write) -> fmt::Result {
     }
     writeln!(out, "\n{trace}")?;
     tell_key(out, subject, rule)
+}
+
+/// Writes bytes as far as they are text, of which there are at most `MAX`.
+fn write_text<const MAX: usize>(
+    out: &mut dyn fmt::Write,
+    bytes: impl Iterator<Item = u8>,
+) -> fmt::Result {
+    let mut text = [0; MAX];
+    let length = text.iter_mut().zip(bytes).map(|(at, byte)| *at = byte);
+    let length = length.count();
+    let mut chunks = text[..length].utf8_chunks();
+    chunks.try_for_each(|chunk| out.write_str(chunk.valid()))
 }
 
 /// Tells ClusterFuzz what to know the crash by: the stack is the same for all. It takes the quoted text

@@ -42,8 +42,8 @@ use crate::fault::Fault;
 use crate::host::{CONFIRM_FACTOR, OP_LIMIT, ensure_accepts, search_limit};
 use crate::outside;
 use crate::run::{Run, RunEnd, RunOptions};
+use crate::source_lines::SourceLines;
 use booted::{Answer, Booted};
-use fault::SourceLines;
 
 pub use batch::Batch;
 pub use configuration::{Configuration, Mode};

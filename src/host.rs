@@ -28,6 +28,7 @@ use crate::executor::Executor;
 use crate::fault::{Fault, Place};
 use crate::outside;
 use crate::run::{Run, RunEnd, RunOptions};
+use crate::source_lines;
 use region::HostRegion;
 use supervised::Supervised;
 
@@ -228,7 +229,8 @@ fn read(transcript: &Transcript, geometry: Geometry) -> Run {
 /// The fault that the fault words of a run over `geometry` are.
 fn fault_of(words: [u64; 3], geometry: Geometry) -> Fault {
     let (number, at) = signal_of(words, geometry);
-    Fault::Signal { number, at }
+    let source = source_lines::of_this_program(words[1]);
+    Fault::Signal { number, at, source }
 }
 
 /// The signal that they are, by its number, and the place accessed where it is about an access.

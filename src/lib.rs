@@ -70,6 +70,7 @@ pub mod report;
 pub mod rules;
 pub mod run;
 pub mod side;
+mod source_lines;
 pub mod testing;
 pub mod wording;
 

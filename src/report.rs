@@ -63,6 +63,7 @@ fn indent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Panic;
     use crate::judge::violation::Violation;
     use harness::geometry::Geometry;
     use harness::op::{Op, OpKind};
@@ -74,9 +75,7 @@ mod tests {
             ops: vec![Op::Table],
         };
         let broken = Finding {
-            violation: Violation::Panic {
-                message: "\u{1b}]0;gone\u{7}".to_owned(),
-            },
+            violation: Violation::Panic(Panic::saying("\u{1b}]0;gone\u{7}")),
             op: 0,
             kind: OpKind::Table,
         };

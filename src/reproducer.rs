@@ -269,6 +269,7 @@ fn identifier(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Panic;
     use crate::judge::violation::Violation;
     use crate::run::RunEnd;
     use harness::geometry::Geometry;
@@ -283,9 +284,7 @@ mod tests {
                 end: RunEnd::Completed,
             },
             finding: Finding {
-                violation: Violation::Panic {
-                    message: "\u{202e}gnorw \u{1b}[2J".to_owned(),
-                },
+                violation: Violation::Panic(Panic::saying("\u{202e}gnorw \u{1b}[2J")),
                 op: 0,
                 kind: OpKind::Alloc,
             },

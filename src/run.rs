@@ -8,7 +8,7 @@ use harness::op::Op;
 use harness::transcript::{End, Transcript};
 use serde::{Deserialize, Serialize};
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Panic};
 
 /// How a trace is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +78,8 @@ pub enum RunEnd {
     Completed,
     /// At a block outside the heap or a broken walk, which the last observation shows.
     Lost,
-    /// The op behind the last observation panicked, with this message.
-    Panicked(String),
+    /// The op behind the last observation panicked.
+    Panicked(Panic),
     /// The op behind the last observation made an access that trapped, or the record is none.
     Faulted(Fault),
     /// The op behind the last observation did not return.
@@ -98,10 +98,7 @@ impl Run {
         let end = match transcript.end() {
             End::Completed | End::Stopped => RunEnd::Completed,
             End::Lost => RunEnd::Lost,
-            End::Panicked => {
-                let bytes: Vec<u8> = transcript.message().collect();
-                RunEnd::Panicked(String::from_utf8_lossy(&bytes).into_owned())
-            }
+            End::Panicked => RunEnd::Panicked(Panic::read(transcript)),
             End::Faulted => RunEnd::Faulted(fault(transcript.fault())),
             End::Hung => RunEnd::Hung,
             End::None => died(),

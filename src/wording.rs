@@ -16,7 +16,7 @@ use crate::judge::violation::{
 };
 use crate::run::RunEnd;
 pub(crate) use fault::Signal;
-pub use fault::{end, fault};
+pub use fault::{end, fault, panic};
 
 /// A violation in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -125,7 +125,7 @@ impl Words {
                 "done".to_owned(),
             ),
             Violation::MisuseDamage(damage) => of_damage(damage),
-            Violation::Panic { message } => ("no panic".to_owned(), one_line(message)),
+            Violation::Panic(what) => ("no panic".to_owned(), panic(what)),
             Violation::Fault(what) => fault::of(unit, what),
             Violation::Hang => ("an answer".to_owned(), "none in time".to_owned()),
             Violation::HostGuest { host, guest } => (

@@ -15,6 +15,7 @@ use harness::op::OpKind;
 use harness::subject::{Freed, Region, Subject};
 use harness::text::Document;
 use harness::trace::Trace;
+use kmem_rig::fault::Panic;
 use kmem_rig::finds::{Finds, Kept, Sought};
 use kmem_rig::harness;
 use kmem_rig::host::Host;
@@ -71,9 +72,7 @@ fn trace() -> Trace {
 
 /// What becomes of a panic in the first op, and the file.
 fn kept(entry: &'static Entry, out: &Path, replay_until: Option<Instant>) -> (Kept, Regression) {
-    let violation = Violation::Panic {
-        message: "always".to_owned(),
-    };
+    let violation = Violation::Panic(Panic::saying("always"));
     let (op, kind) = (0, OpKind::Alloc);
     // Before anything is forked.
     LazyLock::force(&ALLOCS);

@@ -12,7 +12,7 @@ use harness::text::Document;
 use harness::trace::{OPS_MAX, Trace};
 use kmem_rig::capacity::Measured;
 use kmem_rig::executor::Executor;
-use kmem_rig::fault::Fault;
+use kmem_rig::fault::{Fault, Panic};
 use kmem_rig::guest::{Guest, find_image};
 use kmem_rig::host::Host;
 use kmem_rig::run::{Run, RunEnd, RunOptions};
@@ -134,7 +134,7 @@ fn a_batch_goes_on_after_every_culprit() {
     let mut guest = guest();
     let batch = [
         ("kmem", EVERY_OP, RunEnd::Completed),
-        ("panic", PANICS, RunEnd::Panicked(String::new())),
+        ("panic", PANICS, RunEnd::Panicked(Panic::saying(""))),
         ("kmem", EVERY_OP, RunEnd::Completed),
         (
             "store-outside",
@@ -144,7 +144,7 @@ fn a_batch_goes_on_after_every_culprit() {
         ("page", EVERY_OP, RunEnd::Completed),
         ("endless-loop", LOOPS, RunEnd::Hung),
         ("kmem", EVERY_OP, RunEnd::Completed),
-        ("panic", PANICS, RunEnd::Panicked(String::new())),
+        ("panic", PANICS, RunEnd::Panicked(Panic::saying(""))),
         ("kmem-2019", SHORT, RunEnd::Completed),
     ];
     let mut undisturbed = Host::new().unwrap();
@@ -245,7 +245,10 @@ fn the_heap_is_guarded_to_the_byte() {
 fn a_panic_is_told_with_its_place_and_without_a_folder() {
     let run = run(&mut guest(), "panic", PANICS, RunOptions::STRICT);
     match run.end {
-        RunEnd::Panicked(text) => assert!(text.contains(", at kmem/src/first_fit"), "{text}"),
+        RunEnd::Panicked(panic) => {
+            let file = panic.source.unwrap().file;
+            assert!(file.starts_with("kmem/src/first_fit"), "{file}");
+        }
         end => panic!("{end:?}"),
     }
 }

@@ -24,6 +24,7 @@ use harness::subject::Region;
 use harness::trace::Trace;
 use kmem_rig::capacity::Measured;
 use kmem_rig::executor::Executor;
+use kmem_rig::fault::Panic;
 use kmem_rig::generate::Limits;
 use kmem_rig::hunt::draw;
 use kmem_rig::judge::Verdict;
@@ -174,7 +175,10 @@ impl Executor for Plain {
         let end = match completion {
             Ok(Completion::Completed | Completion::Stopped) => RunEnd::Completed,
             Ok(Completion::Lost) => RunEnd::Lost,
-            Err(panic) => RunEnd::Panicked(*panic.downcast().expect("a panic with a message")),
+            Err(panic) => {
+                let message: Box<String> = panic.downcast().expect("a panic with a message");
+                RunEnd::Panicked(Panic::saying(*message))
+            }
         };
         Ok(Run {
             observations: kept.observations,

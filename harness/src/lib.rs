@@ -18,6 +18,7 @@
 //! | [`bare`] | the calls alone, to measure against |
 //! | [`branch`] | trying many ops from one state |
 //! | [`observation`], [`transcript`], [`mailbox`] | what one op did, and how it reaches the host |
+//! | [`source`] | a line of source code, named alike on both sides |
 //!
 //! Nothing here judges: there is no model in this crate, and no address leaves it.
 #![no_std]
@@ -49,6 +50,7 @@ pub mod parse;
 pub mod pattern;
 pub mod record;
 pub mod recorder;
+pub mod source;
 #[cfg(feature = "alloc")]
 pub mod stream;
 pub mod subject;

@@ -31,7 +31,7 @@ use crate::trace::OPS_MAX;
 use crate::transcript::Transcript;
 
 /// Raised whenever the meaning of anything in this file, `record` or `transcript` changes.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 /// The upper half of a valid `ready`: the lower half is the protocol version.
 const MAGIC: u64 = 0x6b6d_656d << 32;
 

@@ -7,20 +7,25 @@
 //! called, `observed` after its record is complete, `end` last. No complete record means the op
 //! was never finished.
 
+use core::fmt;
 use core::mem::offset_of;
 use core::ops::ControlFlow;
+use core::panic::Location;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
 use crate::execute::{Completion, Sink};
 use crate::observation::Observation;
 use crate::record::{OBSERVATION_WORDS, decode_observation, encode_observation};
+use crate::source::within_crate;
 use crate::trace::OPS_MAX;
 
 /// Bytes for printed tables, all of a run together.
 pub const TEXT_BYTES: usize = 512 << 10;
 /// Bytes for a panic's message; longer ones are cut.
 pub const MESSAGE_BYTES: usize = 512;
+/// Bytes for the path of the file in which a panic was raised; longer ones are cut.
+pub const FILE_BYTES: usize = 128;
 
 /// How far a run got, as a number in shared memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +39,7 @@ pub enum End {
     Lost = 2,
     /// By the sink.
     Stopped = 3,
-    /// By a panic; the message holds its text.
+    /// By a panic; the message holds its text, the file and the line its place.
     Panicked = 4,
     /// By a fault; the fault words say which.
     Faulted = 5,
@@ -57,10 +62,16 @@ pub struct Transcript<const OPS: usize = OPS_MAX, const TEXT: usize = TEXT_BYTES
     text_length: AtomicU32,
     /// Set once a table did not fit into `text`.
     text_cut: AtomicU32,
-    /// On the host: signal, 0, offset of the address touched from the heap's start. In the guest:
-    /// mcause, mepc, mtval.
+    /// Bytes of `file` in use.
+    file_length: AtomicU32,
+    /// The line that panicked; 0 if that is unknown.
+    line: AtomicU32,
+    /// On the host: signal, program counter, offset of the address touched from the heap's start.
+    /// In the guest: mcause, mepc, mtval.
     fault: [AtomicU64; 3],
     message: [AtomicU8; MESSAGE_BYTES],
+    /// The file of `line`, from its crate's folder on.
+    file: [AtomicU8; FILE_BYTES],
     records: [[AtomicU64; OBSERVATION_WORDS]; OPS],
     /// What each op of a metered run cost.
     costs: [AtomicU64; OPS],
@@ -86,6 +97,8 @@ impl<const OPS: usize, const TEXT: usize> Transcript<OPS, TEXT> {
             &self.message_length,
             &self.text_length,
             &self.text_cut,
+            &self.file_length,
+            &self.line,
         ] {
             word.store(0, Release);
         }
@@ -139,6 +152,18 @@ impl<const OPS: usize, const TEXT: usize> Transcript<OPS, TEXT> {
         [0, 1, 2].map(|index| self.fault[index].load(Relaxed))
     }
 
+    /// Writes down a panic: what it says, where it was raised, and that it ended the run. Needs no
+    /// memory of its own.
+    pub fn set_panic(&self, message: fmt::Arguments<'_>, at: Option<&Location<'_>>) {
+        self.message_length.store(0, Relaxed);
+        // The writer cuts what does not fit and never fails.
+        let _ = fmt::write(&mut Writer(&self.message, &self.message_length), message);
+        let file = at.map_or("", |at| within_crate(at.file()));
+        write(&self.file, &self.file_length, file.bytes());
+        self.line.store(at.map_or(0, Location::line), Relaxed);
+        self.set_end(End::Panicked);
+    }
+
     /// The observations of all ops that finished, up to the first record that is none.
     pub fn observations(&self) -> impl Iterator<Item = Observation> {
         let observed = (self.observed.load(Acquire) as usize).min(OPS);
@@ -160,15 +185,20 @@ impl<const OPS: usize, const TEXT: usize> Transcript<OPS, TEXT> {
 
     /// The bytes of the panic's message, cut at [`MESSAGE_BYTES`].
     pub fn message(&self) -> impl Iterator<Item = u8> {
-        let length = (self.message_length.load(Acquire) as usize).min(MESSAGE_BYTES);
-        self.message[..length].iter().map(|byte| byte.load(Relaxed))
+        bytes(&self.message, &self.message_length)
+    }
+
+    /// Where it was raised: the bytes of the file's path, from its crate's folder on and cut at
+    /// [`FILE_BYTES`], and the line; `None` if that is unknown.
+    pub fn place(&self) -> Option<(impl Iterator<Item = u8>, u32)> {
+        let line = self.line.load(Relaxed);
+        (line != 0).then(|| (bytes(&self.file, &self.file_length), line))
     }
 
     /// The bytes of all tables, as described at the field, and whether some did not fit.
     pub fn text(&self) -> (impl Iterator<Item = u8>, bool) {
-        let length = (self.text_length.load(Acquire) as usize).min(TEXT);
-        let bytes = self.text[..length].iter().map(|byte| byte.load(Relaxed));
-        (bytes, self.text_cut.load(Relaxed) != 0)
+        let cut = self.text_cut.load(Relaxed) != 0;
+        (bytes(&self.text, &self.text_length), cut)
     }
 
     /// Copies what a run has left here into `kept`, but for its tables and costs, and as many observations as
@@ -186,17 +216,50 @@ impl<const OPS: usize, const TEXT: usize> Transcript<OPS, TEXT> {
         if end == End::Faulted as u32 {
             kept.set_fault(self.fault());
         }
-        let length = self.message_length.load(Relaxed);
         if end == End::Panicked as u32 {
-            for (from, to) in self.message.iter().zip(&kept.message).take(length as usize) {
-                to.store(from.load(Relaxed), Relaxed);
-            }
+            write(&kept.message, &kept.message_length, self.message());
+            write(
+                &kept.file,
+                &kept.file_length,
+                bytes(&self.file, &self.file_length),
+            );
+            kept.line.store(self.line.load(Relaxed), Relaxed);
         }
-        kept.message_length.store(length, Relaxed);
         kept.text_length.store(0, Relaxed);
         kept.begun.store(self.begun.load(Relaxed), Relaxed);
         kept.observed.store(observed, Relaxed);
         kept.end.store(end, Release);
+    }
+}
+
+/// The bytes of a text of this length, or what there is of them.
+fn bytes(text: &[AtomicU8], length: &AtomicU32) -> impl Iterator<Item = u8> {
+    let length = (length.load(Acquire) as usize).min(text.len());
+    text[..length].iter().map(|byte| byte.load(Relaxed))
+}
+
+/// Replaces a text, by what there is room for.
+fn write(text: &[AtomicU8], length: &AtomicU32, bytes: impl Iterator<Item = u8>) {
+    let written = text.iter().zip(bytes);
+    let written = written
+        .map(|(slot, byte)| slot.store(byte, Relaxed))
+        .count();
+    length.store(written as u32, Release);
+}
+
+/// Writes a text as it is formatted, behind what there is of it.
+struct Writer<'a>(&'a [AtomicU8], &'a AtomicU32);
+
+impl fmt::Write for Writer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let at = self.1.load(Relaxed) as usize;
+        let room = self.0.get(at..).unwrap_or_default();
+        for (slot, byte) in room.iter().zip(text.bytes()) {
+            slot.store(byte, Relaxed);
+        }
+        let length = at + text.len().min(room.len());
+        self.1.store(length as u32, Release);
+        Ok(())
     }
 }
 
@@ -268,35 +331,6 @@ impl Sink for Recorder<'_> {
     }
 }
 
-/// Writes a panic's message as it is formatted, without memory of its own.
-pub struct MessageWriter<'a>(&'a Transcript);
-
-impl<'a> MessageWriter<'a> {
-    /// Replaces the message.
-    #[must_use]
-    pub fn new(transcript: &'a Transcript) -> Self {
-        transcript.message_length.store(0, Relaxed);
-        Self(transcript)
-    }
-}
-
-impl core::fmt::Write for MessageWriter<'_> {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        let at = self.0.message_length.load(Relaxed) as usize;
-        let room = MESSAGE_BYTES.saturating_sub(at);
-        for (slot, byte) in self.0.message[MESSAGE_BYTES - room..]
-            .iter()
-            .zip(text.bytes())
-        {
-            slot.store(byte, Relaxed);
-        }
-        self.0
-            .message_length
-            .store((at + text.len().min(room)) as u32, Release);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,12 +347,34 @@ mod tests {
             };
         }
         let rows = rows![
-            begun: 4, observed: 4, end: 4, message_length: 4, text_length: 4, text_cut: 4, fault: 24,
-            message: MESSAGE_BYTES, records: record * OPS_MAX, costs: 8 * OPS_MAX, text: TEXT_BYTES
+            begun: 4, observed: 4, end: 4, message_length: 4, text_length: 4, text_cut: 4,
+            file_length: 4, line: 4, fault: 24,
+            message: MESSAGE_BYTES, file: FILE_BYTES, records: record * OPS_MAX,
+            costs: 8 * OPS_MAX, text: TEXT_BYTES
         ];
         for (field, offset, bytes) in rows {
             let row = format!("| `{field}` | {offset} | {bytes} |");
             assert!(page.contains(&row), "{row}");
         }
+    }
+
+    #[test]
+    fn a_long_message_does_not_cut_the_place() {
+        // SAFETY: atomics throughout, of which zero is a value.
+        let [transcript, kept]: [Transcript<1, 0>; 2] = unsafe { core::mem::zeroed() };
+        let long = "x".repeat(MESSAGE_BYTES + 1);
+        let here = Location::caller();
+        transcript.set_panic(format_args!("{long}{long}"), Some(here));
+        transcript.copy_to(&kept);
+        for transcript in [&transcript, &kept] {
+            assert_eq!(transcript.end(), End::Panicked);
+            assert_eq!(transcript.message().count(), MESSAGE_BYTES);
+            let (file, line) = transcript.place().expect("a place");
+            assert!(file.eq("harness/src/transcript.rs".bytes()));
+            assert_eq!(line, here.line());
+        }
+        transcript.set_panic(format_args!("short"), None);
+        assert!(transcript.message().eq("short".bytes()));
+        assert!(transcript.place().is_none());
     }
 }

@@ -151,7 +151,7 @@ fn a_panic_a_fault_and_a_hang_are_recovered_from_in_supervisor_mode() {
         let run = guest.run(entry(subject), &trace(ops), RunOptions::STRICT);
         let run = run.unwrap();
         let is_subjects = match (&run.end, subject) {
-            (RunEnd::Panicked(message), "panic") => message.starts_with("planted defect: "),
+            (RunEnd::Panicked(panic), "panic") => panic.message.starts_with("planted defect: "),
             (RunEnd::Faulted(fault), "store-outside") => {
                 let words = wording::fault(1, fault);
                 words.starts_with("store page fault at heap+0x40000, at kmem/src/")

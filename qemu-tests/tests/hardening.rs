@@ -4,6 +4,7 @@
 use harness::observation::Outcome;
 use kmem_rig::capacity::Measured;
 use kmem_rig::executor::Executor;
+use kmem_rig::fault::Panic;
 use kmem_rig::host::Host;
 use kmem_rig::judge::Verdict;
 use kmem_rig::registry::by_name;
@@ -81,7 +82,7 @@ fn poison_ends_the_alloc_that_would_hand_out_bytes_written_after_their_free() {
             assert_eq!(verdict, Verdict::Agree, "{subject}");
             match run.end {
                 RunEnd::Completed => assert!(!poisons, "{subject} noticed nothing"),
-                RunEnd::Panicked(message) => {
+                RunEnd::Panicked(Panic { message, .. }) => {
                     assert!(poisons && message.contains("were written to"), "{message}");
                     assert_eq!(run.observations.len(), regression.trace.ops.len() - 1);
                 }

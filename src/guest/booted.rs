@@ -278,7 +278,7 @@ mod tests {
     use harness::transcript::End;
 
     use super::*;
-    use crate::fault::Fault;
+    use crate::fault::{Fault, Panic};
     use crate::guest::{Guest, find_image};
     use crate::run::{RunEnd, RunOptions};
 
@@ -385,10 +385,8 @@ mod tests {
         let mailbox = booted.mailbox();
         assert_eq!(mailbox.transcript.end(), End::Panicked);
         assert!(mailbox.is_spoiled());
-        let message = String::from_utf8(mailbox.transcript.message().collect()).unwrap();
-        assert!(
-            message.starts_with("a request for no subject, at guest/src/serve.rs:"),
-            "{message}"
-        );
+        let panic = Panic::read(&mailbox.transcript);
+        assert_eq!(panic.message, "a request for no subject");
+        assert_eq!(panic.source.unwrap().file, "guest/src/serve.rs");
     }
 }

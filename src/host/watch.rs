@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize};
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
-use harness::transcript::{End, MessageWriter, Transcript};
+use harness::transcript::{End, Transcript};
 
 /// Ticks in an op's time limit: a hang is noticed at most a tick late.
 const TICKS: u32 = 4;
@@ -232,14 +232,16 @@ fn transcript() -> Option<&'static Transcript> {
     unsafe { TRANSCRIPT.load(Relaxed).as_ref() }
 }
 
-extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes a valid structure; the address is meaningless, but there, for
     // signals that have none.
     let address = unsafe { (*info).si_addr() };
     let offset = address.addr().wrapping_sub(HEAP_START.load(Relaxed));
     if RUNNING.load(Relaxed) {
         if let Some(transcript) = transcript() {
-            transcript.set_fault([signal as u64, 0, offset as u64]);
+            // SAFETY: the kernel passes a valid structure of this type.
+            let pc = unsafe { program_counter(&*context.cast()) };
+            transcript.set_fault([signal as u64, pc, offset as u64]);
             transcript.set_end(End::Faulted);
         }
         tell_or_leave();
@@ -255,6 +257,16 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_
         // SAFETY: the action is one that `sigaction` gave out.
         unsafe { libc::sigaction(signal, &raw const previous.1, null_mut()) };
     }
+}
+
+/// The address of the instruction that raised a signal; 0 where we do not know how to ask.
+fn program_counter(context: &libc::ucontext_t) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    return context.uc_mcontext.gregs[libc::REG_RIP as usize].cast_unsigned();
+    #[cfg(target_arch = "aarch64")]
+    return context.uc_mcontext.pc;
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return 0;
 }
 
 extern "C" fn on_tick(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
@@ -278,13 +290,7 @@ fn end_if_still(still: &Still) {
 
 fn record_panic(info: &PanicHookInfo<'_>) {
     if let Some(transcript) = transcript() {
-        let mut message = MessageWriter::new(transcript);
         let text = info.payload_as_str().unwrap_or("a panic without a message");
-        // The writer cuts what does not fit and never fails.
-        let _ = message.write_str(text);
-        if let Some(location) = info.location() {
-            let _ = write!(message, ", at {}:{}", location.file(), location.line());
-        }
-        transcript.set_end(End::Panicked);
+        transcript.set_panic(format_args!("{text}"), info.location());
     }
 }

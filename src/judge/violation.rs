@@ -9,7 +9,7 @@ use harness::op::Handle;
 use harness::subject;
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{Fault, HandleForm, OutcomeForm};
+use crate::fault::{Fault, HandleForm, OutcomeForm, Panic, SourceLine};
 use crate::model::contract;
 use crate::rules::Rule;
 use crate::run::RunEnd;
@@ -95,10 +95,7 @@ pub enum Violation {
     },
     MisuseAccepted,
     MisuseDamage(Damage),
-    Panic {
-        /// What the subject said, and the place in its source.
-        message: String,
-    },
+    Panic(Panic),
     Fault(Fault),
     Hang,
     /// What each side shows where the two differ.
@@ -128,10 +125,22 @@ impl Violation {
             Self::Table { .. } => Rule::Table,
             Self::MisuseAccepted => Rule::MisuseAccepted,
             Self::MisuseDamage(_) => Rule::MisuseDamage,
-            Self::Panic { .. } => Rule::Panic,
+            Self::Panic(_) => Rule::Panic,
             Self::Fault(_) => Rule::Fault,
             Self::Hang => Rule::Hang,
             Self::HostGuest { .. } => Rule::HostGuest,
+        }
+    }
+
+    /// The line of code that a panic or a fault ended in, where it is known.
+    #[must_use]
+    pub const fn source(&self) -> Option<&SourceLine> {
+        match self {
+            Self::Panic(Panic { source, .. })
+            | Self::Fault(Fault::Signal { source, .. } | Fault::Trap { source, .. }) => {
+                source.as_ref()
+            }
+            _ => None,
         }
     }
 
@@ -140,9 +149,7 @@ impl Violation {
     pub fn of_end(end: &RunEnd) -> Option<Self> {
         match end {
             RunEnd::Completed | RunEnd::Lost => None,
-            RunEnd::Panicked(message) => Some(Self::Panic {
-                message: message.clone(),
-            }),
+            RunEnd::Panicked(panic) => Some(Self::Panic(panic.clone())),
             RunEnd::Faulted(fault) => Some(Self::Fault(fault.clone())),
             RunEnd::Hung => Some(Self::Hang),
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{offset, one_line, outcome};
-use crate::fault::{Fault, Place};
+use crate::fault::{Fault, Panic, Place, SourceLine};
 use crate::run::RunEnd;
 
 /// What there should be in the place of a fault, and the fault.
@@ -23,13 +23,12 @@ pub(super) fn of(unit: u64, what: &Fault) -> (String, String) {
 pub fn fault(unit: u64, fault: &Fault) -> String {
     let end = |end| self::end(unit, end);
     match fault {
-        Fault::Signal { number, at } => Signal(*number, *at).to_string(),
+        Fault::Signal { number, at, source } => {
+            format!("{}{}", Signal(*number, *at), In(source))
+        }
         Fault::Trap { cause, at, source } => {
             let cause = trap(*cause).map_or_else(|| format!("trap {cause:#x}"), str::to_owned);
-            let source = source.as_ref().map_or_else(String::new, |source| {
-                format!(", at {}:{}", source.file, source.line)
-            });
-            format!("{cause}{}{source}", At(*at))
+            format!("{cause}{}{}", At(*at), In(source))
         }
         Fault::Store {
             offset: at,
@@ -123,6 +122,23 @@ impl fmt::Display for At {
     }
 }
 
+/// The line of code, behind a comma; nothing if it is not known.
+struct In<'a>(&'a Option<SourceLine>);
+
+impl fmt::Display for In<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .as_ref()
+            .map_or(Ok(()), |line| write!(f, ", at {line}"))
+    }
+}
+
+/// A panic in words.
+#[must_use]
+pub fn panic(what: &Panic) -> String {
+    format!("{}{}", one_line(&what.message), In(&what.source))
+}
+
 /// How a run ended, with what is known of why.
 #[must_use]
 pub fn end(unit: u64, end: &RunEnd) -> String {
@@ -130,7 +146,7 @@ pub fn end(unit: u64, end: &RunEnd) -> String {
         RunEnd::Completed => "completed".to_owned(),
         RunEnd::Lost => "the heap was lost".to_owned(),
         RunEnd::Hung => "hung".to_owned(),
-        RunEnd::Panicked(message) => one_line(message),
+        RunEnd::Panicked(what) => panic(what),
         RunEnd::Faulted(what) => fault(unit, what),
     }
 }

@@ -1,7 +1,7 @@
 //! How runs end: panics, faults, hangs, and records that are not complete.
 
 use super::*;
-use crate::fault::{Fault, Place};
+use crate::fault::{Fault, Panic, Place};
 use crate::judge::{Verdict, judge};
 use crate::run::{Run, RunEnd};
 use harness::op::OpKind;
@@ -52,6 +52,7 @@ fn signal() -> Fault {
     Fault::Signal {
         number: 11,
         at: Some(Place::Heap(200)),
+        source: None,
     }
 }
 
@@ -82,7 +83,7 @@ fn a_broken_rule_diverges() {
 
 #[test]
 fn panic() {
-    let panicked = RunEnd::Panicked("out of\n  memory".to_owned());
+    let panicked = RunEnd::Panicked(Panic::saying("out of\n  memory"));
     let crashed = verdict(&[ALLOC, Op::FreeAll], &[placed(8)], panicked);
     assert_eq!(told(&crashed), ("crash", Rule::Panic, 1));
     assert_eq!(observed(&crashed), "out of memory");
@@ -227,7 +228,7 @@ fn a_panic_behind_a_write_beyond_a_block_is_what_a_hardened_heap_is_there_for() 
             .finding()
             .map(|finding| (finding.rule(), finding.op))
     };
-    let panicked = || RunEnd::Panicked("the free bytes were written to".to_owned());
+    let panicked = || RunEnd::Panicked(Panic::saying("the free bytes were written to"));
     let hardened = declared("kmem-hardened");
     assert_eq!(end_of(&hardened, write(24), panicked()), None);
     // Nothing else is excused: no panic after a legal write, no other end, no other subject.
@@ -242,7 +243,7 @@ fn a_panic_behind_a_write_beyond_a_block_is_what_a_hardened_heap_is_there_for() 
 fn the_end_of_undefined_misuse_is_not_judged() {
     let ops = [ALLOC, Op::FreeWild { offset: 3 }, ALLOC];
     let ends = [
-        RunEnd::Panicked("free of a free page".to_owned()),
+        RunEnd::Panicked(Panic::saying("free of a free page")),
         RunEnd::Faulted(signal()),
         RunEnd::Hung,
     ];

@@ -9,10 +9,11 @@ use std::time::Duration;
 use harness::entry::Entry;
 use harness::subject::Chunk;
 use harness::trace::Trace;
-use harness::transcript::{End, MESSAGE_BYTES};
+use harness::transcript::End;
 
 use super::*;
 use crate::capacity::Capacities;
+use crate::fault::Panic;
 use crate::generate::Limits;
 use crate::host::Host;
 use crate::host::shared::Shareable;
@@ -62,19 +63,15 @@ const DONE: u32 = 2;
 
 /// Fails unless the worker ended by itself or the subject ended it.
 fn check(board: &Common<Board>, subject: &str) {
-    let message: Vec<u8> = board.transcript.message().collect();
-    let is_cut = message.len() == MESSAGE_BYTES;
-    let message = String::from_utf8_lossy(&message);
+    let Panic { message, source } = Panic::read(&board.transcript);
     let end = board.transcript.end();
     assert_eq!(board.disagreements.load(Relaxed), 0, "{message}");
     match board.stage.load(Relaxed) {
         DONE => {}
         SUBJECT if matches!(end, End::Faulted | End::Hung) => {}
         SUBJECT if end == End::Panicked => {
-            let place = message.rsplit_once(", at ").filter(|_| !is_cut);
-            let is_subjects = place.is_some_and(|(_, file)| {
-                !file.starts_with("src/") && !file.starts_with("harness/")
-            });
+            let of_rig = |file: &str| file.starts_with("src/") || file.starts_with("harness/");
+            let is_subjects = source.is_some_and(|source| !of_rig(&source.file));
             assert!(is_subjects, "{subject}: a panic of the rig: {message}");
         }
         _ => panic!("{subject}: the rig ended its worker ({end:?}): {message}"),
