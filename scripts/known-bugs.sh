@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 
 target=target/known-bugs
 status=0
-for folder in subjects/known-bugs/*/; do
+for facts in subjects/known-bugs/*/bug.json; do
+    folder=${facts%bug.json}
     bug=$(basename "$folder")
     for version in buggy fixed; do
         subject=$bug-$version
@@ -19,7 +20,7 @@ for folder in subjects/known-bugs/*/; do
     found=$("$target/release/$bug-fixed" hunt --subject "$bug-fixed" --seed 1 --execs 20000 \
         --format json || [ $? = 1 ])
     for rule in $(grep -o '"rule":"[a-z-]*"' <<<"$found" | sort -u | cut -d '"' -f 4); do
-        if ! grep '"fixed_shows"' "$folder/bug.json" | grep -q "\"$rule\""; then
+        if ! grep '"fixed_shows"' "$facts" | grep -q "\"$rule\""; then
             echo "error: $bug-fixed breaks $rule:" >&2
             grep "\"rule\":\"$rule\"" <<<"$found" >&2
             status=1

@@ -196,32 +196,29 @@ fn build(variant: &Variant, root: &Path, target: &Path) -> Result<PathBuf> {
         if variant.optimized { "-O" } else { "" }
     ));
     let package = root.join(variant.package);
-    build_target(root, &package, variant.target, variant.optimized, &folder)
+    let flags: &[_] = if variant.optimized { &["-O"] } else { &[] };
+    build_target(&package, variant.target, flags, &folder)
 }
 
-/// Builds a target of a package with cargo-fuzz, with `-O` or as it does by default; returns the
-/// binary. cargo-fuzz does not work outside a project, whatever else it is told.
-pub(super) fn build_target(
-    project: &Path,
-    package: &Path,
-    name: &str,
-    optimized: bool,
-    target: &Path,
-) -> Result<PathBuf> {
+/// Builds a target of a package with cargo-fuzz, as it does by default but for the flags; returns
+/// the binary.
+pub fn build_target(package: &Path, name: &str, flags: &[&str], target: &Path) -> Result<PathBuf> {
+    let package = package
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", package.display()))?;
     let mut command = Command::new("cargo");
     command
         .args(["+nightly", "fuzz", "build", name, "--fuzz-dir"])
-        .arg(package)
+        .arg(&package)
         .arg("--target-dir")
         .arg(target)
+        .args(flags)
         // Set by the cargo that runs this binary, if one does: they name its toolchain.
         .env_remove("RUSTUP_TOOLCHAIN")
         .env_remove("CARGO")
-        .current_dir(project)
+        // It does not work outside a project, whatever else it is told.
+        .current_dir(&package)
         .stdout(Stdio::null());
-    if optimized {
-        command.arg("-O");
-    }
     let output = command
         .output()
         .context("cannot start cargo; install it with rustup")?;

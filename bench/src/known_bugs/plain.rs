@@ -1,9 +1,8 @@
 //! How soon the yardstick finds a known bug: the plain target of [`crate::fuzzing`], over the
 //! version with the bug.
 //!
-//! The bugs' versions exclude each other in one package, so that one is made for each (`package`)
-//! when it is needed: the adapter as it stands, what its manifest says it depends on, and a target
-//! of a few lines. It is built as cargo-fuzz does by default, and starts from an empty corpus.
+//! The target is a second binary of the version's package, behind the feature `plain`, which leaves
+//! the rig out. It is built as cargo-fuzz does by default, and starts from an empty corpus.
 //!
 //! Any crash ends such a run. One counts as the bug only if it comes again, and the version without
 //! the bug passes the very input: an overlap that nobody notices, or a block lost, is not found,
@@ -21,7 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use kmem_rig::cost::figure::{Figure, Goal, median};
 
-use super::{Bug, Hit, package};
+use super::{Bug, Hit};
 use crate::fuzzing;
 
 /// How long the target may run.
@@ -29,7 +28,7 @@ pub const TIME: Duration = Duration::from_secs(20);
 const GOAL: Goal = Goal::AtMost(0.1);
 
 /// What the target prints before its first input: where the clock starts.
-pub(super) const FIRST_INPUT: &str = "first input";
+const FIRST_INPUT: &str = "first input";
 /// How a run of the target ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crash {
@@ -45,7 +44,7 @@ pub struct Crash {
 #[derive(Clone, Debug)]
 pub struct Plain<'a> {
     bug: &'a Bug,
-    /// Of packages and binaries; all bugs share what they can.
+    /// Of binaries; all bugs share what they can.
     folder: PathBuf,
     binary: PathBuf,
 }
@@ -141,10 +140,9 @@ impl<'a> Plain<'a> {
 
 /// Builds the target over a version of a bug's crate; returns the binary.
 fn build(bug: &Bug, version: &str, folder: &Path) -> Result<PathBuf> {
-    let name = format!("{}-{version}", bug.name);
-    let (version, package) = (bug.folder.join(version), folder.join(&name));
-    package::write(&version, &package, &name)?;
-    fuzzing::build_target(&version, &package, &name, false, &folder.join("target"))
+    let name = format!("{}-{version}-plain", bug.name);
+    let flags = ["--no-default-features", "--features", "plain"];
+    fuzzing::build_target(&bug.folder.join(version), &name, &flags, folder)
 }
 
 /// The median times until a bug was met, the hunt's held against the plain target's. A run that did
@@ -208,7 +206,7 @@ fn first_crash(log: impl Iterator<Item = (Instant, String)>) -> Option<(Duration
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::known_bugs::known_bugs;
+    use crate::known_bugs::tests::bugs;
 
     fn crash_of(log: &str) -> Option<(Duration, String)> {
         let start = Instant::now();
@@ -216,6 +214,12 @@ mod tests {
             let at = start + Duration::from_secs(at);
             (at, line.to_owned())
         }))
+    }
+
+    #[test]
+    fn the_target_prints_what_starts_the_clock() {
+        let target = include_str!("../../../subjects/known-bugs/src/plain.rs");
+        assert!(target.contains(&format!("eprintln!(\"{FIRST_INPUT}\")")));
     }
 
     #[test]
@@ -237,8 +241,7 @@ mod tests {
 
     #[test]
     fn what_is_not_found_counts_as_later_than_all_that_is() {
-        let bug = known_bugs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../subjects/known-bugs"));
-        let bug = &bug.unwrap()[0];
+        let bug = &bugs()[0];
         let hit = |ms| {
             Some(Hit {
                 execs: 1,

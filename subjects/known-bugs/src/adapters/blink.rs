@@ -1,39 +1,16 @@
 //! `blink-alloc`: an arena over a source of chunks. Freed memory is not used again.
 
 use std::alloc::Layout;
-use std::cell::Cell;
-use std::process::ExitCode;
 use std::ptr::{NonNull, null_mut};
-use std::rc::Rc;
 
-use allocator_api2::alloc::{AllocError, Allocator as Arena};
 use blink_alloc::BlinkAlloc;
 use harness::declaration::{Declaration, Reuse};
-use harness::entry::Entry;
 use harness::subject::{Freed, Region, Subject};
 
+use crate::api::Allocator as Arena;
+use crate::source::Source;
+
 const NAME: &str = env!("CARGO_PKG_NAME");
-
-/// The region as a source of chunks: what is left of it, from its start on.
-#[derive(Clone)]
-struct Source(Rc<Cell<(usize, Region)>>);
-
-// SAFETY: what is granted lies in the region, aligned, and is granted once: it is never taken back.
-unsafe impl Arena for Source {
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        let (used, region) = self.0.get();
-        let offset = used.next_multiple_of(layout.align());
-        let left = region.bytes.checked_sub(offset).ok_or(AllocError)?;
-        if layout.size() > left {
-            return Err(AllocError);
-        }
-        self.0.set((offset + layout.size(), region));
-        let start = NonNull::new(region.start.wrapping_add(offset)).ok_or(AllocError)?;
-        Ok(NonNull::slice_from_raw_parts(start, layout.size()))
-    }
-
-    unsafe fn deallocate(&self, _: NonNull<u8>, _: Layout) {}
-}
 
 pub struct Allocator(BlinkAlloc<Source>);
 
@@ -43,8 +20,7 @@ impl Subject for Allocator {
         .reuse(Reuse::Never);
 
     unsafe fn new(region: Region) -> Self {
-        let source = Source(Rc::new(Cell::new((0, region))));
-        Self(BlinkAlloc::new_in(source))
+        Self(BlinkAlloc::new_in(Source::new(region)))
     }
 
     unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
@@ -64,10 +40,4 @@ impl Subject for Allocator {
         }
         Freed::Done
     }
-}
-
-static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
-
-fn main() -> ExitCode {
-    kmem_rig::cli::main(&SUBJECTS)
 }

@@ -1,11 +1,9 @@
 //! `buddy-alloc`: buddies from leaves of 16 bytes. Its `malloc` is not told an alignment.
 
 use std::alloc::Layout;
-use std::process::ExitCode;
 
 use buddy_alloc::buddy_alloc::{BuddyAlloc, BuddyAllocParam};
 use harness::declaration::Declaration;
-use harness::entry::Entry;
 use harness::subject::{Freed, Region, Subject};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -35,10 +33,4 @@ impl Subject for Allocator {
         self.0.free(block);
         Freed::Done
     }
-}
-
-static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
-
-fn main() -> ExitCode {
-    kmem_rig::cli::main(&SUBJECTS)
 }

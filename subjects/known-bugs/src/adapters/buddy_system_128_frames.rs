@@ -1,12 +1,10 @@
 //! `buddy_system_allocator`'s `FrameAllocator`, with runs of up to 64 frames of the region.
 
 use std::alloc::Layout;
-use std::process::ExitCode;
 use std::ptr::null_mut;
 
 use buddy_system_allocator::FrameAllocator;
 use harness::declaration::Declaration;
-use harness::entry::Entry;
 use harness::subject::{Freed, Region, Subject};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -50,10 +48,4 @@ impl Subject for Allocator {
             .dealloc(FRAME_FIRST + offset / FRAME_BYTES, count);
         Freed::Done
     }
-}
-
-static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
-
-fn main() -> ExitCode {
-    kmem_rig::cli::main(&SUBJECTS)
 }

@@ -1,12 +1,10 @@
 //! `buddy_system_allocator`'s `Heap`, made of a region larger than its largest size class.
 
 use std::alloc::Layout;
-use std::process::ExitCode;
 use std::ptr::{NonNull, null_mut};
 
 use buddy_system_allocator::Heap;
 use harness::declaration::Declaration;
-use harness::entry::Entry;
 use harness::subject::{Freed, Region, Subject};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -36,10 +34,4 @@ impl Subject for Allocator {
         }
         Freed::Done
     }
-}
-
-static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
-
-fn main() -> ExitCode {
-    kmem_rig::cli::main(&SUBJECTS)
 }

@@ -1,39 +1,18 @@
 //! `bump-scope`: an arena over a source of chunks, reset as soon as it is empty.
 
-use std::alloc::Layout;
-use std::cell::Cell;
-use std::process::ExitCode;
-use std::ptr::{NonNull, null_mut};
-use std::rc::Rc;
+mod source;
 
-use bump_scope::alloc::{AllocError, Allocator as Arena};
-use bump_scope::{Bump, Checkpoint};
+use std::alloc::Layout;
+use std::ptr::{NonNull, null_mut};
+
+use bump_scope::{Bump, Checkpoint, alloc as api};
 use harness::declaration::{Declaration, Reuse};
-use harness::entry::Entry;
 use harness::subject::{Freed, Region, Subject};
 
+use self::api::Allocator as _;
+use self::source::Source;
+
 const NAME: &str = env!("CARGO_PKG_NAME");
-
-/// The region as a source of chunks: what is left of it, from its start on.
-#[derive(Clone)]
-struct Source(Rc<Cell<(usize, Region)>>);
-
-// SAFETY: what is granted lies in the region, aligned, and is granted once: it is never taken back.
-unsafe impl Arena for Source {
-    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        let (used, region) = self.0.get();
-        let offset = used.next_multiple_of(layout.align());
-        let left = region.bytes.checked_sub(offset).ok_or(AllocError)?;
-        if layout.size() > left {
-            return Err(AllocError);
-        }
-        self.0.set((offset + layout.size(), region));
-        let start = NonNull::new(region.start.wrapping_add(offset)).ok_or(AllocError)?;
-        Ok(NonNull::slice_from_raw_parts(start, layout.size()))
-    }
-
-    unsafe fn deallocate(&self, _: NonNull<u8>, _: Layout) {}
-}
 
 pub struct Allocator {
     arena: Bump<Source>,
@@ -48,8 +27,8 @@ impl Subject for Allocator {
         .reuse(Reuse::Never);
 
     unsafe fn new(region: Region) -> Self {
-        let source = Source(Rc::new(Cell::new((0, region))));
-        let arena = Bump::try_with_size_in(512, source).expect("the region holds a chunk");
+        let arena =
+            Bump::try_with_size_in(512, Source::new(region)).expect("the region holds a chunk");
         let empty = arena.checkpoint();
         Self {
             arena,
@@ -76,10 +55,4 @@ impl Subject for Allocator {
         }
         Freed::Done
     }
-}
-
-static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
-
-fn main() -> ExitCode {
-    kmem_rig::cli::main(&SUBJECTS)
 }

@@ -1,11 +1,9 @@
 //! `linked_list_allocator`: a sorted list of holes, no headers.
 
 use std::alloc::Layout;
-use std::process::ExitCode;
 use std::ptr::{NonNull, null_mut};
 
 use harness::declaration::Declaration;
-use harness::entry::Entry;
 use harness::subject::{Freed, Region, Subject};
 use linked_list_allocator::Heap;
 
@@ -33,10 +31,4 @@ impl Subject for Allocator {
         }
         Freed::Done
     }
-}
-
-static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
-
-fn main() -> ExitCode {
-    kmem_rig::cli::main(&SUBJECTS)
 }

@@ -1,11 +1,9 @@
 //! `rlsf`: two-level segregated fit, with 32 by 32 lists.
 
 use std::alloc::Layout;
-use std::process::ExitCode;
 use std::ptr::{NonNull, null_mut, slice_from_raw_parts_mut};
 
 use harness::declaration::Declaration;
-use harness::entry::Entry;
 use harness::subject::{Freed, Region, Subject};
 use rlsf::Tlsf;
 
@@ -48,10 +46,4 @@ impl Subject for Allocator {
         let granted = unsafe { self.0.reallocate(block, new) };
         granted.map_or(null_mut(), NonNull::as_ptr)
     }
-}
-
-static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
-
-fn main() -> ExitCode {
-    kmem_rig::cli::main(&SUBJECTS)
 }

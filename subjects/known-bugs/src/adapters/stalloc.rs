@@ -1,11 +1,9 @@
 //! `stalloc`'s `Stalloc` through its calls on blocks of 8 bytes, placed at the region's start.
 
 use std::alloc::Layout;
-use std::process::ExitCode;
 use std::ptr::{NonNull, null_mut};
 
 use harness::declaration::Declaration;
-use harness::entry::Entry;
 use harness::subject::{Freed, Region, Subject};
 use stalloc::Stalloc;
 
@@ -62,10 +60,4 @@ impl Subject for Allocator {
         // It is never grown in place: growing has bugs of its own.
         if new <= old { block } else { null_mut() }
     }
-}
-
-static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
-
-fn main() -> ExitCode {
-    kmem_rig::cli::main(&SUBJECTS)
 }

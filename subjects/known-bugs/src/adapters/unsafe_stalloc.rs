@@ -1,10 +1,8 @@
 //! `stalloc`'s `UnsafeStalloc`: blocks of 8 bytes, placed at the region's start.
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::process::ExitCode;
 
 use harness::declaration::Declaration;
-use harness::entry::Entry;
 use harness::subject::{Freed, Region, Subject};
 use stalloc::UnsafeStalloc;
 
@@ -37,10 +35,4 @@ impl Subject for Allocator {
         unsafe { (*self.0).dealloc(block, layout) };
         Freed::Done
     }
-}
-
-static SUBJECTS: [Entry; 1] = [Entry::of::<Allocator>()];
-
-fn main() -> ExitCode {
-    kmem_rig::cli::main(&SUBJECTS)
 }
