@@ -40,10 +40,9 @@ impl Capacities {
     /// What the fresh heap grants, if a trace is run or judged by it and it is known; else 0.
     #[must_use]
     pub fn of(&self, entry: &Entry, trace: &Trace) -> u64 {
-        let known = self.0.get(&(entry.name(), trace.geometry));
-        known
-            .filter(|_| is_needed(entry, trace))
-            .map_or(0, |fresh| fresh.bytes)
+        let known = || self.0.get(&(entry.name(), trace.geometry));
+        let known = is_needed(entry, trace).then(known).flatten();
+        known.map_or(0, |fresh| fresh.bytes)
     }
 }
 

@@ -137,15 +137,7 @@ impl Hunted<'_> {
             {
                 let (case, Suspicion { kind, at }) = first.remove_entry();
                 let trace = draw(self.settings.seed, case, self.limits);
-                let execs = case + 1;
-                let broken = Some(kind);
-                let sighting = Sighting {
-                    trace,
-                    broken,
-                    repeated: false,
-                    execs,
-                    at,
-                };
+                let sighting = Sighting::new(trace, Some(kind), case + 1, at);
                 if suspects.are_worth(kind) && suspect(guest, sighting)?.is_break() {
                     return Ok(());
                 }

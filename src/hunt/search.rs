@@ -64,6 +64,23 @@ pub(super) struct Sighting {
     pub(super) at: Instant,
 }
 
+impl Sighting {
+    pub(super) const fn new(
+        trace: Trace,
+        broken: Option<(Rule, OpKind)>,
+        execs: u64,
+        at: Instant,
+    ) -> Self {
+        Self {
+            trace,
+            broken,
+            repeated: false,
+            execs,
+            at,
+        }
+    }
+}
+
 /// Is told of a suspect; says whether to go on.
 pub(super) type Suspect<'a, E> = &'a mut dyn FnMut(&mut E, Sighting) -> Result<ControlFlow<()>>;
 
@@ -75,11 +92,19 @@ struct Progress {
     /// Ops of all cases that ended.
     ops: AtomicU64,
     suspects_length: AtomicU32,
-    suspects: [AtomicU64; SUSPECTS_MAX],
-    /// What each broke: the op above eight bits for the rule's place in [`Rule::ALL`].
-    broken: [AtomicU64; SUSPECTS_MAX],
-    /// When each was seen, in nanoseconds since the search began.
-    seen: [AtomicU64; SUSPECTS_MAX],
+    suspects: [Named; SUSPECTS_MAX],
+}
+
+/// A suspect that the worker names.
+#[repr(C)]
+struct Named {
+    case: AtomicU64,
+    /// The op that broke a rule.
+    op: AtomicU64,
+    /// The rule's place in [`Rule::ALL`].
+    rule: AtomicU64,
+    /// When that was seen, in nanoseconds since the search began.
+    at: AtomicU64,
 }
 
 // SAFETY: atomics throughout, of which zero is a value.
@@ -88,14 +113,14 @@ unsafe impl Shareable for Progress {}
 impl Progress {
     /// Names a suspect, if there is room.
     fn name(&self, case: u64, finding: &Finding, after: Duration) {
-        let at = self.suspects_length.load(Relaxed) as usize;
-        if at < SUSPECTS_MAX {
+        let length = self.suspects_length.load(Relaxed);
+        if let Some(named) = self.suspects.get(length as usize) {
             let rule = Rule::ALL.iter().position(|rule| *rule == finding.rule());
-            let broken = (finding.op as u64) << 8 | rule.unwrap_or_default() as u64;
-            self.suspects[at].store(case, Relaxed);
-            self.broken[at].store(broken, Relaxed);
-            self.seen[at].store(after.as_nanos() as u64, Relaxed);
-            self.suspects_length.store(at as u32 + 1, Release);
+            named.case.store(case, Relaxed);
+            named.op.store(finding.op as u64, Relaxed);
+            named.rule.store(rule.unwrap_or_default() as u64, Relaxed);
+            named.at.store(after.as_nanos() as u64, Relaxed);
+            self.suspects_length.store(length + 1, Release);
         }
     }
 }
@@ -163,13 +188,7 @@ pub(super) fn measure(
     first: &[Trace],
     executor: &mut Measured<dyn Executor>,
 ) -> Result<Vec<Sighting>> {
-    let sighting = |trace, broken| Sighting {
-        trace,
-        broken,
-        repeated: false,
-        execs: 0,
-        at: Instant::now(),
-    };
+    let sighting = |trace, broken| Sighting::new(trace, broken, 0, Instant::now());
     let first = first.iter().map(|trace| sighting(trace.clone(), None));
     let mut suspects: Vec<_> = first.collect();
     executor.confirm_hangs(false);
@@ -266,16 +285,14 @@ impl Search<'_> {
             let ended = worker.attend(Pace::every(POLL), |progress| {
                 self.cases.store(progress.case.load(Relaxed), Relaxed);
                 while seen < progress.suspects_length.load(Acquire) as usize {
-                    let (trace, broken, execs, at) = self.named(progress, seen);
+                    let (broken, sighting) = self.sighting(&progress.suspects[seen]);
                     let count = named.count(broken);
                     if count <= REPEATED_MAX {
+                        let repeated = count > SUSPECTS_PER_KIND;
                         // Nobody listens any more once the hunt is over.
                         let _ = tell.send(Sighting {
-                            trace,
-                            broken: Some(broken),
-                            repeated: count > SUSPECTS_PER_KIND,
-                            execs,
-                            at,
+                            repeated,
+                            ..sighting
                         });
                     }
                     seen += 1;
@@ -294,13 +311,7 @@ impl Search<'_> {
                 let broken = worker.crash(&trace);
                 case += 1;
                 if crashes.are_worth(broken) {
-                    let _ = tell.send(Sighting {
-                        trace,
-                        broken: Some(broken),
-                        repeated: false,
-                        execs: case,
-                        at,
-                    });
+                    let _ = tell.send(Sighting::new(trace, Some(broken), case, at));
                 }
             }
         }
@@ -311,16 +322,14 @@ impl Search<'_> {
         self.over.load(Relaxed) || self.stop.is_late()
     }
 
-    /// A suspect that the worker has named: its trace, what it broke, the cases until then, and
-    /// when.
-    fn named(&self, progress: &Progress, index: usize) -> (Trace, (Rule, OpKind), u64, Instant) {
-        let case = progress.suspects[index].load(Relaxed);
-        let broken = progress.broken[index].load(Relaxed);
-        let after = Duration::from_nanos(progress.seen[index].load(Relaxed));
+    /// A suspect that the worker has named, and what it broke.
+    fn sighting(&self, named: &Named) -> ((Rule, OpKind), Sighting) {
+        let case = named.case.load(Relaxed);
         let trace = draw(self.settings.seed, case, self.limits);
-        let kind = kind_of(&trace, (broken >> 8) as usize);
-        let broken = (Rule::ALL[(broken & 0xff) as usize], kind);
-        (trace, broken, case + 1, self.start + after)
+        let rule = Rule::ALL[named.rule.load(Relaxed) as usize];
+        let broken = (rule, kind_of(&trace, named.op.load(Relaxed) as usize));
+        let at = self.start + Duration::from_nanos(named.at.load(Relaxed));
+        (broken, Sighting::new(trace, Some(broken), case + 1, at))
     }
 
     /// The worker's life: cases one after the other, from the one in `progress` on.
