@@ -59,7 +59,7 @@ impl Row {
     }
 
     /// What is wanted of the run: what the trace expects, or that it agrees.
-    fn wanted(&self) -> &str {
+    pub(crate) fn wanted(&self) -> &str {
         self.expectation.as_deref().unwrap_or("agree")
     }
 
