@@ -7,8 +7,8 @@ use core::alloc::Layout;
 
 use crate::entry::{AnySubject, Entry};
 use crate::heap::request;
-use crate::op::{Handle, Op};
 use crate::subject::Region;
+use crate::trace::op::{Handle, Op};
 
 /// What an alloc was answered: null where there is no block, or no more.
 #[derive(Clone, Copy, Debug)]

@@ -9,9 +9,9 @@ use crate::execute::{Plan, step};
 use crate::ground::Ground;
 use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::{Observation, Outcome};
-use crate::op::Op;
 use crate::subject::Chunk;
 use crate::table;
+use crate::trace::op::Op;
 
 /// Says what to try, and takes what happens.
 pub trait Branches {

@@ -11,7 +11,7 @@
 //!     .misuse(Misuse::Refuses);
 //! ```
 
-use crate::geometry::Geometry;
+use crate::trace::geometry::Geometry;
 
 /// A subject's name has fewer bytes: the mailbox has room for so many.
 pub const NAME_BYTES: usize = 32;

@@ -10,10 +10,10 @@ use core::fmt;
 use core::ops::{ControlFlow, Range};
 
 use crate::declaration::Declaration;
-use crate::geometry::Growth;
 use crate::observation::WalkDigest;
 use crate::subject::{Chunk, Freed, Region, Subject};
 use crate::table;
+use crate::trace::geometry::Growth;
 
 /// One request for memory.
 #[derive(Clone, Copy, Debug)]

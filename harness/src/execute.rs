@@ -11,7 +11,7 @@ use crate::entry::Entry;
 use crate::ground::Ground;
 use crate::heap::{Heap, Meter, Strength, Workspace};
 use crate::observation::{Contents, Observation, Outcome};
-use crate::op::Op;
+use crate::trace::op::Op;
 
 /// In fast strength, the chunks are walked after every so many ops, or all live blocks verified where
 /// there is no walk; at the end, both. At the end alone where costs are counted, since thousands of

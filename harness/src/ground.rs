@@ -25,7 +25,7 @@ pub const DIRT: u8 = 0xa5;
 /// Bytes of a granule: filling one costs about as much as looking for the next.
 pub(crate) const GRANULE_BYTES: usize = 512;
 /// Marks of the largest heap.
-const WORDS: usize = crate::geometry::Geometry::BYTES_MAX as usize / GRANULE_BYTES / 64;
+const WORDS: usize = crate::trace::geometry::Geometry::BYTES_MAX as usize / GRANULE_BYTES / 64;
 /// How far before and behind a block its subject may write: a header, what is absorbed, and the
 /// header behind that.
 const MARGIN_BYTES: usize = 64;
@@ -193,7 +193,7 @@ unsafe fn write_bytes(at: *mut u8, byte: u8, count: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Growth;
+    use crate::trace::geometry::Growth;
     use std::vec;
     use std::vec::Vec;
 

@@ -28,11 +28,11 @@ use core::alloc::Layout;
 
 use crate::declaration::{Declaration, Overhead, Reserved};
 use crate::entry::{AnySubject, Entry, Request};
-use crate::geometry::{Geometry, PAGE_BYTES};
 use crate::ground::Ground;
 use crate::observation::{Contents, Outcome, WalkDigest};
-use crate::op::{Align, Handle};
 use crate::subject::{Freed, Region};
+use crate::trace::geometry::{Geometry, PAGE_BYTES};
+use crate::trace::op::{Align, Handle};
 
 use workspace::{LiveSlots, Slot};
 

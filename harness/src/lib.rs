@@ -30,32 +30,25 @@ extern crate std;
 
 pub mod bare;
 pub mod branch;
-#[cfg(feature = "alloc")]
-pub mod bytes;
 pub mod declaration;
 pub mod entry;
 pub mod execute;
-pub mod geometry;
 pub mod global;
 pub mod ground;
-#[cfg(feature = "alloc")]
-pub mod handles;
 pub mod heap;
-pub mod line;
 pub mod mailbox;
 pub mod observation;
-pub mod op;
-#[cfg(feature = "alloc")]
-pub mod parse;
 pub mod pattern;
-pub mod record;
 pub mod recorder;
 pub mod source;
 #[cfg(feature = "alloc")]
 pub mod stream;
 pub mod subject;
 pub mod table;
-#[cfg(feature = "alloc")]
-pub mod text;
 pub mod trace;
 pub mod transcript;
+
+// The public names of what lies in rooms.
+#[cfg(feature = "alloc")]
+pub use trace::{bytes, handles, parse, text};
+pub use trace::{geometry, line, op, record};

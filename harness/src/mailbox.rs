@@ -24,10 +24,10 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
 use crate::declaration::NAME_BYTES;
-use crate::geometry::{Geometry, Growth};
-use crate::op::Op;
-use crate::record::{decode_op, encode_op};
 use crate::trace::OPS_MAX;
+use crate::trace::geometry::{Geometry, Growth};
+use crate::trace::op::Op;
+use crate::trace::record::{decode_op, encode_op};
 use crate::transcript::Transcript;
 
 /// Raised whenever the meaning of anything in this file, `record` or `transcript` changes.

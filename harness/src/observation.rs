@@ -1,6 +1,6 @@
 //! What one op did, in offsets from the heap's start: equal on host and guest.
 
-use crate::op::Handle;
+use crate::trace::op::Handle;
 
 /// The record of one op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

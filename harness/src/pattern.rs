@@ -15,7 +15,7 @@ mod tests;
 
 use core::mem::MaybeUninit;
 
-use crate::op::Handle;
+use crate::trace::op::Handle;
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const STEP: u64 = 0xd6e8_feb8_6659_fd93;

@@ -71,8 +71,8 @@ use core::fmt;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
 
-use crate::geometry::Geometry;
-use crate::op::{Align, Handle, Op};
+use crate::trace::geometry::Geometry;
+use crate::trace::op::{Align, Handle, Op};
 use blocks::Blocks;
 
 pub use exclusive::{Exclusive, Spin};

@@ -19,8 +19,8 @@ use crate::execute::{self, Completion, Plan, Sink};
 use crate::ground::Ground;
 use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::Observation;
-use crate::op::{Handle, Op};
 use crate::trace::OPS_MAX;
+use crate::trace::op::{Handle, Op};
 
 /// Ops of a window: many, since all live blocks are verified at the end of each.
 const WINDOW_OPS: usize = 4096;

@@ -7,7 +7,7 @@ use core::fmt;
 use core::ops::{ControlFlow, Range};
 
 use crate::declaration::Declaration;
-use crate::geometry::Growth;
+use crate::trace::geometry::Growth;
 
 /// Memory for one heap. Whoever makes one vouches that `bytes` from `start`, `slack` bytes behind them,
 /// and the side memory are readable, writable and used by nobody else while the region is in use.
@@ -23,8 +23,8 @@ pub struct Region {
     /// How the heap may grow: `bytes` is then all that it can reach, and this its end.
     pub growth: Growth,
     /// Side memory: what a subject may use for its own bookkeeping outside the heap, as many bytes as
-    /// [`Geometry::side_bytes`](crate::geometry::Geometry::side_bytes). A multiple of 8; it holds
-    /// whatever the last run has left there.
+    /// [`Geometry::side_bytes`](crate::trace::geometry::Geometry::side_bytes). A multiple of 8; it
+    /// holds whatever the last run has left there.
     pub side: *mut u8,
 }
 
@@ -110,7 +110,7 @@ pub trait Subject: Sized {
     const GROWS: bool = false;
 
     /// How much side memory it uses for a heap of so many bytes: its first bytes, and at most
-    /// [`Geometry::side_bytes`](crate::geometry::Geometry::side_bytes).
+    /// [`Geometry::side_bytes`](crate::trace::geometry::Geometry::side_bytes).
     #[must_use]
     fn side_bytes(_heap_bytes: usize) -> usize {
         0

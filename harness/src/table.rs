@@ -10,9 +10,9 @@ use core::fmt::{self, Write};
 use core::ops::{ControlFlow, Range};
 
 use crate::declaration::TableForm;
-use crate::geometry::PAGE_BYTES;
 use crate::observation::WalkDigest;
 use crate::subject::{Chunk, Region};
+use crate::trace::geometry::PAGE_BYTES;
 
 use line::Line;
 

@@ -16,9 +16,9 @@ use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
 use crate::execute::{Completion, Sink};
 use crate::observation::Observation;
-use crate::record::{OBSERVATION_WORDS, decode_observation, encode_observation};
 use crate::source::within_crate;
 use crate::trace::OPS_MAX;
+use crate::trace::record::{OBSERVATION_WORDS, decode_observation, encode_observation};
 
 /// Bytes for printed tables, all of a run together.
 pub const TEXT_BYTES: usize = 512 << 10;

@@ -4,7 +4,7 @@ use core::alloc::Layout;
 
 use super::{Heap, layout, request};
 use crate::observation::Outcome;
-use crate::op::Align;
+use crate::trace::op::Align;
 
 impl Heap<'_> {
     /// Asks an empty heap for `fresh` bytes, the largest request it once granted; only if that is

@@ -5,8 +5,8 @@ use core::slice;
 
 use super::{END_BYTES, Heap, Slot, Strength, WATCHED_WORDS, Whole};
 use crate::ground::{DIRT, GRANULE_BYTES};
-use crate::op::Handle;
 use crate::pattern::Pattern;
+use crate::trace::op::Handle;
 
 impl Heap<'_> {
     /// The lowest live handle that someone else has written into, and where.
@@ -188,8 +188,8 @@ mod tests {
     use crate::declaration::Declaration;
     use crate::heap::{Strength, testing};
     use crate::observation::Contents;
-    use crate::op::Handle;
     use crate::subject::{Freed, Region, Subject};
+    use crate::trace::op::Handle;
 
     /// Gives out one block behind the other, and spoils the first byte of the block behind the one
     /// that it is given back.

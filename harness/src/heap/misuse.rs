@@ -7,7 +7,7 @@ use super::workspace::WRITES_MAX;
 use super::{Heap, answer, layout};
 use crate::declaration::Misuse;
 use crate::observation::Outcome;
-use crate::op::Handle;
+use crate::trace::op::Handle;
 
 impl Heap<'_> {
     /// Frees a dead handle again, or `offset` bytes into a live block.
@@ -97,8 +97,8 @@ mod tests {
     use crate::ground::DIRT;
     use crate::heap::{Heap, Strength, testing};
     use crate::observation::{Contents, Outcome};
-    use crate::op::Handle;
     use crate::subject::{Freed, Region, Subject};
+    use crate::trace::op::Handle;
 
     const BLOCK_BYTES: usize = 32;
     const FAR: usize = 2048;

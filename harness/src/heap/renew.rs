@@ -1,7 +1,7 @@
 //! Names blocks anew, so that a trace may make more blocks than there are slots.
 
 use super::Heap;
-use crate::op::Handle;
+use crate::trace::op::Handle;
 
 impl Heap<'_> {
     /// Forgets all blocks but those of the `kept` handles, lowest first, of which the n-th becomes

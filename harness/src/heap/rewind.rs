@@ -5,8 +5,8 @@
 //! back.
 
 use super::{Heap, Slot, Whole};
-use crate::op::{Handle, Op};
 use crate::subject::Region;
+use crate::trace::op::{Handle, Op};
 
 /// What an op can change of a heap besides the region's bytes.
 pub(crate) struct Mark {

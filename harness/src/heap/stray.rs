@@ -2,10 +2,10 @@
 
 use core::slice;
 
-use crate::geometry::PAGE_BYTES;
 use crate::ground::DIRT;
 use crate::pattern::Pattern;
 use crate::subject::Region;
+use crate::trace::geometry::PAGE_BYTES;
 
 impl Region {
     /// Whether nothing was stored to the slack's first `8 * N` bytes, as far as can be seen at a glance: it has

@@ -5,9 +5,9 @@ use std::vec;
 
 use super::{Heap, Strength, Workspace};
 use crate::entry::Entry;
-use crate::geometry::Growth;
 use crate::ground::Ground;
 use crate::subject::{Region, Subject};
+use crate::trace::geometry::Growth;
 
 /// Runs each of `works` on a fresh subject, one after the other over the same page.
 pub(super) fn run<S: Subject>(strength: Strength, works: &mut [&mut dyn FnMut(Heap<'_>)]) {

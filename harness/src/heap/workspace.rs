@@ -1,8 +1,8 @@
 //! The memory a run needs besides its heap.
 
-use crate::op::Align;
 use crate::table::Text;
 use crate::trace::OPS_MAX;
+use crate::trace::op::Align;
 
 /// The most client writes of one trace that verification can tell from corruption.
 pub(super) const WRITES_MAX: usize = 64;

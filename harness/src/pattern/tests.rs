@@ -1,8 +1,8 @@
 //! What is filled in holds, and nothing else does.
 
 use super::*;
-use crate::geometry::Geometry;
 use crate::trace::OPS_MAX;
+use crate::trace::geometry::Geometry;
 use std::vec::Vec;
 
 /// What a block of `size` bytes must hold, byte by byte.

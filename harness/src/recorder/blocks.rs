@@ -6,7 +6,7 @@
 //!
 //! Invariant: between the home of an entry and its slot, every slot is used.
 
-use crate::op::Handle;
+use crate::trace::op::Handle;
 
 /// An address that no block has.
 const FREE: usize = 0;

@@ -3,9 +3,9 @@
 use core::fmt::{self, Write};
 
 use super::Sink;
-use crate::geometry::Geometry;
-use crate::line::{END_MARK, FIRST_LINE, MARK, write_op};
-use crate::op::Op;
+use crate::trace::geometry::Geometry;
+use crate::trace::line::{END_MARK, FIRST_LINE, MARK, write_op};
+use crate::trace::op::Op;
 
 /// Room for the longest line, which is a remark's.
 const LINE_BYTES: usize = 128;
@@ -110,8 +110,8 @@ impl Write for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::op::{Align, Handle};
     use crate::recorder::remarks;
+    use crate::trace::op::{Align, Handle};
     use std::string::String;
 
     #[test]

@@ -3,9 +3,9 @@
 use core::fmt;
 
 use super::Sink;
-use crate::geometry::Geometry;
-use crate::op::{Handle, Op};
-use crate::record::{OP_BYTES, decode_op, encode_op};
+use crate::trace::geometry::Geometry;
+use crate::trace::op::{Handle, Op};
+use crate::trace::record::{OP_BYTES, decode_op, encode_op};
 
 /// Keeps the last `OPS` ops: what led to a crash, of a kernel that has run for long.
 ///

@@ -9,7 +9,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::{Lines, Recorder, Ring, Sink};
-use crate::geometry::Geometry;
+use crate::trace::geometry::Geometry;
 
 /// Answers requests with these addresses, in order; 0 is null. Counts the calls that it gets.
 struct Scripted {

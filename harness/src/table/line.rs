@@ -6,8 +6,8 @@
 use core::str;
 
 use crate::declaration::TableForm;
-use crate::geometry::PAGE_BYTES;
 use crate::subject::Chunk;
+use crate::trace::geometry::PAGE_BYTES;
 
 /// More bytes than a line has: two addresses, a decimal number and some words.
 const BYTES_MAX: usize = 96;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::op::{Handle, Op};
+use crate::trace::op::{Handle, Op};
 
 /// Which handles a prefix of a trace has issued and, by the ops alone, left live.
 #[derive(Default)]

@@ -18,10 +18,10 @@
 
 use alloc::vec::Vec;
 
-use crate::geometry::{Geometry, Growth};
-use crate::handles::Handles;
-use crate::op::{Handle, Op};
-use crate::record::{self, OP_BYTES};
+use crate::trace::geometry::{Geometry, Growth};
+use crate::trace::handles::Handles;
+use crate::trace::op::{Handle, Op};
+use crate::trace::record::{self, OP_BYTES};
 use crate::trace::{OPS_MAX, Trace};
 
 /// Bytes before the first record.
@@ -158,7 +158,7 @@ mod tests {
         let trace = decode(&bytes);
         trace.check_invariants();
         assert_eq!(trace.geometry.bytes(), 192);
-        let align = crate::op::Align::from_bytes(64);
+        let align = crate::trace::op::Align::from_bytes(64);
         assert_eq!(
             trace.ops,
             [

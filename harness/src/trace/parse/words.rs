@@ -5,8 +5,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::op::Op;
-use crate::text::ParseError;
+use crate::trace::op::Op;
+use crate::trace::text::ParseError;
 
 /// The words of one line, and where each starts.
 pub(super) struct Words<'a> {

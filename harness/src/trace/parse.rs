@@ -6,10 +6,10 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::vec::Vec;
 
-use crate::geometry::{Geometry, Growth, PAGE_BYTES};
-use crate::op::{Align, Handle, Op};
-use crate::text::{self, Document, HEADER_KEYS, Item, Line, ParseError};
 use crate::trace::OPS_MAX;
+use crate::trace::geometry::{Geometry, Growth, PAGE_BYTES};
+use crate::trace::op::{Align, Handle, Op};
+use crate::trace::text::{self, Document, HEADER_KEYS, Item, Line, ParseError};
 use words::Words;
 
 impl Document {

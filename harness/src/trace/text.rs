@@ -20,11 +20,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::geometry::Geometry;
-use crate::op::Op;
 use crate::trace::Trace;
+use crate::trace::geometry::Geometry;
+use crate::trace::op::Op;
 
-pub use crate::line::{FIRST_LINE, FIRST_LINE_START, write_op};
+pub use crate::trace::line::{FIRST_LINE, FIRST_LINE_START, write_op};
 
 /// The keys of header lines.
 pub const HEADER_KEYS: [&str; 5] = ["title", "found", "date", "rules", "expect"];

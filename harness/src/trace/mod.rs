@@ -1,14 +1,27 @@
 //! A bounded sequence of ops over one heap.
 
 #[cfg(feature = "alloc")]
+pub mod bytes;
+pub mod geometry;
+#[cfg(feature = "alloc")]
+pub mod handles;
+pub mod line;
+pub mod op;
+#[cfg(feature = "alloc")]
+pub mod parse;
+pub mod record;
+#[cfg(feature = "alloc")]
+pub mod text;
+
+#[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
 #[cfg(feature = "alloc")]
-use crate::geometry::Geometry;
+use crate::trace::geometry::Geometry;
 #[cfg(feature = "alloc")]
-use crate::handles::Handles;
+use crate::trace::handles::Handles;
 #[cfg(feature = "alloc")]
-use crate::op::{Handle, Op};
+use crate::trace::op::{Handle, Op};
 
 /// The most ops a trace holds in memory, on both sides. The guest's buffers have this size: enough
 /// to fill a heap with 20,000 blocks, free every other one, and go on.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::op::{Handle, Op};
+use crate::trace::op::{Handle, Op};
 
 /// The first line of every trace.
 pub const FIRST_LINE: &str = "# kmem-rig trace v1";

@@ -4,7 +4,7 @@
 //! each. An op's record is exact; every value of its 16 bytes decodes to some op.
 
 use crate::observation::{Contents, Observation, Outcome, WalkDigest};
-use crate::op::{Align, Handle, Op};
+use crate::trace::op::{Align, Handle, Op};
 
 /// Bytes of an op's record: kind, alignment (0: none, else exponent + 1), length (2, of a write),
 /// handle (4), size or offset (8); little-endian.
