@@ -5,9 +5,9 @@
 
 use core::alloc::Layout;
 
-use crate::entry::{AnySubject, Entry};
 use crate::heap::request;
 use crate::subject::Region;
+use crate::subject::entry::{AnySubject, Entry};
 use crate::trace::op::{Handle, Op};
 
 /// What an alloc was answered: null where there is no block, or no more.

@@ -4,13 +4,13 @@
 //! restored between two tries are the bytes of the region and of the side memory. Everything is checked after each try, as
 //! in strict strength. Like [`crate::execute`] it judges nothing.
 
-use crate::entry::Entry;
 use crate::execute::{Plan, step};
 use crate::ground::Ground;
 use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::{Observation, Outcome};
 use crate::subject::Chunk;
-use crate::table;
+use crate::subject::entry::Entry;
+use crate::subject::table;
 use crate::trace::op::Op;
 
 /// Says what to try, and takes what happens.

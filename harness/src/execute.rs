@@ -6,11 +6,11 @@
 
 use core::ops::ControlFlow;
 
-use crate::declaration::TableForm;
-use crate::entry::Entry;
 use crate::ground::Ground;
 use crate::heap::{Heap, Meter, Strength, Workspace};
 use crate::observation::{Contents, Observation, Outcome};
+use crate::subject::declaration::TableForm;
+use crate::subject::entry::Entry;
 use crate::trace::op::Op;
 
 /// In fast strength, the chunks are walked after every so many ops, or all live blocks verified where

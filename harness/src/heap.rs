@@ -26,10 +26,10 @@ mod workspace;
 
 use core::alloc::Layout;
 
-use crate::declaration::{Declaration, Overhead, Reserved};
-use crate::entry::{AnySubject, Entry, Request};
 use crate::ground::Ground;
 use crate::observation::{Contents, Outcome, WalkDigest};
+use crate::subject::declaration::{Declaration, Overhead, Reserved};
+use crate::subject::entry::{AnySubject, Entry, Request};
 use crate::subject::{Freed, Region};
 use crate::trace::geometry::{Geometry, PAGE_BYTES};
 use crate::trace::op::{Align, Handle};

@@ -30,10 +30,7 @@ extern crate std;
 
 pub mod bare;
 pub mod branch;
-pub mod declaration;
-pub mod entry;
 pub mod execute;
-pub mod global;
 pub mod ground;
 pub mod heap;
 pub mod mailbox;
@@ -44,11 +41,11 @@ pub mod source;
 #[cfg(feature = "alloc")]
 pub mod stream;
 pub mod subject;
-pub mod table;
 pub mod trace;
 pub mod transcript;
 
 // The public names of what lies in rooms.
+pub use subject::{declaration, entry, global, table};
 #[cfg(feature = "alloc")]
 pub use trace::{bytes, handles, parse, text};
 pub use trace::{geometry, line, op, record};

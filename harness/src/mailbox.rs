@@ -23,7 +23,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
-use crate::declaration::NAME_BYTES;
+use crate::subject::declaration::NAME_BYTES;
 use crate::trace::OPS_MAX;
 use crate::trace::geometry::{Geometry, Growth};
 use crate::trace::op::Op;

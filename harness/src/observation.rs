@@ -89,6 +89,6 @@ pub struct WalkDigest {
     pub unmerged_at: Option<u64>,
     /// How many chunks were walked.
     pub chunks: u32,
-    /// [`crate::table::ChunkHash`] of all chunks walked.
+    /// [`crate::subject::table::ChunkHash`] of all chunks walked.
     pub hash: u64,
 }

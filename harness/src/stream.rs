@@ -14,11 +14,11 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use crate::entry::Entry;
 use crate::execute::{self, Completion, Plan, Sink};
 use crate::ground::Ground;
 use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::Observation;
+use crate::subject::entry::Entry;
 use crate::trace::OPS_MAX;
 use crate::trace::op::{Handle, Op};
 

@@ -185,9 +185,9 @@ impl Heap<'_> {
 mod tests {
     use core::alloc::Layout;
 
-    use crate::declaration::Declaration;
     use crate::heap::{Strength, testing};
     use crate::observation::Contents;
+    use crate::subject::declaration::Declaration;
     use crate::subject::{Freed, Region, Subject};
     use crate::trace::op::Handle;
 

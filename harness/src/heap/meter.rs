@@ -14,8 +14,8 @@ use core::hint::black_box;
 use core::ops::{ControlFlow, Range};
 use core::ptr::null_mut;
 
-use crate::entry::{AnySubject, Request};
 use crate::observation::WalkDigest;
+use crate::subject::entry::{AnySubject, Request};
 use crate::subject::{Chunk, Freed};
 
 /// Something that only grows, by one an instruction.

@@ -5,8 +5,8 @@ use core::ops::Range;
 
 use super::workspace::WRITES_MAX;
 use super::{Heap, answer, layout};
-use crate::declaration::Misuse;
 use crate::observation::Outcome;
+use crate::subject::declaration::Misuse;
 use crate::trace::op::Handle;
 
 impl Heap<'_> {
@@ -93,10 +93,10 @@ impl Heap<'_> {
 mod tests {
     use core::alloc::Layout;
 
-    use crate::declaration::{Declaration, Misuse, Overhead, Reserved};
     use crate::ground::DIRT;
     use crate::heap::{Heap, Strength, testing};
     use crate::observation::{Contents, Outcome};
+    use crate::subject::declaration::{Declaration, Misuse, Overhead, Reserved};
     use crate::subject::{Freed, Region, Subject};
     use crate::trace::op::Handle;
 

@@ -3,11 +3,11 @@
 use core::ops::ControlFlow;
 
 use super::{Heap, Whole, Workspace};
-use crate::declaration::TableForm;
-use crate::entry::AnySubject;
+use crate::subject::declaration::TableForm;
+use crate::subject::entry::AnySubject;
+use crate::subject::table::line::Line;
+use crate::subject::table::{CUT_MARK, lists_a_chunk, rewrite_addresses};
 use crate::subject::{Chunk, Region};
-use crate::table::line::Line;
-use crate::table::{CUT_MARK, lists_a_chunk, rewrite_addresses};
 
 impl Heap<'_> {
     /// The subject's printed table in offsets, and the first line that contradicts the walk.
@@ -115,8 +115,8 @@ mod tests {
     use core::marker::PhantomData;
     use core::ops::{ControlFlow, Range};
 
-    use crate::declaration::{Declaration, TableForm};
     use crate::heap::{Strength, testing};
+    use crate::subject::declaration::{Declaration, TableForm};
     use crate::subject::{Chunk, Freed, Region, Subject};
 
     /// What a subject lists, and what it prints of it.

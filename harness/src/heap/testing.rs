@@ -4,8 +4,8 @@ use std::boxed::Box;
 use std::vec;
 
 use super::{Heap, Strength, Workspace};
-use crate::entry::Entry;
 use crate::ground::Ground;
+use crate::subject::entry::Entry;
 use crate::subject::{Region, Subject};
 use crate::trace::geometry::Growth;
 

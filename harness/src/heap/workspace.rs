@@ -1,6 +1,6 @@
 //! The memory a run needs besides its heap.
 
-use crate::table::Text;
+use crate::subject::table::Text;
 use crate::trace::OPS_MAX;
 use crate::trace::op::Align;
 

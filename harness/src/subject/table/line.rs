@@ -5,8 +5,8 @@
 
 use core::str;
 
-use crate::declaration::TableForm;
 use crate::subject::Chunk;
+use crate::subject::declaration::TableForm;
 use crate::trace::geometry::PAGE_BYTES;
 
 /// More bytes than a line has: two addresses, a decimal number and some words.

@@ -9,10 +9,10 @@ use core::alloc::Layout;
 use core::fmt;
 use core::ops::{ControlFlow, Range};
 
-use crate::declaration::Declaration;
 use crate::observation::WalkDigest;
+use crate::subject::declaration::Declaration;
+use crate::subject::table;
 use crate::subject::{Chunk, Freed, Region, Subject};
-use crate::table;
 use crate::trace::geometry::Growth;
 
 /// One request for memory.

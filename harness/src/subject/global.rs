@@ -3,7 +3,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 
-use crate::declaration::Declaration;
+use crate::subject::declaration::Declaration;
 use crate::subject::{Freed, Region, Subject};
 
 /// An allocator behind `GlobalAlloc`.

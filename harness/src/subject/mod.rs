@@ -2,11 +2,16 @@
 //!
 //! The trait speaks of pointers; only [`crate::heap::Heap`] calls it, and nothing above sees one.
 
+pub mod declaration;
+pub mod entry;
+pub mod global;
+pub mod table;
+
 use core::alloc::Layout;
 use core::fmt;
 use core::ops::{ControlFlow, Range};
 
-use crate::declaration::Declaration;
+use crate::subject::declaration::Declaration;
 use crate::trace::geometry::Growth;
 
 /// Memory for one heap. Whoever makes one vouches that `bytes` from `start`, `slack` bytes behind them,
@@ -56,7 +61,7 @@ pub struct Chunk {
 /// Four items are asked for: what is declared, how one is made, and two calls. The others stand for
 /// what `GlobalAlloc` does where an allocator has no way of its own; one that has it must pass it
 /// on here, or it is never tested. An allocator that *is* a `GlobalAlloc` needs three items:
-/// [`crate::global::GlobalSubject`].
+/// [`crate::subject::global::GlobalSubject`].
 ///
 /// From its first call on, an instance stays where it is: it may be moved between [`Self::new`] and
 /// the first `alloc`, `realloc` or `free`, and never after. An allocator that keeps pointers into
@@ -106,7 +111,8 @@ pub trait Subject: Sized {
     const TABLE_IS_STATE: bool = false;
 
     /// Whether it is one for heaps that grow: its chunks may leave out whole pages behind the first ones.
-    /// Another subject of the same name is for heaps that do not ([`crate::entry::Entry::growing`]).
+    /// Another subject of the same name is for heaps that do not
+    /// ([`crate::subject::entry::Entry::growing`]).
     const GROWS: bool = false;
 
     /// How much side memory it uses for a heap of so many bytes: its first bytes, and at most

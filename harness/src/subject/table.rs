@@ -9,8 +9,8 @@ pub(crate) mod line;
 use core::fmt::{self, Write};
 use core::ops::{ControlFlow, Range};
 
-use crate::declaration::TableForm;
 use crate::observation::WalkDigest;
+use crate::subject::declaration::TableForm;
 use crate::subject::{Chunk, Region};
 use crate::trace::geometry::PAGE_BYTES;
 

@@ -28,8 +28,8 @@ pub struct Declaration {
     pub planted: bool,
     /// Bytes in the unit its offsets and chunks are shown in: 1, or a page.
     pub unit: u64,
-    /// Whether its heap may grow: set by [`crate::entry::Entry::growing`]. Heaps that do are made for no
-    /// other.
+    /// Whether its heap may grow: set by [`crate::subject::entry::Entry::growing`]. Heaps that do
+    /// are made for no other.
     pub grows: bool,
     /// Whether it has entries that take any size without a layout (`kmalloc`, `kzmalloc`, `kfree`).
     pub native: bool,
@@ -191,8 +191,8 @@ impl Declaration {
         self
     }
 
-    /// Ends compilation when the declaration contradicts itself: every [`crate::entry::Entry`] is
-    /// checked so.
+    /// Ends compilation when the declaration contradicts itself: every
+    /// [`crate::subject::entry::Entry`] is checked so.
     ///
     /// # Panics
     /// When it does.
