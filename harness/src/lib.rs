@@ -28,23 +28,19 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod bare;
-pub mod branch;
-pub mod execute;
-pub mod ground;
-pub mod heap;
 pub mod mailbox;
 pub mod observation;
-pub mod pattern;
 pub mod recorder;
+mod run;
 pub mod source;
-#[cfg(feature = "alloc")]
-pub mod stream;
 pub mod subject;
 pub mod trace;
 pub mod transcript;
 
 // The public names of what lies in rooms.
+#[cfg(feature = "alloc")]
+pub use run::stream;
+pub use run::{bare, branch, execute, ground, heap, pattern};
 pub use subject::{declaration, entry, global, table};
 #[cfg(feature = "alloc")]
 pub use trace::{bytes, handles, parse, text};

@@ -14,8 +14,8 @@ use core::panic::Location;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
-use crate::execute::{Completion, Sink};
 use crate::observation::Observation;
+use crate::run::execute::{Completion, Sink};
 use crate::source::within_crate;
 use crate::trace::OPS_MAX;
 use crate::trace::record::{OBSERVATION_WORDS, decode_observation, encode_observation};

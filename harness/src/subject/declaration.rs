@@ -254,7 +254,8 @@ pub struct RegionNeeds {
     pub bytes_min: u64,
     /// The region's size is a multiple of this many bytes.
     pub bytes_multiple: u64,
-    /// Whether the region must come zeroed; otherwise it comes filled with [`crate::ground::DIRT`].
+    /// Whether the region must come zeroed; otherwise it comes filled with
+    /// [`crate::run::ground::DIRT`].
     pub zeroed: bool,
 }
 

@@ -1,6 +1,7 @@
 //! The allocator under test, as the harness sees it.
 //!
-//! The trait speaks of pointers; only [`crate::heap::Heap`] calls it, and nothing above sees one.
+//! The trait speaks of pointers; only [`crate::run::heap::Heap`] calls it, and nothing above sees
+//! one.
 
 pub mod declaration;
 pub mod entry;

@@ -6,9 +6,9 @@
 
 use core::ops::ControlFlow;
 
-use crate::ground::Ground;
-use crate::heap::{Heap, Meter, Strength, Workspace};
 use crate::observation::{Contents, Observation, Outcome};
+use crate::run::ground::Ground;
+use crate::run::heap::{Heap, Meter, Strength, Workspace};
 use crate::subject::declaration::TableForm;
 use crate::subject::entry::Entry;
 use crate::trace::op::Op;

@@ -4,7 +4,7 @@ use std::boxed::Box;
 use std::vec;
 
 use super::{Heap, Strength, Workspace};
-use crate::ground::Ground;
+use crate::run::ground::Ground;
 use crate::subject::entry::Entry;
 use crate::subject::{Region, Subject};
 use crate::trace::geometry::Growth;

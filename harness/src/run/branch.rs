@@ -2,12 +2,12 @@
 //!
 //! The state is reached the honest way, by the calls that lead to it on a fresh heap; what is
 //! restored between two tries are the bytes of the region and of the side memory. Everything is checked after each try, as
-//! in strict strength. Like [`crate::execute`] it judges nothing.
+//! in strict strength. Like [`crate::run::execute`] it judges nothing.
 
-use crate::execute::{Plan, step};
-use crate::ground::Ground;
-use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::{Observation, Outcome};
+use crate::run::execute::{Plan, step};
+use crate::run::ground::Ground;
+use crate::run::heap::{Heap, Strength, Workspace};
 use crate::subject::Chunk;
 use crate::subject::entry::Entry;
 use crate::subject::table;
@@ -31,7 +31,7 @@ pub trait Branches {
 /// memory as the subject uses.
 ///
 /// # Safety
-/// As for [`crate::execute::execute`].
+/// As for [`crate::run::execute::execute`].
 ///
 /// # Panics
 /// If `saved` is too short.

@@ -16,7 +16,7 @@
 
 use core::slice::from_raw_parts_mut;
 
-use crate::pattern::Pattern;
+use crate::run::pattern::Pattern;
 use crate::subject::Region;
 
 /// What a region holds before its subject is made, unless it must be zeroed: a byte that is

@@ -26,8 +26,8 @@ mod workspace;
 
 use core::alloc::Layout;
 
-use crate::ground::Ground;
 use crate::observation::{Contents, Outcome, WalkDigest};
+use crate::run::ground::Ground;
 use crate::subject::declaration::{Declaration, Overhead, Reserved};
 use crate::subject::entry::{AnySubject, Entry, Request};
 use crate::subject::{Freed, Region};

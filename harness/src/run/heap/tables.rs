@@ -115,7 +115,7 @@ mod tests {
     use core::marker::PhantomData;
     use core::ops::{ControlFlow, Range};
 
-    use crate::heap::{Strength, testing};
+    use crate::run::heap::{Strength, testing};
     use crate::subject::declaration::{Declaration, TableForm};
     use crate::subject::{Chunk, Freed, Region, Subject};
 

@@ -4,8 +4,8 @@ use core::mem::MaybeUninit;
 use core::slice;
 
 use super::{END_BYTES, Heap, Slot, Strength, WATCHED_WORDS, Whole};
-use crate::ground::{DIRT, GRANULE_BYTES};
-use crate::pattern::Pattern;
+use crate::run::ground::{DIRT, GRANULE_BYTES};
+use crate::run::pattern::Pattern;
 use crate::trace::op::Handle;
 
 impl Heap<'_> {
@@ -185,8 +185,8 @@ impl Heap<'_> {
 mod tests {
     use core::alloc::Layout;
 
-    use crate::heap::{Strength, testing};
     use crate::observation::Contents;
+    use crate::run::heap::{Strength, testing};
     use crate::subject::declaration::Declaration;
     use crate::subject::{Freed, Region, Subject};
     use crate::trace::op::Handle;

@@ -2,8 +2,8 @@
 
 use core::slice;
 
-use crate::ground::DIRT;
-use crate::pattern::Pattern;
+use crate::run::ground::DIRT;
+use crate::run::pattern::Pattern;
 use crate::subject::Region;
 use crate::trace::geometry::PAGE_BYTES;
 

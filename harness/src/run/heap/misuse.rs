@@ -93,9 +93,9 @@ impl Heap<'_> {
 mod tests {
     use core::alloc::Layout;
 
-    use crate::ground::DIRT;
-    use crate::heap::{Heap, Strength, testing};
     use crate::observation::{Contents, Outcome};
+    use crate::run::ground::DIRT;
+    use crate::run::heap::{Heap, Strength, testing};
     use crate::subject::declaration::{Declaration, Misuse, Overhead, Reserved};
     use crate::subject::{Freed, Region, Subject};
     use crate::trace::op::Handle;

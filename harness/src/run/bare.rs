@@ -5,7 +5,7 @@
 
 use core::alloc::Layout;
 
-use crate::heap::request;
+use crate::run::heap::request;
 use crate::subject::Region;
 use crate::subject::entry::{AnySubject, Entry};
 use crate::trace::op::{Handle, Op};
@@ -32,8 +32,8 @@ impl Block {
 /// If `blocks` is shorter.
 ///
 /// # Safety
-/// As for [`crate::execute::execute`], but that the region need not be prepared for a subject that
-/// does not ask for zeroes.
+/// As for [`crate::run::execute::execute`], but that the region need not be prepared for a subject
+/// that does not ask for zeroes.
 pub unsafe fn run(entry: &Entry, ops: &[Op], region: Region, blocks: &mut [Block]) {
     let mut work = |subject: &mut dyn AnySubject| {
         let mut issued = 0;

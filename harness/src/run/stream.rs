@@ -5,19 +5,20 @@
 //!        `- handle -> slot, of blocks that may be named again
 //! ```
 //!
-//! The ops are run in windows, each as [`crate::execute`] runs a trace, over one heap. Handles are
-//! renamed to the heap's slots; once those are used up, the blocks that are still of use move down to the
-//! first ones and are filled with the patterns of their new names. Everything was verified just before,
-//! at the window's end. Always in fast strength: what is found is then looked at strictly.
+//! The ops are run in windows, each as [`crate::run::execute`] runs a trace, over one heap. Handles
+//! are renamed to the heap's slots; once those are used up, the blocks that are still of use move
+//! down to the first ones and are filled with the patterns of their new names. Everything was
+//! verified just before, at the window's end. Always in fast strength: what is found is then looked
+//! at strictly.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use crate::execute::{self, Completion, Plan, Sink};
-use crate::ground::Ground;
-use crate::heap::{Heap, Strength, Workspace};
 use crate::observation::Observation;
+use crate::run::execute::{self, Completion, Plan, Sink};
+use crate::run::ground::Ground;
+use crate::run::heap::{Heap, Strength, Workspace};
 use crate::subject::entry::Entry;
 use crate::trace::OPS_MAX;
 use crate::trace::op::{Handle, Op};
