@@ -28,14 +28,13 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod mailbox;
 pub mod observation;
 pub mod recorder;
 mod run;
 pub mod source;
 pub mod subject;
 pub mod trace;
-pub mod transcript;
+mod wire;
 
 // The public names of what lies in rooms.
 #[cfg(feature = "alloc")]
@@ -45,3 +44,4 @@ pub use subject::{declaration, entry, global, table};
 #[cfg(feature = "alloc")]
 pub use trace::{bytes, handles, parse, text};
 pub use trace::{geometry, line, op, record};
+pub use wire::{mailbox, transcript};

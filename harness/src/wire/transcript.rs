@@ -370,7 +370,7 @@ mod tests {
             assert_eq!(transcript.end(), End::Panicked);
             assert_eq!(transcript.message().count(), MESSAGE_BYTES);
             let (file, line) = transcript.place().expect("a place");
-            assert!(file.eq("harness/src/transcript.rs".bytes()));
+            assert!(file.eq("harness/src/wire/transcript.rs".bytes()));
             assert_eq!(line, here.line());
         }
         transcript.set_panic(format_args!("short"), None);

@@ -28,7 +28,7 @@ use crate::trace::OPS_MAX;
 use crate::trace::geometry::{Geometry, Growth};
 use crate::trace::op::Op;
 use crate::trace::record::{decode_op, encode_op};
-use crate::transcript::Transcript;
+use crate::wire::transcript::Transcript;
 
 /// Raised whenever the meaning of anything in this file, `record` or `transcript` changes.
 pub const PROTOCOL: u32 = 6;
