@@ -13,8 +13,8 @@ use anyhow::{Context, Result};
 use harness::bytes;
 
 use crate::counted::counted;
-use crate::input;
 use crate::regression::write_whole;
+use crate::trace::input;
 
 /// What was read and written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -14,12 +14,12 @@ use harness::entry::Entry;
 use harness::trace::Trace;
 
 use crate::confirm::{self, Replayed};
-use crate::input;
 use crate::judge::Finding;
 use crate::registry;
 use crate::regression::{Key, Regression, write_whole};
 use crate::rules::Rules;
 use crate::side::Sides;
+use crate::trace::input;
 
 /// What became of a find.
 #[derive(Clone, Debug)]

@@ -55,10 +55,8 @@ pub mod guest;
 pub mod host;
 pub mod hunt;
 pub mod in_process;
-pub mod input;
 pub mod judge;
 pub mod listing;
-pub mod long;
 pub mod minimize;
 pub mod model;
 pub mod mutate;
@@ -72,6 +70,7 @@ pub mod run;
 pub mod side;
 mod source_lines;
 pub mod testing;
+mod trace;
 pub mod wording;
 
 // What only the command line uses.
@@ -107,3 +106,6 @@ pub mod reproducer;
 mod table;
 #[cfg(feature = "cli")]
 pub mod triage;
+
+// The public names of what lies in rooms.
+pub use trace::{input, long};

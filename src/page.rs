@@ -183,7 +183,7 @@ mod tests {
 
     use super::*;
     use crate::host::Host;
-    use crate::input::Reading;
+    use crate::trace::input::Reading;
     use harness::declaration::{Declaration, TableForm};
     use harness::subject::{Freed, Region, Subject};
 

@@ -13,12 +13,12 @@ use harness::text::{Document, Line};
 use harness::trace::Trace;
 
 use crate::host::Host;
-use crate::input::{self, Input, Reading};
 use crate::judge::{Finding, Verdict};
-use crate::long::LongTrace;
 use crate::registry;
 use crate::rules::{Rule, Rules};
 use crate::side::Side;
+use crate::trace::input::{self, Input, Reading};
+use crate::trace::long::LongTrace;
 pub use expectation::Expectation;
 
 /// What tells one find from another: the subject, the rule, and the kind of the op that breaks it.

@@ -12,15 +12,15 @@ use harness::trace::OPS_MAX;
 use serde::Serialize;
 
 use crate::compare;
-use crate::input::Reading;
 use crate::judge::Verdict;
 use crate::judge::violation::Violation;
-use crate::long::LongTrace;
 use crate::registry;
 use crate::regression::{Expectation, Regression};
 use crate::rules::{Rule, Rules};
 use crate::run::Run;
 pub use crate::side::{Side, Sides};
+use crate::trace::input::Reading;
+use crate::trace::long::LongTrace;
 use crate::wording::Words;
 
 /// One run and its verdict. The fields are the interface of `--format json`.

@@ -25,7 +25,8 @@ use crate::judge::Verdict;
 use crate::regression::{Expectation, Regression};
 use crate::run::RunOptions;
 use crate::side::Side;
-use crate::{adapter, input, listing, registry, report};
+use crate::trace::input;
+use crate::{adapter, listing, registry, report};
 
 /// A regression that came out as it should.
 #[derive(Clone, Debug)]

@@ -27,13 +27,13 @@ use crate::fuzz;
 use crate::guest::Guest;
 use crate::host::Host;
 use crate::hunt::{self, Broken};
-use crate::input::{self, Reading};
 use crate::judge::Finding;
 use crate::judge::violation::Violation;
 use crate::registry;
 use crate::report;
 use crate::rules::{Rule, Rules};
 use crate::side::{Side, Sides};
+use crate::trace::input::{self, Reading};
 use parallel::on_all_cores;
 pub use stage::Stage;
 

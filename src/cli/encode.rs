@@ -9,8 +9,8 @@ use harness::bytes;
 use super::Outcome;
 use super::options::InputOptions;
 use crate::corpus;
-use crate::input;
 use crate::regression::write_whole;
+use crate::trace::input;
 
 /// Write a trace in the byte form that the fuzz targets read, or a whole corpus in the newest
 ///

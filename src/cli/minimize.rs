@@ -16,7 +16,8 @@ use crate::hunt::Shrinking;
 use crate::judge::Finding;
 use crate::regression::{Regression, write_whole};
 use crate::rules::Rules;
-use crate::{adapter, difference, hunt, long, registry, report};
+use crate::trace::long;
+use crate::{adapter, difference, hunt, registry, report};
 
 /// Find the smallest trace that breaks the same rule with the same kind of op
 ///

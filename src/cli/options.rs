@@ -9,12 +9,13 @@ use harness::entry::Entry;
 
 use crate::guest::{Configuration, Counted, Guest, Mode, find_image};
 use crate::host::Host;
-use crate::input::Reading;
 use crate::printable::printable;
 use crate::regression::Regression;
 use crate::replay::{Job, Sides};
 use crate::rules::Rules;
-use crate::{adapter, input, registry};
+use crate::trace::input;
+use crate::trace::input::Reading;
+use crate::{adapter, registry};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

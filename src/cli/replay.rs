@@ -11,11 +11,11 @@ use super::progress::{Bound, Progress};
 use super::table::table;
 use super::{Outcome, json};
 use crate::counted::counted;
-use crate::input::Reading;
 use crate::printable::printable;
 use crate::regression::Regression;
 use crate::replay::{self, Row, Sides, Summary, junit, sarif};
 use crate::rules::Rule;
+use crate::trace::input::Reading;
 use crate::{difference, registry};
 
 /// How a replay is printed; see docs/formats.md.

@@ -11,8 +11,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::Row;
-use crate::input::{self, Reading};
 use crate::rules::Rule;
+use crate::trace::input::{self, Reading};
 
 /// The rule of a run that is not as expected and broke none.
 const UNEXPECTED: &str = "unexpected-verdict";

@@ -13,10 +13,10 @@ use crate::generate::{self, Limits};
 use crate::host::Host;
 use crate::judge::violation::Violation;
 use crate::judge::{Finding, Verdict, judge};
-use crate::long::LongTrace;
 use crate::registry;
 use crate::rules::{Rule, Rules};
 use crate::run::RunOptions;
+use crate::trace::long::LongTrace;
 
 fn host() -> Host {
     let mut host = Host::new().unwrap();

@@ -20,10 +20,10 @@ use harness::trace::{OPS_MAX, Trace};
 
 use crate::host::Host;
 use crate::hunt::{self, Shrinking};
-use crate::input::lines::{Form, Lines};
 use crate::judge::Finding;
 use crate::minimize::narrow::narrow;
 use crate::rules::Rules;
+use crate::trace::input::lines::{Form, Lines};
 
 /// The most ops that are handed to the minimiser: it runs a trace thousands of times, strictly.
 const MINIMIZED_OPS_MAX: usize = 1024;

@@ -15,7 +15,7 @@ use harness::bytes;
 use harness::text::{Document, FIRST_LINE, Item};
 use harness::trace::{OPS_MAX, Trace};
 
-use crate::long::{LongTrace, Survey};
+use crate::trace::long::{LongTrace, Survey};
 use lines::{Form, Lines};
 
 /// The largest byte form read, in bytes; no trace within bounds comes near it.
