@@ -36,12 +36,12 @@ use harness::trace::Trace;
 use harness::transcript::{End, FILE_BYTES, MESSAGE_BYTES, Transcript};
 
 use crate::generate::Limits;
+use crate::generate::mutate;
 use crate::host::shared::Shared;
 use crate::host::watch::{self, Watch};
 use crate::host::{self, Host};
 use crate::in_process::InProcess;
 use crate::judge::Finding;
-use crate::mutate;
 use crate::report;
 use crate::rules::{Rule, Rules};
 use crate::run::RunOptions;

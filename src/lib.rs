@@ -59,7 +59,6 @@ pub mod judge;
 pub mod listing;
 pub mod minimize;
 pub mod model;
-pub mod mutate;
 mod outside;
 pub mod printable;
 pub mod registry;
@@ -108,4 +107,5 @@ mod table;
 pub mod triage;
 
 // The public names of what lies in rooms.
+pub use generate::mutate;
 pub use trace::{input, long};

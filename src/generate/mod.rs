@@ -8,6 +8,7 @@
 
 mod cycles;
 mod misuse;
+pub mod mutate;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use harness::declaration::{Declaration, RegionNeeds};
