@@ -82,9 +82,9 @@ fn seen(declaration: &Declaration, one: &Observation, other: &Observation) -> Se
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Panic;
     use crate::rules::Rule;
     use crate::run::RunEnd;
+    use crate::run::fault::Panic;
     use crate::wording::Words;
     use harness::observation::Outcome;
     use harness::op::Op;

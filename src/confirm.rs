@@ -191,9 +191,9 @@ mod tests {
     use harness::op::OpKind;
 
     use super::*;
-    use crate::fault::Panic;
     use crate::judge::Finding;
     use crate::judge::violation::Violation;
+    use crate::run::fault::Panic;
 
     fn panic_at(op: usize) -> Verdict {
         let violation = Violation::Panic(Panic::saying(""));

@@ -41,11 +41,11 @@ use harness::transcript::End as ProcessEnd;
 
 use crate::capacity::Fresh;
 use crate::counted;
-use crate::fault::Panic;
 use crate::host::supervised::{Common, Pace, Supervised};
 use crate::host::{Host, ensure_accepts};
 use crate::judge::Finding;
 use crate::rules::{Rule, Rules};
+use crate::run::fault::Panic;
 use crate::wording;
 use board::{Board, End};
 use menu::{Menu, Sizes, Step};

@@ -38,9 +38,9 @@ use harness::transcript::{End, Transcript};
 
 use crate::capacity::Measured;
 use crate::executor::Executor;
-use crate::fault::Fault;
 use crate::host::{CONFIRM_FACTOR, OP_LIMIT, ensure_accepts, search_limit};
 use crate::outside;
+use crate::run::fault::Fault;
 use crate::run::{Run, RunEnd, RunOptions};
 use crate::source_lines::SourceLines;
 use booted::{Answer, Booted};

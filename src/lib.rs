@@ -47,7 +47,6 @@ pub mod compare;
 pub mod confirm;
 pub mod counted;
 pub mod executor;
-pub mod fault;
 pub mod finds;
 pub mod fuzz;
 pub mod generate;
@@ -108,4 +107,5 @@ pub mod triage;
 
 // The public names of what lies in rooms.
 pub use generate::mutate;
+pub use run::fault;
 pub use trace::{input, long};

@@ -63,8 +63,8 @@ fn indent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Panic;
     use crate::judge::violation::Violation;
+    use crate::run::fault::Panic;
     use harness::geometry::Geometry;
     use harness::op::{Op, OpKind};
 

@@ -269,9 +269,9 @@ fn identifier(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Panic;
     use crate::judge::violation::Violation;
     use crate::run::RunEnd;
+    use crate::run::fault::Panic;
     use harness::geometry::Geometry;
 
     #[test]

@@ -11,7 +11,7 @@ use addr2line::gimli::{Dwarf, EndianSlice, Error, LittleEndian};
 use harness::source::within_crate;
 use object::{Object, ObjectSection, ObjectSegment};
 
-use crate::fault::SourceLine;
+use crate::run::fault::SourceLine;
 
 /// This program, even if its file was replaced.
 const THIS_PROGRAM: &str = "/proc/self/exe";

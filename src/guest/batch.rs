@@ -16,7 +16,7 @@ use harness::trace::Trace;
 
 use super::booted::{Answer, Booted, Patience};
 use super::{Guest, as_told, doubt, read, request};
-use crate::fault::Fault;
+use crate::run::fault::Fault;
 use crate::run::{Run, RunEnd, RunOptions};
 
 /// Traces of one subject, on their way through a guest.

@@ -278,8 +278,8 @@ mod tests {
     use harness::transcript::End;
 
     use super::*;
-    use crate::fault::{Fault, Panic};
     use crate::guest::{Guest, find_image};
+    use crate::run::fault::{Fault, Panic};
     use crate::run::{RunEnd, RunOptions};
 
     fn guest() -> Guest {

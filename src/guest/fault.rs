@@ -3,7 +3,7 @@
 use harness::geometry::Geometry;
 use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, RAM_ADDRESS};
 
-use crate::fault::{Fault, Place};
+use crate::run::fault::{Fault, Place};
 use crate::source_lines::SourceLines;
 
 /// The null page, which the guest closes.

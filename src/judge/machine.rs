@@ -7,12 +7,12 @@ use harness::declaration::Misuse;
 use harness::observation::{Observation, Outcome};
 use harness::op::{Op, OpKind};
 
-use crate::fault::Fault;
 use crate::judge::violation::Violation;
 use crate::judge::{Finding, Judge, Scope};
 use crate::model::contract::{Blocks, Request, is_misuse, writes_beyond};
 use crate::model::exact::Placing;
 use crate::run::RunEnd;
+use crate::run::fault::Fault;
 
 impl<B: Blocks, E: Placing> Judge<B, E> {
     /// A store behind the heap's end that no trap caught.

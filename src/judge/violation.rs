@@ -9,10 +9,10 @@ use harness::op::Handle;
 use harness::subject;
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{Fault, HandleForm, OutcomeForm, Panic, SourceLine};
 use crate::model::contract;
 use crate::rules::Rule;
 use crate::run::RunEnd;
+use crate::run::fault::{Fault, HandleForm, OutcomeForm, Panic, SourceLine};
 
 /// The chunks of a list that are kept as evidence: about what a line still tells at a glance.
 const CHUNKS_MAX: usize = 12;

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{offset, one_line, outcome};
-use crate::fault::{Fault, Panic, Place, SourceLine};
 use crate::run::RunEnd;
+use crate::run::fault::{Fault, Panic, Place, SourceLine};
 
 /// What there should be in the place of a fault, and the fault.
 pub(super) fn of(unit: u64, what: &Fault) -> (String, String) {

@@ -1,8 +1,8 @@
 //! How runs end: panics, faults, hangs, and records that are not complete.
 
 use super::*;
-use crate::fault::{Fault, Panic, Place};
 use crate::judge::{Verdict, judge};
+use crate::run::fault::{Fault, Panic, Place};
 use crate::run::{Run, RunEnd};
 use harness::op::OpKind;
 use harness::trace::Trace;

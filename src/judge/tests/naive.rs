@@ -13,7 +13,6 @@ use harness::transcript::End;
 
 use super::*;
 use crate::capacity::Capacities;
-use crate::fault::Panic;
 use crate::generate::Limits;
 use crate::host::Host;
 use crate::host::shared::Shareable;
@@ -26,6 +25,7 @@ use crate::model::exact::{Exact, Placing};
 use crate::model::naive::{List, Tiles};
 use crate::rules::RuleSet;
 use crate::run::RunOptions;
+use crate::run::fault::Panic;
 
 /// Cases of each subject; `make soak` asks for more.
 fn cases() -> u64 {

@@ -1,5 +1,7 @@
 //! A run that has ended, on whichever side: what each op did, what was printed, and how it ended.
 
+pub mod fault;
+
 use harness::execute::Plan;
 use harness::geometry::Geometry;
 use harness::heap::Strength;
@@ -8,7 +10,7 @@ use harness::op::Op;
 use harness::transcript::{End, Transcript};
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{Fault, Panic};
+use crate::run::fault::{Fault, Panic};
 
 /// How a trace is to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
