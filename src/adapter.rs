@@ -16,9 +16,9 @@ use harness::op::{Handle, Op};
 use harness::subject::NO_ALLOC_NATIVE;
 use harness::trace::Trace;
 
-use crate::capacity::Measured;
-use crate::executor::Executor;
-use crate::host::Host;
+use crate::execute::capacity::Measured;
+use crate::execute::executor::Executor;
+use crate::execute::host::Host;
 use crate::registry;
 use crate::run::{RunEnd, RunOptions};
 use crate::wording;

@@ -27,9 +27,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::execute::guest::Guest;
+use crate::execute::host::Host;
 use crate::finds::{self, Finds};
-use crate::guest::Guest;
-use crate::host::Host;
 use crate::regression::Regression;
 use crate::rules::Rules;
 use crate::trace::input::{self, Reading};

@@ -11,10 +11,10 @@ use harness::entry::Entry;
 use harness::trace::Trace;
 
 use crate::compare;
+use crate::execute::side::{Side, Sides};
 use crate::judge::Verdict;
 use crate::regression::Expectation;
 use crate::rules::{Rule, Rules};
-use crate::side::{Side, Sides};
 
 /// How often a trace is replayed on each side; once if it hangs, which takes a second to confirm.
 pub const REPLAYS: u32 = 10;

@@ -16,8 +16,8 @@ pub use goals::goals;
 pub use workload::{HEAP_PAGES, LIVE, Order, Workload};
 
 use self::figure::{Figure, median};
-use crate::guest::Counted;
-use crate::host::Host;
+use crate::execute::guest::Counted;
+use crate::execute::host::Host;
 use crate::run::{RunEnd, RunOptions};
 use crate::wording;
 

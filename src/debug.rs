@@ -24,10 +24,10 @@ use harness::op::Op;
 use harness::text::write_op;
 use harness::trace::Trace;
 
-use crate::capacity::Measured;
 use crate::counted::counted;
-use crate::executor::Executor;
-use crate::guest::{Guest, Halted};
+use crate::execute::capacity::Measured;
+use crate::execute::executor::Executor;
+use crate::execute::guest::{Guest, Halted};
 use crate::rules::Rules;
 use crate::run::{RunEnd, RunOptions};
 use gdb::Gdb;

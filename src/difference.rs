@@ -13,9 +13,9 @@ use harness::op::Op;
 use harness::trace::{OPS_MAX, Trace};
 use similar::{ChangeTag, DiffOp, TextDiff};
 
-use crate::capacity::Measured;
 use crate::counted::counted;
-use crate::executor::Executor;
+use crate::execute::capacity::Measured;
+use crate::execute::executor::Executor;
 use crate::model::follower::Follower;
 use crate::printable::printable;
 use crate::rules::Rule;

@@ -39,10 +39,10 @@ use harness::op::Align;
 use harness::trace::Trace;
 use harness::transcript::End as ProcessEnd;
 
-use crate::capacity::Fresh;
 use crate::counted;
-use crate::host::supervised::{Common, Pace, Supervised};
-use crate::host::{Host, ensure_accepts};
+use crate::execute::capacity::Fresh;
+use crate::execute::host::supervised::{Common, Pace, Supervised};
+use crate::execute::host::{Host, ensure_accepts};
 use crate::judge::Finding;
 use crate::rules::{Rule, Rules};
 use crate::run::fault::Panic;

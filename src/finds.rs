@@ -14,11 +14,11 @@ use harness::entry::Entry;
 use harness::trace::Trace;
 
 use crate::confirm::{self, Replayed};
+use crate::execute::side::Sides;
 use crate::judge::Finding;
 use crate::registry;
 use crate::regression::{Key, Regression, write_whole};
 use crate::rules::Rules;
-use crate::side::Sides;
 use crate::trace::input;
 
 /// What became of a find.

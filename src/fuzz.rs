@@ -35,12 +35,12 @@ use harness::text::Document;
 use harness::trace::Trace;
 use harness::transcript::{End, FILE_BYTES, MESSAGE_BYTES, Transcript};
 
+use crate::execute::host::shared::Shared;
+use crate::execute::host::watch::{self, Watch};
+use crate::execute::host::{self, Host};
+use crate::execute::in_process::InProcess;
 use crate::generate::Limits;
 use crate::generate::mutate;
-use crate::host::shared::Shared;
-use crate::host::watch::{self, Watch};
-use crate::host::{self, Host};
-use crate::in_process::InProcess;
 use crate::judge::Finding;
 use crate::report;
 use crate::rules::{Rule, Rules};

@@ -18,11 +18,11 @@ use harness::entry::Entry;
 use harness::op::OpKind;
 use harness::trace::Trace;
 
-use crate::capacity::Measured;
-use crate::executor::Executor;
+use crate::execute::capacity::Measured;
+use crate::execute::executor::Executor;
+use crate::execute::guest::Guest;
+use crate::execute::host::Host;
 use crate::generate::{self, Limits};
-use crate::guest::Guest;
-use crate::host::Host;
 use crate::judge::Finding;
 use crate::rules::{Rule, Rules};
 use search::{Sighting, Stop};

@@ -7,7 +7,7 @@ use harness::text::write_op;
 use harness::trace::Trace;
 
 use crate::counted::counted;
-use crate::guest::CountedRun;
+use crate::execute::guest::CountedRun;
 use crate::run::Run;
 use crate::wording::{ended, memory, outcome};
 

@@ -182,7 +182,7 @@ mod tests {
     use std::ptr::null_mut;
 
     use super::*;
-    use crate::host::Host;
+    use crate::execute::host::Host;
     use crate::trace::input::Reading;
     use harness::declaration::{Declaration, TableForm};
     use harness::subject::{Freed, Region, Subject};

@@ -12,11 +12,11 @@ use harness::op::OpKind;
 use harness::text::{Document, Line};
 use harness::trace::Trace;
 
-use crate::host::Host;
+use crate::execute::host::Host;
+use crate::execute::side::Side;
 use crate::judge::{Finding, Verdict};
 use crate::registry;
 use crate::rules::{Rule, Rules};
-use crate::side::Side;
 use crate::trace::input::{self, Input, Reading};
 use crate::trace::long::LongTrace;
 pub use expectation::Expectation;

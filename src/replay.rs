@@ -12,13 +12,13 @@ use harness::trace::OPS_MAX;
 use serde::Serialize;
 
 use crate::compare;
+pub use crate::execute::side::{Side, Sides};
 use crate::judge::Verdict;
 use crate::judge::violation::Violation;
 use crate::registry;
 use crate::regression::{Expectation, Regression};
 use crate::rules::{Rule, Rules};
 use crate::run::Run;
-pub use crate::side::{Side, Sides};
 use crate::trace::input::Reading;
 use crate::trace::long::LongTrace;
 use crate::wording::Words;

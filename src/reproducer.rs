@@ -22,7 +22,7 @@ use harness::op::{Align, Op, OpKind};
 use harness::text::write_op;
 use harness::trace::Trace;
 
-use crate::host::Host;
+use crate::execute::host::Host;
 use crate::judge::{Finding, Verdict};
 use crate::printable::printable;
 use crate::rules::{Rule, RuleSet, Rules};

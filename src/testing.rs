@@ -16,15 +16,15 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use harness::entry::Entry;
 
-use crate::capacity::Measured;
 use crate::compare::compare;
-use crate::executor::Executor;
-use crate::guest::{Guest, find_image};
-use crate::host::Host;
+use crate::execute::capacity::Measured;
+use crate::execute::executor::Executor;
+use crate::execute::guest::{Guest, find_image};
+use crate::execute::host::Host;
+use crate::execute::side::Side;
 use crate::judge::Verdict;
 use crate::regression::{Expectation, Regression};
 use crate::run::RunOptions;
-use crate::side::Side;
 use crate::trace::input;
 use crate::{adapter, listing, registry, report};
 

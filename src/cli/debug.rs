@@ -8,7 +8,7 @@ use clap::Args;
 use super::Outcome;
 use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions, subject_of};
 use crate::debug::{self, Session, inferior};
-use crate::host::Host;
+use crate::execute::host::Host;
 use crate::regression::Regression;
 
 /// Run a trace under gdb, stopped right before one of its ops

@@ -147,7 +147,7 @@ impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
         let mut used = Section::of(&FOR_USE);
         used.add("OpenSBI", "--machine s", firmware(), INSTALL_FIRMWARE);
-        let image = crate::guest::find_image(None).ok();
+        let image = crate::execute::guest::find_image(None).ok();
         let image = image.map(|path| path.display().to_string());
         used.add("guest image", "everything on qemu", image, "make build");
         let tests = Section::of(&FOR_OWN_TESTS);

@@ -17,10 +17,10 @@ use super::progress;
 use super::{Outcome, json};
 use crate::counted::counted;
 use crate::difference::{self, Difference};
+use crate::execute::host::Host;
 use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
 use crate::finds::{Finds, Kept, Sought};
-use crate::host::Host;
 use crate::rules::Rules;
 use crate::{adapter, report};
 

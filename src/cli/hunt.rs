@@ -17,11 +17,11 @@ use super::{Outcome, json};
 use crate::confirm::Replayed;
 use crate::counted::counted;
 use crate::duration;
+use crate::execute::host::Host;
+use crate::execute::side::Side;
 use crate::finds::{Finds, Kept, Sought};
-use crate::host::Host;
 use crate::hunt::{self, Bound, Find, Settings, Summary};
 use crate::rules::{Rule, Rules};
-use crate::side::Side;
 use crate::{adapter, difference, report};
 
 /// How long a hunt lasts that is not told.

@@ -11,7 +11,7 @@ use super::Outcome;
 use super::options::{InputOptions, Named, RuleOptions};
 use super::progress::{Bound, Progress};
 use crate::counted::counted;
-use crate::host::Host;
+use crate::execute::host::Host;
 use crate::hunt::Shrinking;
 use crate::judge::Finding;
 use crate::regression::{Regression, write_whole};

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use harness::entry::Entry;
 
-use crate::guest::{Configuration, Counted, Guest, Mode, find_image};
-use crate::host::Host;
+use crate::execute::guest::{Configuration, Counted, Guest, Mode, find_image};
+use crate::execute::host::Host;
 use crate::printable::printable;
 use crate::regression::Regression;
 use crate::replay::{Job, Sides};

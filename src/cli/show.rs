@@ -10,7 +10,7 @@ use super::Outcome;
 use super::options::{GuestOptions, InputOptions, Named, RuleOptions, subject_of};
 use super::terminal;
 use crate::counted::counted;
-use crate::host::Host;
+use crate::execute::host::Host;
 use crate::printable::printable;
 use crate::regression::Regression;
 use crate::run::RunOptions;

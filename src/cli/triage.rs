@@ -10,8 +10,8 @@ use super::options::{Format, GuestOptions, InputOptions, Named, RuleOptions};
 use super::progress::{Bound, Progress};
 use super::table::table;
 use super::{Outcome, json};
+use crate::execute::host::Host;
 use crate::finds::Finds;
-use crate::host::Host;
 use crate::rules::Rules;
 use crate::triage::{self, Class, Settings, Stage};
 

@@ -14,9 +14,9 @@ use harness::observation::Observation;
 use harness::transcript::{Recorder, Transcript};
 
 use super::Session;
-use crate::host::ensure_accepts;
-use crate::host::region::HostRegion;
-use crate::host::shared::Shared;
+use crate::execute::host::ensure_accepts;
+use crate::execute::host::region::HostRegion;
+use crate::execute::host::shared::Shared;
 use crate::run::RunOptions;
 
 /// Where the debugger finds what it shows: ops begun, bytes of text, text, heap.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use super::menu::Step;
-use crate::host::shared::Shareable;
+use crate::execute::host::shared::Shareable;
 use crate::rules::Rule;
 
 /// The most threads of a search.

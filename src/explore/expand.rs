@@ -14,7 +14,7 @@ use super::board::Lane;
 use super::menu::Step;
 use super::seen::Seen;
 use super::state::State;
-use crate::in_process::InProcess;
+use crate::execute::in_process::InProcess;
 use crate::judge::Judge;
 use crate::model::contract::Block;
 use crate::rules::Rule;

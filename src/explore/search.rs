@@ -19,7 +19,7 @@ use super::Task;
 use super::board::{Board, End, STEPS_MAX};
 use super::expand::{Expanded, Expander};
 use super::seen::Seen;
-use crate::host::supervised::Common;
+use crate::execute::host::supervised::Common;
 use crate::rules::Rule;
 
 /// States of a batch: enough to keep threads busy, few enough that their candidates, some hundred

@@ -14,9 +14,9 @@ use harness::op::OpKind;
 use harness::trace::{OPS_MAX, Trace};
 
 use super::OP_LIMIT;
-use crate::host::shared::Shareable;
-use crate::host::supervised::{Common, Pace, Supervised};
-use crate::in_process::InProcess;
+use crate::execute::host::shared::Shareable;
+use crate::execute::host::supervised::{Common, Pace, Supervised};
+use crate::execute::in_process::InProcess;
 use crate::rules::{Rule, Rules};
 use crate::run::RunOptions;
 

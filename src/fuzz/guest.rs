@@ -17,8 +17,8 @@ use harness::trace::Trace;
 
 use super::{Input, Target, prepare, transcript};
 use crate::compare;
-use crate::guest::{Batch, Guest, find_coverage_image};
-use crate::in_process::InProcess;
+use crate::execute::guest::{Batch, Guest, find_coverage_image};
+use crate::execute::in_process::InProcess;
 use crate::judge::Finding;
 use crate::registry;
 use crate::rules::Rules;

@@ -23,8 +23,8 @@ use harness::trace::Trace;
 
 use super::search::{Sighting, Stop, Suspect, Suspects, measure};
 use super::{Settings, draw};
+use crate::execute::guest::{Batch, Guest};
 use crate::generate::Limits;
-use crate::guest::{Batch, Guest};
 use crate::rules::Rule;
 use crate::run::RunOptions;
 

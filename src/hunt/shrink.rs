@@ -6,8 +6,8 @@ use harness::op::OpKind;
 use harness::trace::Trace;
 
 use super::Next;
-use crate::capacity::Measured;
-use crate::executor::Executor;
+use crate::execute::capacity::Measured;
+use crate::execute::executor::Executor;
 use crate::judge::Finding;
 use crate::minimize;
 use crate::rules::{Rule, Rules};

@@ -12,9 +12,9 @@ use harness::op::Op;
 use harness::trace::{OPS_MAX, Trace};
 use serde::Serialize;
 
-use crate::capacity::Measured;
 use crate::counted::counted;
-use crate::executor::Executor;
+use crate::execute::capacity::Measured;
+use crate::execute::executor::Executor;
 use crate::model::contract::Contract;
 use crate::replay::{Judged, Sides};
 use crate::run::{Run, RunOptions};

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::execute::side::Side;
 use crate::judge::Verdict;
 use crate::rules::Rule;
-use crate::side::Side;
 
 /// What stands behind `expect`.
 const FORM: &str = "`SUBJECT [on host|qemu] VERDICT [RULE] [at OP]`";

@@ -2,8 +2,8 @@
 //!
 //! Their ops are never held together: they are read from their file as often as they are run. What is
 //! kept is what one look at them told ([`Survey`]). They run on the host alone, in fast strength
-//! ([`crate::host::Host::stream`]); what they find is narrowed down until it is short enough for
-//! everything else.
+//! ([`crate::execute::host::Host::stream`]); what they find is narrowed down until it is short
+//! enough for everything else.
 //!
 //! [`OPS_MAX`]: harness::trace::OPS_MAX
 
@@ -18,7 +18,7 @@ use harness::stream::BLOCKS_MAX;
 use harness::text::Item;
 use harness::trace::{OPS_MAX, Trace};
 
-use crate::host::Host;
+use crate::execute::host::Host;
 use crate::hunt::{self, Shrinking};
 use crate::judge::Finding;
 use crate::minimize::narrow::narrow;

@@ -12,7 +12,7 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 
-use crate::host::Host;
+use crate::execute::host::Host;
 
 /// What `work` makes of each item, in the items' order. `watch` sees how many are done, on this thread.
 ///

@@ -12,7 +12,7 @@ use crate::cli::table::table;
 use crate::cli::{Outcome, figures};
 use crate::cost::figure::Figure;
 use crate::cost::{self, Cost, LIVE, Order, Workload};
-use crate::host::Host;
+use crate::execute::host::Host;
 use crate::registry;
 
 /// Ours, the published one, and controls of each kind.

@@ -12,13 +12,13 @@ use harness::trace::Trace;
 use harness::transcript::End;
 
 use super::*;
-use crate::capacity::Capacities;
+use crate::execute::capacity::Capacities;
+use crate::execute::host::Host;
+use crate::execute::host::shared::Shareable;
+use crate::execute::host::supervised::{Common, Supervised};
+use crate::execute::in_process::InProcess;
 use crate::generate::Limits;
-use crate::host::Host;
-use crate::host::shared::Shareable;
-use crate::host::supervised::{Common, Supervised};
 use crate::hunt;
-use crate::in_process::InProcess;
 use crate::model::by_address::ByAddress;
 use crate::model::contract::{Block, Blocks};
 use crate::model::exact::{Exact, Placing};

@@ -21,8 +21,8 @@ use harness::op::Op;
 use harness::trace::Trace;
 
 use crate::counted;
-use crate::host::ensure_accepts;
-use crate::host::region::HostRegion;
+use crate::execute::host::ensure_accepts;
+use crate::execute::host::region::HostRegion;
 use crate::judge::{Finding, Judge, Verdict};
 use crate::rules::Rules;
 use crate::run::{Run, RunEnd, RunOptions};
@@ -211,8 +211,8 @@ impl InProcess {
 }
 
 impl InProcess {
-    /// Runs a trace as an [`Executor`](crate::executor::Executor) does, but that a bad subject ends
-    /// this process; moves `progress` before each op.
+    /// Runs a trace as an [`Executor`](crate::execute::executor::Executor) does, but that a bad
+    /// subject ends this process; moves `progress` before each op.
     ///
     /// # Errors
     /// When the kernel grants no memory.

@@ -96,7 +96,7 @@ mod tests {
     use harness::transcript::Transcript;
 
     use super::*;
-    use crate::host::shared::Shared;
+    use crate::execute::host::shared::Shared;
 
     /// It may be gone before its child has asked to die with it.
     #[test]

@@ -15,8 +15,8 @@ use harness::record::{
 };
 use harness::stream::Witness;
 
-use crate::host::shared::Shareable;
-use crate::host::supervised::{Common, Pace};
+use crate::execute::host::shared::Shareable;
+use crate::execute::host::supervised::{Common, Pace};
 
 /// Ops that the parent may be behind: as many as are run in some naps.
 const ROOM: usize = 4096;
@@ -138,7 +138,7 @@ mod tests {
     use harness::observation::Outcome;
 
     use super::*;
-    use crate::host::supervised::Supervised;
+    use crate::execute::host::supervised::Supervised;
 
     #[test]
     fn ops_arrive_in_their_order_however_far_the_parent_is_behind() {

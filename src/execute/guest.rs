@@ -36,13 +36,13 @@ use harness::mailbox::Request;
 use harness::trace::{OPS_MAX, Trace};
 use harness::transcript::{End, Transcript};
 
-use crate::capacity::Measured;
-use crate::executor::Executor;
-use crate::host::{CONFIRM_FACTOR, OP_LIMIT, ensure_accepts, search_limit};
-use crate::outside;
+use crate::execute::capacity::Measured;
+use crate::execute::executor::Executor;
+use crate::execute::host::{CONFIRM_FACTOR, OP_LIMIT, ensure_accepts, search_limit};
+use crate::execute::outside;
+use crate::execute::source_lines::SourceLines;
 use crate::run::fault::Fault;
 use crate::run::{Run, RunEnd, RunOptions};
-use crate::source_lines::SourceLines;
 use booted::{Answer, Booted};
 
 pub use batch::Batch;
@@ -330,7 +330,7 @@ mod tests {
     use harness::transcript::Recorder;
 
     use super::*;
-    use crate::host::shared::Shared;
+    use crate::execute::host::shared::Shared;
 
     /// What is doubted about a record of so many ops begun and observed, of `ops` asked for.
     fn doubted(begun: usize, observed: usize, ops: usize, end: End) -> Option<Fault> {

@@ -22,13 +22,13 @@ use harness::subject::Region;
 use harness::trace::Trace;
 use harness::transcript::{Recorder, Transcript};
 
-use crate::capacity::{self, Measured};
 use crate::counted;
-use crate::executor::Executor;
-use crate::outside;
+use crate::execute::capacity::{self, Measured};
+use crate::execute::executor::Executor;
+use crate::execute::outside;
+use crate::execute::source_lines;
 use crate::run::fault::{Fault, Place};
 use crate::run::{Run, RunEnd, RunOptions};
-use crate::source_lines;
 use region::HostRegion;
 use supervised::Supervised;
 

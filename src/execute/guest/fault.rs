@@ -3,8 +3,8 @@
 use harness::geometry::Geometry;
 use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, RAM_ADDRESS};
 
+use crate::execute::source_lines::SourceLines;
 use crate::run::fault::{Fault, Place};
-use crate::source_lines::SourceLines;
 
 /// The null page, which the guest closes.
 const NULL_PAGE_BYTES: u64 = 4096;

@@ -278,7 +278,7 @@ mod tests {
     use harness::transcript::End;
 
     use super::*;
-    use crate::guest::{Guest, find_image};
+    use crate::execute::guest::{Guest, find_image};
     use crate::run::fault::{Fault, Panic};
     use crate::run::{RunEnd, RunOptions};
 

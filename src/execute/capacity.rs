@@ -16,7 +16,7 @@ use harness::observation::Outcome;
 use harness::op::Op;
 use harness::trace::Trace;
 
-use crate::executor::Executor;
+use crate::execute::executor::Executor;
 use crate::judge::{self, Verdict};
 use crate::model::grants::Grants;
 use crate::rules::{Rule, Rules};

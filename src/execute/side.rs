@@ -6,10 +6,10 @@ use anyhow::{Result, bail};
 use harness::entry::Entry;
 use serde::Serialize;
 
-use crate::capacity::Measured;
-use crate::executor::Executor;
-use crate::guest::Guest;
-use crate::host::Host;
+use crate::execute::capacity::Measured;
+use crate::execute::executor::Executor;
+use crate::execute::guest::Guest;
+use crate::execute::host::Host;
 
 /// One of the two sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -9,8 +9,8 @@ use harness::op::{Align, Handle, Op};
 use harness::stream::BLOCKS_MAX;
 use harness::trace::{OPS_MAX, Trace};
 
+use crate::execute::host::Host;
 use crate::generate::{self, Limits};
-use crate::host::Host;
 use crate::judge::violation::Violation;
 use crate::judge::{Finding, Verdict, judge};
 use crate::registry;

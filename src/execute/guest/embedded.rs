@@ -11,7 +11,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 /// Run `make guest` first: the feature `embed-guest` takes the image that it builds.
 static IMAGE: &[u8] =
-    include_bytes!("../../target/riscv64gc-unknown-none-elf/release/kmem-rig-guest");
+    include_bytes!("../../../target/riscv64gc-unknown-none-elf/release/kmem-rig-guest");
 
 /// The image as a file in memory, which is there as long as this process and has no name on any
 /// disk. QEMU and gdb, which read it, run no longer.
