@@ -10,11 +10,11 @@ use anyhow::Result;
 use harness::entry::Entry;
 use harness::trace::Trace;
 
-use crate::compare;
 use crate::execute::side::{Side, Sides};
-use crate::judge::Verdict;
+use crate::oracle::differential;
+use crate::oracle::judge::Verdict;
+use crate::oracle::rules::{Rule, Rules};
 use crate::regression::Expectation;
-use crate::rules::{Rule, Rules};
 
 /// How often a trace is replayed on each side; once if it hangs, which takes a second to confirm.
 pub const REPLAYS: u32 = 10;
@@ -180,7 +180,8 @@ pub fn replay(
             }
         }
         if let [host, guest] = &runs[..] {
-            replayed.differ |= compare::compare(&entry.declaration, trace, host, guest).is_some();
+            replayed.differ |=
+                differential::compare(&entry.declaration, trace, host, guest).is_some();
         }
     }
     Ok(replayed)
@@ -191,8 +192,8 @@ mod tests {
     use harness::op::OpKind;
 
     use super::*;
-    use crate::judge::Finding;
-    use crate::judge::violation::Violation;
+    use crate::oracle::judge::Finding;
+    use crate::oracle::violation::Violation;
     use crate::run::fault::Panic;
 
     fn panic_at(op: usize) -> Verdict {

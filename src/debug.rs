@@ -28,7 +28,7 @@ use crate::counted::counted;
 use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
 use crate::execute::guest::{Guest, Halted};
-use crate::rules::Rules;
+use crate::oracle::rules::Rules;
 use crate::run::{RunEnd, RunOptions};
 use gdb::Gdb;
 

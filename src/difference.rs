@@ -16,9 +16,9 @@ use similar::{ChangeTag, DiffOp, TextDiff};
 use crate::counted::counted;
 use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
-use crate::model::follower::Follower;
+use crate::oracle::model::follower::Follower;
+use crate::oracle::rules::Rule;
 use crate::printable::printable;
-use crate::rules::Rule;
 use crate::run::RunOptions;
 use crate::table;
 

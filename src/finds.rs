@@ -15,10 +15,10 @@ use harness::trace::Trace;
 
 use crate::confirm::{self, Replayed};
 use crate::execute::side::Sides;
-use crate::judge::Finding;
+use crate::oracle::judge::Finding;
+use crate::oracle::rules::Rules;
 use crate::registry;
 use crate::regression::{Key, Regression, write_whole};
-use crate::rules::Rules;
 use crate::trace::input;
 
 /// What became of a find.

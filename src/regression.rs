@@ -14,9 +14,9 @@ use harness::trace::Trace;
 
 use crate::execute::host::Host;
 use crate::execute::side::Side;
-use crate::judge::{Finding, Verdict};
+use crate::oracle::judge::{Finding, Verdict};
+use crate::oracle::rules::{Rule, Rules};
 use crate::registry;
-use crate::rules::{Rule, Rules};
 use crate::trace::input::{self, Input, Reading};
 use crate::trace::long::LongTrace;
 pub use expectation::Expectation;

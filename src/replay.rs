@@ -11,13 +11,13 @@ use harness::entry::Entry;
 use harness::trace::OPS_MAX;
 use serde::Serialize;
 
-use crate::compare;
 pub use crate::execute::side::{Side, Sides};
-use crate::judge::Verdict;
-use crate::judge::violation::Violation;
+use crate::oracle::differential;
+use crate::oracle::judge::Verdict;
+use crate::oracle::rules::{Rule, Rules};
+use crate::oracle::violation::Violation;
 use crate::registry;
 use crate::regression::{Expectation, Regression};
-use crate::rules::{Rule, Rules};
 use crate::run::Run;
 use crate::trace::input::Reading;
 use crate::trace::long::LongTrace;
@@ -201,7 +201,7 @@ pub(crate) fn runs(
             .is_none_or(|alone| alone.on.is_none() || alone.rule == Some(Rule::HostGuest));
         let host = runs.first().filter(|_| is_compared);
         let differs =
-            host.and_then(|host| compare::compare(&entry.declaration, trace, &host.run, &run));
+            host.and_then(|host| differential::compare(&entry.declaration, trace, &host.run, &run));
         runs.push(Judged {
             on: Side::Qemu,
             run,

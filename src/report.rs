@@ -5,10 +5,10 @@ use std::fmt;
 use harness::declaration::Declaration;
 use harness::trace::Trace;
 
-use crate::judge::{Finding, Verdict};
 use crate::listing;
+use crate::oracle::judge::{Finding, Verdict};
+use crate::oracle::rules::Rule;
 use crate::printable::printable;
-use crate::rules::Rule;
 use crate::wording::Words;
 
 /// A verdict on one line.
@@ -63,7 +63,7 @@ fn indent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::violation::Violation;
+    use crate::oracle::violation::Violation;
     use crate::run::fault::Panic;
     use harness::geometry::Geometry;
     use harness::op::{Op, OpKind};

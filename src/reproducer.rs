@@ -23,9 +23,9 @@ use harness::text::write_op;
 use harness::trace::Trace;
 
 use crate::execute::host::Host;
-use crate::judge::{Finding, Verdict};
+use crate::oracle::judge::{Finding, Verdict};
+use crate::oracle::rules::{Rule, RuleSet, Rules};
 use crate::printable::printable;
-use crate::rules::{Rule, RuleSet, Rules};
 use crate::run::Run;
 use crate::wording::Words;
 
@@ -269,7 +269,7 @@ fn identifier(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::violation::Violation;
+    use crate::oracle::violation::Violation;
     use crate::run::RunEnd;
     use crate::run::fault::Panic;
     use harness::geometry::Geometry;

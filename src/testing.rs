@@ -16,13 +16,13 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use harness::entry::Entry;
 
-use crate::compare::compare;
 use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
 use crate::execute::guest::{Guest, find_image};
 use crate::execute::host::Host;
 use crate::execute::side::Side;
-use crate::judge::Verdict;
+use crate::oracle::differential::compare;
+use crate::oracle::judge::Verdict;
 use crate::regression::{Expectation, Regression};
 use crate::run::RunOptions;
 use crate::trace::input;

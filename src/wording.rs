@@ -11,7 +11,7 @@ use harness::observation::Outcome;
 use harness::op::{Align, Handle};
 use serde::Serialize;
 
-use crate::judge::violation::{
+use crate::oracle::violation::{
     self, ChangedByte, Chunks, Damage, Leak, Memory, Seen, TableBreak, Violation,
 };
 use crate::run::RunEnd;

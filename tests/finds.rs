@@ -21,11 +21,11 @@ use kmem_rig::harness;
 use kmem_rig::host::Host;
 use kmem_rig::input::Reading;
 use kmem_rig::judge::Finding;
-use kmem_rig::judge::violation::Violation;
 use kmem_rig::regression::Regression;
 use kmem_rig::replay::{self, Job, Row};
 use kmem_rig::rules::Rules;
 use kmem_rig::side::Sides;
+use kmem_rig::violation::Violation;
 
 /// Counts allocs over all processes, which are forked from this one.
 static ALLOCS: LazyLock<&AtomicU32> = LazyLock::new(|| {

@@ -9,8 +9,8 @@ use kmem_rig::executor::Executor;
 use kmem_rig::fault::{Fault, SourceLine};
 use kmem_rig::guest::{Guest, find_image};
 use kmem_rig::host::Host;
-use kmem_rig::judge::violation::Violation;
 use kmem_rig::run::RunOptions;
+use kmem_rig::violation::Violation;
 
 fn trace(lines: &str) -> Trace {
     let text = format!("# kmem-rig trace v1\nheap 64 pages\n{lines}");

@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use kmem_rig::judge::violation::Violation;
 use kmem_rig::rules::Rule;
+use kmem_rig::violation::Violation;
 use kmem_rig::wording::Words;
 use qemu_tests::{assert_snapshot, root};
 

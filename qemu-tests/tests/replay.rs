@@ -13,7 +13,7 @@ use datatest_stable::Result;
 use harness::bytes;
 use include_dir::{Dir, include_dir};
 use kmem_rig::capacity::Measured;
-use kmem_rig::compare::compare;
+use kmem_rig::differential::compare;
 use kmem_rig::executor::Executor;
 use kmem_rig::fuzz::judged_part;
 use kmem_rig::guest::Guest;

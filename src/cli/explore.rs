@@ -21,7 +21,7 @@ use crate::execute::host::Host;
 use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
 use crate::finds::{Finds, Kept, Sought};
-use crate::rules::Rules;
+use crate::oracle::rules::Rules;
 use crate::{adapter, report};
 
 /// MiB of memory that states may take unless told otherwise: some six million states.

@@ -21,7 +21,7 @@ use crate::execute::host::Host;
 use crate::execute::side::Side;
 use crate::finds::{Finds, Kept, Sought};
 use crate::hunt::{self, Bound, Find, Settings, Summary};
-use crate::rules::{Rule, Rules};
+use crate::oracle::rules::{Rule, Rules};
 use crate::{adapter, difference, report};
 
 /// How long a hunt lasts that is not told.

@@ -3,8 +3,8 @@
 use harness::trace::Trace;
 use serde::Serialize;
 
-use crate::judge::Finding;
-use crate::judge::violation::Violation;
+use crate::oracle::judge::Finding;
+use crate::oracle::violation::Violation;
 
 /// An object on a line of its own.
 pub(super) fn line(fields: &impl Serialize) -> String {

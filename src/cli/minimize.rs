@@ -13,9 +13,9 @@ use super::progress::{Bound, Progress};
 use crate::counted::counted;
 use crate::execute::host::Host;
 use crate::hunt::Shrinking;
-use crate::judge::Finding;
+use crate::oracle::judge::Finding;
+use crate::oracle::rules::Rules;
 use crate::regression::{Regression, write_whole};
-use crate::rules::Rules;
 use crate::trace::long;
 use crate::{adapter, difference, hunt, registry, report};
 

@@ -11,10 +11,10 @@ use super::progress::{Bound, Progress};
 use super::table::table;
 use super::{Outcome, json};
 use crate::counted::counted;
+use crate::oracle::rules::Rule;
 use crate::printable::printable;
 use crate::regression::Regression;
 use crate::replay::{self, Row, Sides, Summary, junit, sarif};
-use crate::rules::Rule;
 use crate::trace::input::Reading;
 use crate::{difference, registry};
 

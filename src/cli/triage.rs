@@ -12,7 +12,7 @@ use super::table::table;
 use super::{Outcome, json};
 use crate::execute::host::Host;
 use crate::finds::Finds;
-use crate::rules::Rules;
+use crate::oracle::rules::Rules;
 use crate::triage::{self, Class, Settings, Stage};
 
 /// Where regressions are kept, from the repository's top.

@@ -17,9 +17,9 @@ use harness::op::Op;
 use harness::trace::Trace;
 
 use crate::execute::executor::Executor;
-use crate::judge::{self, Verdict};
-use crate::model::grants::Grants;
-use crate::rules::{Rule, Rules};
+use crate::oracle::judge::{self, Verdict};
+use crate::oracle::model::grants::Grants;
+use crate::oracle::rules::{Rule, Rules};
 use crate::run::{Run, RunEnd, RunOptions};
 
 /// What the fresh heap of a subject grants.

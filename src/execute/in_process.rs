@@ -23,8 +23,8 @@ use harness::trace::Trace;
 use crate::counted;
 use crate::execute::host::ensure_accepts;
 use crate::execute::host::region::HostRegion;
-use crate::judge::{Finding, Judge, Verdict};
-use crate::rules::Rules;
+use crate::oracle::judge::{Finding, Judge, Verdict};
+use crate::oracle::rules::Rules;
 use crate::run::{Run, RunEnd, RunOptions};
 
 /// This process as an executor.

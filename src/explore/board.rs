@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use super::menu::Step;
 use crate::execute::host::shared::Shareable;
-use crate::rules::Rule;
+use crate::oracle::rules::Rule;
 
 /// The most threads of a search.
 pub const THREADS_MAX: usize = 64;

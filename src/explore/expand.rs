@@ -15,9 +15,9 @@ use super::menu::Step;
 use super::seen::Seen;
 use super::state::State;
 use crate::execute::in_process::InProcess;
-use crate::judge::Judge;
-use crate::model::contract::Block;
-use crate::rules::Rule;
+use crate::oracle::judge::Judge;
+use crate::oracle::model::contract::Block;
+use crate::oracle::rules::Rule;
 
 /// Bytes behind the heap that are watched at every step. A store further behind it is for `hunt`
 /// to find, which watches the whole page once a trace.

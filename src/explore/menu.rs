@@ -15,7 +15,7 @@ use harness::declaration::Declaration;
 use harness::geometry::Geometry;
 use harness::op::{Align, Handle, Op};
 
-use crate::model::contract::Block;
+use crate::oracle::model::contract::Block;
 
 /// Which sizes are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use super::board::{Board, End, STEPS_MAX};
 use super::expand::{Expanded, Expander};
 use super::seen::Seen;
 use crate::execute::host::supervised::Common;
-use crate::rules::Rule;
+use crate::oracle::rules::Rule;
 
 /// States of a batch: enough to keep threads busy, few enough that their candidates, some hundred
 /// of 32 bytes each at worst, stay small beside the states.

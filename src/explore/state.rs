@@ -30,7 +30,7 @@ use harness::declaration::{Declaration, Overhead};
 use harness::geometry::Geometry;
 use harness::subject::Chunk;
 
-use crate::model::contract::Block;
+use crate::oracle::model::contract::Block;
 
 /// A state. Two states of one search are equal iff they are the same number.
 pub type State = u128;

@@ -17,7 +17,7 @@ use super::OP_LIMIT;
 use crate::execute::host::shared::Shareable;
 use crate::execute::host::supervised::{Common, Pace, Supervised};
 use crate::execute::in_process::InProcess;
-use crate::rules::{Rule, Rules};
+use crate::oracle::rules::{Rule, Rules};
 use crate::run::RunOptions;
 
 /// The longest byte form of a trace.

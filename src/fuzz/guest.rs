@@ -16,12 +16,12 @@ use harness::entry::Entry;
 use harness::trace::Trace;
 
 use super::{Input, Target, prepare, transcript};
-use crate::compare;
 use crate::execute::guest::{Batch, Guest, find_coverage_image};
 use crate::execute::in_process::InProcess;
-use crate::judge::Finding;
+use crate::oracle::differential;
+use crate::oracle::judge::Finding;
+use crate::oracle::rules::Rules;
 use crate::registry;
-use crate::rules::Rules;
 use crate::run::RunOptions;
 
 const SUBJECT: &str = "kmem";
@@ -116,7 +116,7 @@ fn differs(
     // Equal records are judged alike, so the guest's is judged only where it is compared with less.
     let absolute = entry.declaration.placement_absolute;
     Ok(broken.finding().is_some()
-        || compare::compare(&entry.declaration, trace, &on_host, &in_guest).is_some()
+        || differential::compare(&entry.declaration, trace, &on_host, &in_guest).is_some()
         || absolute
             && batch
                 .guest()
@@ -137,7 +137,7 @@ fn explain(entry: &Entry, trace: &Trace, fresh: u64) -> Result<Option<Finding>> 
         return Ok(Some(finding.clone()));
     }
     let (in_guest, verdict) = guest.verdict(entry, trace, Rules::ALL)?;
-    let differs = || compare::compare(&entry.declaration, trace, &on_host, &in_guest);
+    let differs = || differential::compare(&entry.declaration, trace, &on_host, &in_guest);
     Ok(verdict.finding().cloned().or_else(differs))
 }
 

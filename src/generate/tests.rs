@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::contract::{Contract, writes_beyond};
+use crate::oracle::model::contract::{Contract, writes_beyond};
 use harness::observation::Outcome;
 use std::collections::BTreeSet;
 

@@ -25,7 +25,7 @@ use super::search::{Sighting, Stop, Suspect, Suspects, measure};
 use super::{Settings, draw};
 use crate::execute::guest::{Batch, Guest};
 use crate::generate::Limits;
-use crate::rules::Rule;
+use crate::oracle::rules::Rule;
 use crate::run::RunOptions;
 
 /// A thread says how far it is after so many of its cases.

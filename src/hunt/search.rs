@@ -34,8 +34,8 @@ use crate::execute::host::supervised::{Common, Pace, Supervised};
 use crate::execute::host::{self, Host};
 use crate::execute::in_process::InProcess;
 use crate::generate::Limits;
-use crate::judge::Finding;
-use crate::rules::Rule;
+use crate::oracle::judge::Finding;
+use crate::oracle::rules::Rule;
 use crate::run::RunOptions;
 
 /// Fast strength sees a broken rule late, so that one rule and op kind can stand for several: as

@@ -8,9 +8,9 @@ use harness::trace::Trace;
 use super::Next;
 use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
-use crate::judge::Finding;
 use crate::minimize;
-use crate::rules::{Rule, Rules};
+use crate::oracle::judge::Finding;
+use crate::oracle::rules::{Rule, Rules};
 
 /// What a smaller trace must break still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use harness::observation::{Observation, Outcome};
 use harness::op::{Handle, Op};
 use harness::trace::Trace;
 
-use crate::model::contract::Contract;
-use crate::model::follower::Follower;
+use crate::oracle::model::contract::Contract;
+use crate::oracle::model::follower::Follower;
 
 /// A block over time.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::counted::counted;
 use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
-use crate::model::contract::Contract;
+use crate::oracle::model::contract::Contract;
 use crate::replay::{Judged, Sides};
 use crate::run::{Run, RunOptions};
 use crate::wording;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::execute::side::Side;
-use crate::judge::Verdict;
-use crate::rules::Rule;
+use crate::oracle::judge::Verdict;
+use crate::oracle::rules::Rule;
 
 /// What stands behind `expect`.
 const FORM: &str = "`SUBJECT [on host|qemu] VERDICT [RULE] [at OP]`";

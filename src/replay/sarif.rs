@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::Row;
-use crate::rules::Rule;
+use crate::oracle::rules::Rule;
 use crate::trace::input::{self, Reading};
 
 /// The rule of a run that is not as expected and broke none.

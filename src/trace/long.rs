@@ -20,9 +20,9 @@ use harness::trace::{OPS_MAX, Trace};
 
 use crate::execute::host::Host;
 use crate::hunt::{self, Shrinking};
-use crate::judge::Finding;
 use crate::minimize::narrow::narrow;
-use crate::rules::Rules;
+use crate::oracle::judge::Finding;
+use crate::oracle::rules::Rules;
 use crate::trace::input::lines::{Form, Lines};
 
 /// The most ops that are handed to the minimiser: it runs a trace thousands of times, strictly.

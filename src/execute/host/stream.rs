@@ -14,9 +14,9 @@ use harness::transcript::Recorder;
 
 use super::supervised::{Pace, Supervised};
 use super::{CONFIRM_FACTOR, Host, OP_LIMIT, Workers, ensure_accepts, read};
-use crate::judge::{Finding, Judge, Verdict};
-use crate::model::grants::Grants;
-use crate::rules::{Rule, Rules};
+use crate::oracle::judge::{Finding, Judge, Verdict};
+use crate::oracle::model::grants::Grants;
+use crate::oracle::rules::{Rule, Rules};
 use crate::run::RunEnd;
 use crate::trace::long::LongTrace;
 use ring::{NAP, Ring, Sender};

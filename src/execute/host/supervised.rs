@@ -23,7 +23,7 @@ use harness::transcript::{End, Transcript};
 use super::shared::{Shareable, Shared};
 use super::watch::Watch;
 use super::worker::Worker;
-use crate::rules::Rule;
+use crate::oracle::rules::Rule;
 
 /// What a worker and its parent see alike.
 #[repr(C)]

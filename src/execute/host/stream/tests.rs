@@ -11,10 +11,10 @@ use harness::trace::{OPS_MAX, Trace};
 
 use crate::execute::host::Host;
 use crate::generate::{self, Limits};
-use crate::judge::violation::Violation;
-use crate::judge::{Finding, Verdict, judge};
+use crate::oracle::judge::{Finding, Verdict, judge};
+use crate::oracle::rules::{Rule, Rules};
+use crate::oracle::violation::Violation;
 use crate::registry;
-use crate::rules::{Rule, Rules};
 use crate::run::RunOptions;
 use crate::trace::long::LongTrace;
 

@@ -14,8 +14,8 @@
 //! area       which bytes of a region are handed out at all
 //! ```
 //!
-//! They hold offsets, never memory, and judge nothing: [`crate::judge`] compares what they say with
-//! what was observed. The one thing they share with the harness besides its data types is
+//! They hold offsets, never memory, and judge nothing: [`crate::oracle::judge`] compares what they
+//! say with what was observed. The one thing they share with the harness besides its data types is
 //! [`harness::table::ChunkHash`], the name that both sides give to a chunk list.
 
 /// Implements `Clone` such that `clone_from` keeps the memory that the fields have.

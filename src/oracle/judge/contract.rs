@@ -4,12 +4,12 @@ use harness::declaration::Reuse;
 use harness::observation::{Contents, Observation, Outcome};
 use harness::op::Op;
 
-use crate::judge::Judge;
-use crate::judge::violation::{Block, Leak, Violation};
-use crate::model::contract::{Blocks, Request};
-use crate::model::cycles::FALLS_MIN;
-use crate::model::exact::Placing;
-use crate::model::gaps::Gaps;
+use crate::oracle::judge::Judge;
+use crate::oracle::model::contract::{Blocks, Request};
+use crate::oracle::model::cycles::FALLS_MIN;
+use crate::oracle::model::exact::Placing;
+use crate::oracle::model::gaps::Gaps;
+use crate::oracle::violation::{Block, Leak, Violation};
 
 impl<B: Blocks, E: Placing> Judge<B, E> {
     /// A block that `lies_as_promised`, where the policy says, lies inside the heap, aligned, and

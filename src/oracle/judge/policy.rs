@@ -3,10 +3,10 @@
 use harness::observation::{Observation, Outcome};
 use harness::op::Op;
 
-use crate::judge::Judge;
-use crate::judge::violation::Violation;
-use crate::model::contract::{Block, Blocks, Request};
-use crate::model::exact::Placing;
+use crate::oracle::judge::Judge;
+use crate::oracle::model::contract::{Block, Blocks, Request};
+use crate::oracle::model::exact::Placing;
+use crate::oracle::violation::Violation;
 
 impl<B: Blocks, E: Placing> Judge<B, E> {
     /// Lets the exact model take the op's step, so it is called once an op. Returns what it answers

@@ -12,7 +12,7 @@
 use harness::declaration::Policy;
 use harness::geometry::PAGE_BYTES;
 
-use crate::model::chunk_list::ChunkList;
+use crate::oracle::model::chunk_list::ChunkList;
 
 /// What every payload is aligned to, whatever was asked for.
 const ALIGN_MIN: u64 = 8;

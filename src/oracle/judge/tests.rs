@@ -16,7 +16,7 @@ use harness::subject::Chunk;
 use harness::table::ChunkHash;
 
 use super::{Finding, Judge};
-use crate::rules::{Rule, Rules};
+use crate::oracle::rules::{Rule, Rules};
 use crate::wording::Words;
 
 const A0: Handle = Handle(0);

@@ -10,7 +10,7 @@ use harness::op::{Align, Handle, Op};
 use std::fmt::Debug;
 use std::ops::Range;
 
-use crate::model::by_address::ByAddress;
+use crate::oracle::model::by_address::ByAddress;
 
 /// A live block. Offsets and sizes are in bytes, from the heap's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use harness::declaration::Declaration;
 use harness::observation::Observation;
 use harness::trace::Trace;
 
-use crate::judge::Finding;
-use crate::judge::violation::{Seen, Violation};
+use crate::oracle::judge::Finding;
+use crate::oracle::violation::{Seen, Violation};
 use crate::run::Run;
 
 /// The first op at which two runs differ in outcome, offset, contents or digest, or in how they
@@ -82,7 +82,7 @@ fn seen(declaration: &Declaration, one: &Observation, other: &Observation) -> Se
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::Rule;
+    use crate::oracle::rules::Rule;
     use crate::run::RunEnd;
     use crate::run::fault::Panic;
     use crate::wording::Words;

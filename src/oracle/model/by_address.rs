@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use harness::op::Handle;
 
-use crate::model::contract::{Block, Blocks};
+use crate::oracle::model::contract::{Block, Blocks};
 
 /// Dead blocks keep their place until there are more of them than live ones, and more than this.
 const DEAD_MIN: usize = 1024;

@@ -24,7 +24,6 @@ mod policy;
 mod structure;
 #[cfg(test)]
 mod tests;
-pub mod violation;
 
 use harness::declaration::{Declaration, Misuse};
 use harness::geometry::Geometry;
@@ -32,15 +31,15 @@ use harness::observation::{Observation, Outcome};
 use harness::op::{Op, OpKind};
 use harness::trace::Trace;
 
-use crate::model::by_address::ByAddress;
-use crate::model::clone_in_place;
-use crate::model::contract::{Block, Blocks, Contract, is_misuse, writes_beyond};
-use crate::model::cycles::Cycles;
-use crate::model::exact::{Exact, Placing};
-use crate::model::grants::Grants;
-use crate::rules::{Rule, RuleSet, Rules};
+use crate::oracle::model::by_address::ByAddress;
+use crate::oracle::model::clone_in_place;
+use crate::oracle::model::contract::{Block, Blocks, Contract, is_misuse, writes_beyond};
+use crate::oracle::model::cycles::Cycles;
+use crate::oracle::model::exact::{Exact, Placing};
+use crate::oracle::model::grants::Grants;
+use crate::oracle::rules::{Rule, RuleSet, Rules};
+use crate::oracle::violation::Violation;
 use crate::run::{Run, RunEnd};
-use violation::Violation;
 
 /// A rule that an op broke.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use harness::declaration::Misuse;
 use harness::observation::{Observation, Outcome};
 use harness::op::{Op, OpKind};
 
-use crate::judge::violation::Violation;
-use crate::judge::{Finding, Judge, Scope};
-use crate::model::contract::{Blocks, Request, is_misuse, writes_beyond};
-use crate::model::exact::Placing;
+use crate::oracle::judge::{Finding, Judge, Scope};
+use crate::oracle::model::contract::{Blocks, Request, is_misuse, writes_beyond};
+use crate::oracle::model::exact::Placing;
+use crate::oracle::violation::Violation;
 use crate::run::RunEnd;
 use crate::run::fault::Fault;
 

@@ -2,10 +2,10 @@
 
 use harness::observation::Observation;
 
-use crate::judge::Judge;
-use crate::judge::violation::{TableBreak, Violation};
-use crate::model::contract::Blocks;
-use crate::model::exact::Placing;
+use crate::oracle::judge::Judge;
+use crate::oracle::model::contract::Blocks;
+use crate::oracle::model::exact::Placing;
+use crate::oracle::violation::{TableBreak, Violation};
 
 impl<B: Blocks, E: Placing> Judge<B, E> {
     pub(super) fn broken_structure(&self, observation: &Observation) -> Option<Violation> {

@@ -1,7 +1,7 @@
 //! How runs end: panics, faults, hangs, and records that are not complete.
 
 use super::*;
-use crate::judge::{Verdict, judge};
+use crate::oracle::judge::{Verdict, judge};
 use crate::run::fault::{Fault, Panic, Place};
 use crate::run::{Run, RunEnd};
 use harness::op::OpKind;

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use harness::geometry::{Geometry, PAGE_BYTES};
 
-use crate::model::chunk_list::ChunkList;
+use crate::oracle::model::chunk_list::ChunkList;
 
 /// Gives the heap the pages that let a request fit, as `fits` says of a chunk list; false if there
 /// are not enough.

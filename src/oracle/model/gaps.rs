@@ -19,8 +19,8 @@ use std::ops::Range;
 use harness::declaration::Overhead;
 use harness::geometry::{Geometry, PAGE_BYTES};
 
-use crate::model::area::area;
-use crate::model::contract::Block;
+use crate::oracle::model::area::area;
+use crate::oracle::model::contract::Block;
 
 /// How to look for gaps in one heap.
 #[derive(Clone, Debug)]

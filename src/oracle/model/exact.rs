@@ -17,10 +17,10 @@ use harness::declaration::{Policy, Reserved};
 use harness::geometry::Geometry;
 use harness::subject::Chunk;
 
-use crate::model::area::area;
-use crate::model::chunk_list::ChunkList;
-use crate::model::fit::{chunk_for, find, header, room, taken_of};
-use crate::model::pages;
+use crate::oracle::model::area::area;
+use crate::oracle::model::chunk_list::ChunkList;
+use crate::oracle::model::fit::{chunk_for, find, header, room, taken_of};
+use crate::oracle::model::pages;
 
 /// Where a policy places blocks.
 pub trait Placing: Clone + Debug {

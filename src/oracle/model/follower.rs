@@ -7,9 +7,9 @@ use harness::geometry::Geometry;
 use harness::observation::Outcome;
 use harness::op::{Handle, Op};
 
-use crate::model::chunk_list::ChunkList;
-use crate::model::contract::{Contract, Request};
-use crate::model::exact::{Exact, Placing};
+use crate::oracle::model::chunk_list::ChunkList;
+use crate::oracle::model::contract::{Contract, Request};
+use crate::oracle::model::exact::{Exact, Placing};
 
 /// Follows a trace as the policy has it. What was called at all is taken from the observations; where
 /// blocks lie is the model's word alone, so that it goes on where a subject has parted from it.

@@ -19,11 +19,11 @@ use crate::execute::host::supervised::{Common, Supervised};
 use crate::execute::in_process::InProcess;
 use crate::generate::Limits;
 use crate::hunt;
-use crate::model::by_address::ByAddress;
-use crate::model::contract::{Block, Blocks};
-use crate::model::exact::{Exact, Placing};
-use crate::model::naive::{List, Tiles};
-use crate::rules::RuleSet;
+use crate::oracle::model::by_address::ByAddress;
+use crate::oracle::model::contract::{Block, Blocks};
+use crate::oracle::model::exact::{Exact, Placing};
+use crate::oracle::model::naive::{List, Tiles};
+use crate::oracle::rules::RuleSet;
 use crate::run::RunOptions;
 use crate::run::fault::Panic;
 

@@ -1,7 +1,7 @@
 //! The misuse rules, by what a subject promises.
 
 use super::*;
-use crate::judge::violation::{ChangedByte, Damage, Violation};
+use crate::oracle::violation::{ChangedByte, Damage, Violation};
 
 const BEFORE: [(u64, bool); 3] = [(32, true), (32, true), (128, false)];
 const AFTER: [(u64, bool); 3] = [(32, false), (32, true), (128, false)];

@@ -9,8 +9,8 @@ use harness::op::Handle;
 use harness::subject;
 use serde::{Deserialize, Serialize};
 
-use crate::model::contract;
-use crate::rules::Rule;
+use crate::oracle::model::contract;
+use crate::oracle::rules::Rule;
 use crate::run::RunEnd;
 use crate::run::fault::{Fault, HandleForm, OutcomeForm, Panic, SourceLine};
 

@@ -5,10 +5,10 @@ use harness::declaration::Misuse;
 use harness::observation::{Observation, Outcome};
 use harness::op::Op;
 
-use crate::judge::Judge;
-use crate::judge::violation::{ChangedByte, Damage, Violation};
-use crate::model::contract::{Block, Blocks, is_misuse};
-use crate::model::exact::Placing;
+use crate::oracle::judge::Judge;
+use crate::oracle::model::contract::{Block, Blocks, is_misuse};
+use crate::oracle::model::exact::Placing;
+use crate::oracle::violation::{ChangedByte, Damage, Violation};
 
 impl<B: Blocks, E: Placing> Judge<B, E> {
     pub(super) fn broken_misuse(
