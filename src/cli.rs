@@ -32,8 +32,8 @@ use harness::entry::Entry;
 
 pub use self::options::Format;
 pub use self::table::table;
-use crate::printable::printable;
 use crate::registry;
+use crate::wording::printable::printable;
 
 /// What a command came to; its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,9 +12,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use harness::bytes;
 
-use crate::counted::counted;
 use crate::regression::write_whole;
 use crate::trace::input;
+use crate::wording::counted::counted;
 
 /// What was read and written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

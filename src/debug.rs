@@ -24,12 +24,12 @@ use harness::op::Op;
 use harness::text::write_op;
 use harness::trace::Trace;
 
-use crate::counted::counted;
 use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
 use crate::execute::guest::{Guest, Halted};
 use crate::oracle::rules::Rules;
 use crate::run::{RunEnd, RunOptions};
+use crate::wording::counted::counted;
 use gdb::Gdb;
 
 /// How a debugged trace is run.

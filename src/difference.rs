@@ -13,14 +13,14 @@ use harness::op::Op;
 use harness::trace::{OPS_MAX, Trace};
 use similar::{ChangeTag, DiffOp, TextDiff};
 
-use crate::counted::counted;
 use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
 use crate::oracle::model::follower::Follower;
 use crate::oracle::rules::Rule;
-use crate::printable::printable;
 use crate::run::RunOptions;
 use crate::table;
+use crate::wording::counted::counted;
+use crate::wording::printable::printable;
 
 /// Lines that are alike shown around one that is not, once a table is long.
 const AROUND: usize = 3;

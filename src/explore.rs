@@ -39,7 +39,6 @@ use harness::op::Align;
 use harness::trace::Trace;
 use harness::transcript::End as ProcessEnd;
 
-use crate::counted;
 use crate::execute::capacity::Fresh;
 use crate::execute::host::supervised::{Common, Pace, Supervised};
 use crate::execute::host::{Host, ensure_accepts};
@@ -47,6 +46,7 @@ use crate::oracle::judge::Finding;
 use crate::oracle::rules::{Rule, Rules};
 use crate::run::fault::Panic;
 use crate::wording;
+use crate::wording::counted;
 use board::{Board, End};
 use menu::{Menu, Sizes, Step};
 use state::Form;

@@ -6,9 +6,9 @@ use std::fmt::Write;
 use harness::text::write_op;
 use harness::trace::Trace;
 
-use crate::counted::counted;
 use crate::execute::guest::CountedRun;
 use crate::run::Run;
+use crate::wording::counted::counted;
 use crate::wording::{ended, memory, outcome};
 
 /// Lines of one table that are shown: enough for any heap a person reads.

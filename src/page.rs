@@ -8,7 +8,7 @@
 //!
 //! Everything is drawn here; the script only filters, sorts and steps. No text of others reaches it, nor
 //! the style sheet: whatever a template prints is escaped, control characters first
-//! ([`crate::printable`]) and HTML then, in one place (`render`).
+//! ([`crate::wording::printable`]) and HTML then, in one place (`render`).
 
 mod find;
 mod scale;
@@ -25,9 +25,9 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value, escape_formatter};
 use serde::Serialize;
 
-use crate::printable::printable;
 use crate::regression::{Expectation, Regression};
 use crate::replay::{self, Job, Judged, Sides};
+use crate::wording::printable::printable;
 use find::Find;
 
 /// The page under way.

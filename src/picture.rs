@@ -18,9 +18,9 @@ use crate::listing::{self, COMMENT};
 use crate::map::{LEGEND, Scale, View};
 use crate::oracle::model::contract::Contract;
 use crate::oracle::model::follower::Follower;
-use crate::printable::printable;
 use crate::run::Run;
 use crate::table;
+use crate::wording::printable::printable;
 
 /// Columns of a map, unless the terminal has fewer.
 const WIDTH_MAX: usize = 60;

@@ -8,8 +8,8 @@ use harness::trace::Trace;
 use crate::listing;
 use crate::oracle::judge::{Finding, Verdict};
 use crate::oracle::rules::Rule;
-use crate::printable::printable;
 use crate::wording::Words;
+use crate::wording::printable::printable;
 
 /// A verdict on one line.
 #[must_use]

@@ -25,9 +25,9 @@ use harness::trace::Trace;
 use crate::execute::host::Host;
 use crate::oracle::judge::{Finding, Verdict};
 use crate::oracle::rules::{Rule, RuleSet, Rules};
-use crate::printable::printable;
 use crate::run::Run;
 use crate::wording::Words;
+use crate::wording::printable::printable;
 
 const CLIENT: &str = include_str!("reproducer/client.rs");
 const NATIVE: &str = include_str!("reproducer/native.rs");

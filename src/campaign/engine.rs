@@ -19,7 +19,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use super::config::{Config, Target};
 use super::folder::{Folder, Place};
 use crate::fuzz;
-use crate::printable::printable;
+use crate::wording::printable::printable;
 
 /// Becomes the program that it is given, with a process beside it that ends their group.
 ///

@@ -19,8 +19,8 @@ use crate::adapter;
 use crate::campaign::config::{Config, Target};
 use crate::campaign::status::{State, Status};
 use crate::campaign::{self, Event, Setting, Summary};
-use crate::counted::counted;
 use crate::triage::Class;
+use crate::wording::counted::counted;
 
 /// Fuzz several targets on all cores for as long as you say, and keep what they find
 ///

@@ -15,13 +15,13 @@ use super::options::{Format, GuestOptions, Named, On, RuleOptions, Started, name
 use super::progress::{self, Progress};
 use super::{Outcome, json};
 use crate::confirm::Replayed;
-use crate::counted::counted;
 use crate::duration;
 use crate::execute::host::Host;
 use crate::execute::side::Side;
 use crate::finds::{Finds, Kept, Sought};
 use crate::hunt::{self, Bound, Find, Settings, Summary};
 use crate::oracle::rules::{Rule, Rules};
+use crate::wording::counted::counted;
 use crate::{adapter, difference, report};
 
 /// How long a hunt lasts that is not told.

@@ -10,13 +10,13 @@ use harness::trace::Trace;
 use super::Outcome;
 use super::options::{InputOptions, Named, RuleOptions};
 use super::progress::{Bound, Progress};
-use crate::counted::counted;
 use crate::execute::host::Host;
 use crate::hunt::Shrinking;
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::Rules;
 use crate::regression::{Regression, write_whole};
 use crate::trace::long;
+use crate::wording::counted::counted;
 use crate::{adapter, difference, hunt, registry, report};
 
 /// Find the smallest trace that breaks the same rule with the same kind of op

@@ -10,11 +10,11 @@ use harness::entry::Entry;
 use crate::execute::guest::{Configuration, Counted, Guest, Mode, find_image};
 use crate::execute::host::Host;
 use crate::oracle::rules::Rules;
-use crate::printable::printable;
 use crate::regression::Regression;
 use crate::replay::{Job, Sides};
 use crate::trace::input;
 use crate::trace::input::Reading;
+use crate::wording::printable::printable;
 use crate::{adapter, registry};
 
 /// How results are printed.

@@ -8,10 +8,10 @@ use clap::Args;
 
 use super::Outcome;
 use super::options::ReplayOptions;
-use crate::counted::counted;
 use crate::page::Page;
-use crate::printable::printable;
 use crate::regression::write_whole;
+use crate::wording::counted::counted;
+use crate::wording::printable::printable;
 
 /// Draw finds on one HTML page: the trace, the evidence, and the heap over time
 ///

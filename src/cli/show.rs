@@ -9,11 +9,11 @@ use clap::Args;
 use super::Outcome;
 use super::options::{GuestOptions, InputOptions, Named, RuleOptions, subject_of};
 use super::terminal;
-use crate::counted::counted;
 use crate::execute::host::Host;
-use crate::printable::printable;
 use crate::regression::Regression;
 use crate::run::RunOptions;
+use crate::wording::counted::counted;
+use crate::wording::printable::printable;
 use crate::{listing, picture, report, reproducer};
 
 /// The last line where nothing was asked for that takes a run.

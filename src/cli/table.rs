@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::printable::printable;
+use crate::wording::printable::printable;
 
 /// Lays out rows under a heading; a last column is not padded.
 #[must_use]

@@ -22,13 +22,13 @@ use harness::subject::Region;
 use harness::trace::Trace;
 use harness::transcript::{Recorder, Transcript};
 
-use crate::counted;
 use crate::execute::capacity::{self, Measured};
 use crate::execute::executor::Executor;
 use crate::execute::outside;
 use crate::execute::source_lines;
 use crate::run::fault::{Fault, Place};
 use crate::run::{Run, RunEnd, RunOptions};
+use crate::wording::counted;
 use region::HostRegion;
 use supervised::Supervised;
 

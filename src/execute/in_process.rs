@@ -20,12 +20,12 @@ use harness::observation::{Observation, Outcome};
 use harness::op::Op;
 use harness::trace::Trace;
 
-use crate::counted;
 use crate::execute::host::ensure_accepts;
 use crate::execute::host::region::HostRegion;
 use crate::oracle::judge::{Finding, Judge, Verdict};
 use crate::oracle::rules::Rules;
 use crate::run::{Run, RunEnd, RunOptions};
+use crate::wording::counted;
 
 /// This process as an executor.
 pub struct InProcess {

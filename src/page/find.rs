@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use super::tables::{self, Table};
 use super::timeline::Timeline;
-use crate::counted;
 use crate::listing;
 use crate::oracle::judge::Finding;
 use crate::regression::Regression;
 use crate::replay::{Judged, Sides};
 use crate::wording::Words;
+use crate::wording::counted;
 
 /// The ops shown before the broken one: a longer trace is worth minimising first.
 const BEFORE_MAX: usize = 60;

@@ -12,13 +12,13 @@ use harness::op::Op;
 use harness::trace::{OPS_MAX, Trace};
 use serde::Serialize;
 
-use crate::counted::counted;
 use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
 use crate::oracle::model::contract::Contract;
 use crate::replay::{Judged, Sides};
 use crate::run::{Run, RunOptions};
 use crate::wording;
+use crate::wording::counted::counted;
 
 /// Lines of one table that are shown.
 const LINES_MAX: usize = 60;

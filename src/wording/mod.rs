@@ -3,7 +3,9 @@
 //!
 //! Offsets are given in the unit of the subject's own table: `0x40`, or `page 3`.
 
+pub mod counted;
 mod fault;
+pub mod printable;
 
 use std::fmt;
 
