@@ -32,7 +32,7 @@ use harness::entry::Entry;
 
 pub use self::options::Format;
 pub use self::table::table;
-use crate::registry;
+use crate::subject::registry;
 use crate::wording::printable::printable;
 
 /// What a command came to; its exit code.

@@ -17,8 +17,8 @@ use crate::confirm::{self, Replayed};
 use crate::execute::side::Sides;
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::Rules;
-use crate::registry;
 use crate::regression::{Key, Regression, write_whole};
+use crate::subject::registry;
 use crate::trace::input;
 
 /// What became of a find.

@@ -338,7 +338,7 @@ mod tests {
     /// each once.
     #[test]
     fn what_nobody_has_time_for_is_told_unconfirmed_and_not_minimal() {
-        let entry = crate::registry::by_name("kmem-2019").unwrap();
+        let entry = crate::subject::registry::by_name("kmem-2019").unwrap();
         let settings = Settings {
             entry,
             rules: Rules::ALL,

@@ -41,7 +41,6 @@
 pub use harness;
 pub use harness::subjects;
 
-pub mod adapter;
 pub mod confirm;
 mod execute;
 pub mod finds;
@@ -51,10 +50,10 @@ pub mod hunt;
 pub mod listing;
 pub mod minimize;
 mod oracle;
-pub mod registry;
 pub mod regression;
 pub mod report;
 pub mod run;
+mod subject;
 pub mod testing;
 mod trace;
 pub mod wording;
@@ -79,8 +78,6 @@ pub mod explore;
 #[cfg(feature = "cli")]
 mod map;
 #[cfg(feature = "cli")]
-pub mod new;
-#[cfg(feature = "cli")]
 pub mod page;
 #[cfg(feature = "cli")]
 mod picture;
@@ -98,5 +95,8 @@ pub use execute::{capacity, executor, guest, host, in_process, side};
 pub use generate::mutate;
 pub use oracle::{differential, judge, model, rules, violation};
 pub use run::fault;
+#[cfg(feature = "cli")]
+pub use subject::new;
+pub use subject::{adapter, registry};
 pub use trace::{input, long};
 pub use wording::{counted, printable};

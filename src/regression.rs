@@ -16,7 +16,7 @@ use crate::execute::host::Host;
 use crate::execute::side::Side;
 use crate::oracle::judge::{Finding, Verdict};
 use crate::oracle::rules::{Rule, Rules};
-use crate::registry;
+use crate::subject::registry;
 use crate::trace::input::{self, Input, Reading};
 use crate::trace::long::LongTrace;
 pub use expectation::Expectation;

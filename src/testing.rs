@@ -25,8 +25,9 @@ use crate::oracle::differential::compare;
 use crate::oracle::judge::Verdict;
 use crate::regression::{Expectation, Regression};
 use crate::run::RunOptions;
+use crate::subject::{adapter, registry};
 use crate::trace::input;
-use crate::{adapter, listing, registry, report};
+use crate::{listing, report};
 
 /// A regression that came out as it should.
 #[derive(Clone, Debug)]

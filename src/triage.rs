@@ -21,7 +21,6 @@ use harness::op::{Op, OpKind};
 use harness::trace::Trace;
 use serde::Serialize;
 
-use crate::adapter;
 use crate::execute::guest::Guest;
 use crate::execute::host::Host;
 use crate::execute::side::{Side, Sides};
@@ -31,8 +30,9 @@ use crate::hunt::{self, Broken};
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::{Rule, Rules};
 use crate::oracle::violation::Violation;
-use crate::registry;
 use crate::report;
+use crate::subject::adapter;
+use crate::subject::registry;
 use crate::trace::input::{self, Reading};
 use parallel::on_all_cores;
 pub use stage::Stage;

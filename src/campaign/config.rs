@@ -26,7 +26,8 @@ use harness::entry::Entry;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::{duration, registry};
+use crate::duration;
+use crate::subject::registry;
 
 /// How long a target has all cores before the next one's turn, unless told.
 const TURN_DEFAULT: Duration = Duration::from_secs(600);

@@ -171,7 +171,7 @@ mod tests {
         let target = |(index, &share): (usize, &u16)| Target {
             name: format!("t{index}"),
             program: "p".into(),
-            entry: crate::registry::default(),
+            entry: crate::subject::registry::default(),
             share,
             seeds: vec![],
             dictionary: None,

@@ -15,10 +15,10 @@ use signal_hook::flag;
 
 use super::options::{Format, GuestOptions};
 use super::{Outcome, json};
-use crate::adapter;
 use crate::campaign::config::{Config, Target};
 use crate::campaign::status::{State, Status};
 use crate::campaign::{self, Event, Setting, Summary};
+use crate::subject::adapter;
 use crate::triage::Class;
 use crate::wording::counted::counted;
 

@@ -21,8 +21,9 @@ use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
 use crate::finds::{Finds, Kept, Sought};
 use crate::oracle::rules::Rules;
+use crate::report;
+use crate::subject::adapter;
 use crate::wording::counted::counted;
-use crate::{adapter, report};
 
 /// MiB of memory that states may take unless told otherwise: some six million states.
 const MEMORY_MIB_DEFAULT: u64 = 1024;

@@ -21,8 +21,9 @@ use crate::execute::side::Side;
 use crate::finds::{Finds, Kept, Sought};
 use crate::hunt::{self, Bound, Find, Settings, Summary};
 use crate::oracle::rules::{Rule, Rules};
+use crate::subject::adapter;
 use crate::wording::counted::counted;
-use crate::{adapter, difference, report};
+use crate::{difference, report};
 
 /// How long a hunt lasts that is not told.
 const TIME_DEFAULT: Duration = Duration::from_secs(20);

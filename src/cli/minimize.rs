@@ -15,9 +15,10 @@ use crate::hunt::Shrinking;
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::Rules;
 use crate::regression::{Regression, write_whole};
+use crate::subject::{adapter, registry};
 use crate::trace::long;
 use crate::wording::counted::counted;
-use crate::{adapter, difference, hunt, registry, report};
+use crate::{difference, hunt, report};
 
 /// Find the smallest trace that breaks the same rule with the same kind of op
 ///

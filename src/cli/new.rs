@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Outcome;
-use crate::new::{self, Source};
+use crate::subject::new::{self, Source};
 
 /// Write a workspace to test an allocator of your own in
 ///

@@ -12,10 +12,10 @@ use crate::execute::host::Host;
 use crate::oracle::rules::Rules;
 use crate::regression::Regression;
 use crate::replay::{Job, Sides};
+use crate::subject::{adapter, registry};
 use crate::trace::input;
 use crate::trace::input::Reading;
 use crate::wording::printable::printable;
-use crate::{adapter, registry};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -10,13 +10,14 @@ use super::options::ReplayOptions;
 use super::progress::{Bound, Progress};
 use super::table::table;
 use super::{Outcome, json};
+use crate::difference;
 use crate::oracle::rules::Rule;
 use crate::regression::Regression;
 use crate::replay::{self, Row, Sides, Summary, junit, sarif};
+use crate::subject::registry;
 use crate::trace::input::Reading;
 use crate::wording::counted::counted;
 use crate::wording::printable::printable;
-use crate::{difference, registry};
 
 /// How a replay is printed; see docs/formats.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -8,7 +8,7 @@ use harness::declaration::{Misuse, Policy};
 use harness::entry::Entry;
 
 use super::{Outcome, table::table};
-use crate::registry;
+use crate::subject::registry;
 
 /// List the allocators this binary can test
 ///

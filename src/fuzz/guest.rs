@@ -21,8 +21,8 @@ use crate::execute::in_process::InProcess;
 use crate::oracle::differential;
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::Rules;
-use crate::registry;
 use crate::run::RunOptions;
+use crate::subject::registry;
 
 const SUBJECT: &str = "kmem";
 /// Names the subject of the target `guest`.

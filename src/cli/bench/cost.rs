@@ -6,14 +6,14 @@ use anyhow::Result;
 use clap::Args;
 use harness::entry::Entry;
 
-use crate::adapter;
 use crate::cli::options::{Format, GuestOptions, Named};
 use crate::cli::table::table;
 use crate::cli::{Outcome, figures};
 use crate::cost::figure::Figure;
 use crate::cost::{self, Cost, LIVE, Order, Workload};
 use crate::execute::host::Host;
-use crate::registry;
+use crate::subject::adapter;
+use crate::subject::registry;
 
 /// Ours, the published one, and controls of each kind.
 const SUBJECTS: [&str; 9] = [

@@ -14,8 +14,8 @@ use crate::generate::{self, Limits};
 use crate::oracle::judge::{Finding, Verdict, judge};
 use crate::oracle::rules::{Rule, Rules};
 use crate::oracle::violation::Violation;
-use crate::registry;
 use crate::run::RunOptions;
+use crate::subject::registry;
 use crate::trace::long::LongTrace;
 
 fn host() -> Host {

@@ -19,8 +19,8 @@ use harness::trace::Trace;
 use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
 use crate::execute::host::Host;
-use crate::registry;
 use crate::run::{RunEnd, RunOptions};
+use crate::subject::registry;
 use crate::wording;
 
 /// What every allocator grants on a fresh heap, in bytes.

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use harness::declaration::NAME_BYTES;
 
-use crate::registry;
+use crate::subject::registry;
 
 /// A file's path in the new workspace, and its text in the template.
 const FILES: [(&str, &str); 17] = [
