@@ -29,11 +29,11 @@ use serde::Serialize;
 
 use crate::execute::guest::Guest;
 use crate::execute::host::Host;
-use crate::finds::{self, Finds};
 use crate::oracle::rules::Rules;
 use crate::regression::Regression;
+use crate::regression::finds::{self, Finds};
+use crate::regression::triage::{self, Class, Settings};
 use crate::trace::input::{self, Reading};
-use crate::triage::{self, Class, Settings};
 use config::{Config, Target};
 use engine::Engine;
 use folder::Folder;

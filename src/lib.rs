@@ -41,9 +41,7 @@
 pub use harness;
 pub use harness::subjects;
 
-pub mod confirm;
 mod execute;
-pub mod finds;
 pub mod fuzz;
 pub mod generate;
 pub mod hunt;
@@ -82,18 +80,17 @@ pub mod page;
 #[cfg(feature = "cli")]
 mod picture;
 #[cfg(feature = "cli")]
-pub mod replay;
-#[cfg(feature = "cli")]
 pub mod reproducer;
 #[cfg(feature = "cli")]
 mod table;
-#[cfg(feature = "cli")]
-pub mod triage;
 
 // The public names of what lies in rooms.
 pub use execute::{capacity, executor, guest, host, in_process, side};
 pub use generate::mutate;
 pub use oracle::{differential, judge, model, rules, violation};
+pub use regression::{confirm, finds};
+#[cfg(feature = "cli")]
+pub use regression::{replay, triage};
 pub use run::fault;
 #[cfg(feature = "cli")]
 pub use subject::new;

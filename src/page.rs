@@ -25,8 +25,8 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value, escape_formatter};
 use serde::Serialize;
 
+use crate::regression::replay::{self, Job, Judged, Sides};
 use crate::regression::{Expectation, Regression};
-use crate::replay::{self, Job, Judged, Sides};
 use crate::wording::printable::printable;
 use find::Find;
 

@@ -18,8 +18,8 @@ use super::{Outcome, json};
 use crate::campaign::config::{Config, Target};
 use crate::campaign::status::{State, Status};
 use crate::campaign::{self, Event, Setting, Summary};
+use crate::regression::triage::Class;
 use crate::subject::adapter;
-use crate::triage::Class;
 use crate::wording::counted::counted;
 
 /// Fuzz several targets on all cores for as long as you say, and keep what they find

@@ -11,7 +11,7 @@ use crate::execute::guest::{Configuration, Counted, Guest, Mode, find_image};
 use crate::execute::host::Host;
 use crate::oracle::rules::Rules;
 use crate::regression::Regression;
-use crate::replay::{Job, Sides};
+use crate::regression::replay::{Job, Sides};
 use crate::subject::{adapter, registry};
 use crate::trace::input;
 use crate::trace::input::Reading;

@@ -13,7 +13,7 @@ use super::{Outcome, json};
 use crate::difference;
 use crate::oracle::rules::Rule;
 use crate::regression::Regression;
-use crate::replay::{self, Row, Sides, Summary, junit, sarif};
+use crate::regression::replay::{self, Row, Sides, Summary, junit, sarif};
 use crate::subject::registry;
 use crate::trace::input::Reading;
 use crate::wording::counted::counted;

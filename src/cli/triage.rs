@@ -11,9 +11,9 @@ use super::progress::{Bound, Progress};
 use super::table::table;
 use super::{Outcome, json};
 use crate::execute::host::Host;
-use crate::finds::Finds;
 use crate::oracle::rules::Rules;
-use crate::triage::{self, Class, Settings, Stage};
+use crate::regression::finds::Finds;
+use crate::regression::triage::{self, Class, Settings, Stage};
 
 /// Where regressions are kept, from the repository's top.
 const REGRESSIONS: &str = "qemu-tests/regressions";

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use harness::op::OpKind;
 
-use crate::finds;
 use crate::oracle::rules::Rule;
 use crate::regression::Key;
+use crate::regression::finds;
 
 /// With the value `report`, has a target report what is known as well.
 pub const KNOWN_VARIABLE: &str = "KMEM_RIG_KNOWN";

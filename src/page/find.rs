@@ -11,7 +11,7 @@ use super::timeline::Timeline;
 use crate::listing;
 use crate::oracle::judge::Finding;
 use crate::regression::Regression;
-use crate::replay::{Judged, Sides};
+use crate::regression::replay::{Judged, Sides};
 use crate::wording::Words;
 use crate::wording::counted;
 

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
 use crate::oracle::model::contract::Contract;
-use crate::replay::{Judged, Sides};
+use crate::regression::replay::{Judged, Sides};
 use crate::run::{Run, RunOptions};
 use crate::wording;
 use crate::wording::counted::counted;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::scale::Scale;
 use super::spans::{self, Span};
-use crate::replay::{Judged, Side};
+use crate::regression::replay::{Judged, Side};
 use crate::wording;
 
 /// Room for the addresses at the left, in pixels, as all below.

@@ -13,10 +13,10 @@ use anyhow::Result;
 use harness::entry::Entry;
 use harness::trace::Trace;
 
-use crate::confirm::{self, Replayed};
 use crate::execute::side::Sides;
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::Rules;
+use crate::regression::confirm::{self, Replayed};
 use crate::regression::{Key, Regression, write_whole};
 use crate::subject::registry;
 use crate::trace::input;

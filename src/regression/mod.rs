@@ -1,6 +1,12 @@
 //! A trace kept in git with the verdict expected of each subject.
 
+pub mod confirm;
 mod expectation;
+pub mod finds;
+#[cfg(feature = "cli")]
+pub mod replay;
+#[cfg(feature = "cli")]
+pub mod triage;
 
 use std::fs;
 use std::io::Write;

@@ -24,12 +24,12 @@ use serde::Serialize;
 use crate::execute::guest::Guest;
 use crate::execute::host::Host;
 use crate::execute::side::{Side, Sides};
-use crate::finds::{Finds, Sought};
 use crate::fuzz;
 use crate::hunt::{self, Broken};
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::{Rule, Rules};
 use crate::oracle::violation::Violation;
+use crate::regression::finds::{Finds, Sought};
 use crate::report;
 use crate::subject::adapter;
 use crate::subject::registry;
@@ -62,8 +62,8 @@ pub struct Class {
     pub guest: &'static str,
     /// `reproduces in guest`, `host only` or `guest only`.
     pub label: &'static str,
-    /// In how many replays the host broke the rule, of [`REPLAYS`](crate::confirm::REPLAYS), or of
-    /// one that hangs.
+    /// In how many replays the host broke the rule, of
+    /// [`REPLAYS`](crate::regression::confirm::REPLAYS), or of one that hangs.
     pub host_replays: u32,
     /// In how many the guest did.
     pub guest_replays: u32,
