@@ -45,7 +45,6 @@ mod execute;
 pub mod fuzz;
 pub mod generate;
 pub mod hunt;
-pub mod listing;
 pub mod minimize;
 mod oracle;
 pub mod regression;
@@ -68,21 +67,9 @@ pub mod cost;
 #[cfg(feature = "cli")]
 pub mod debug;
 #[cfg(feature = "cli")]
-pub mod difference;
-#[cfg(feature = "cli")]
 pub mod duration;
 #[cfg(feature = "cli")]
 pub mod explore;
-#[cfg(feature = "cli")]
-mod map;
-#[cfg(feature = "cli")]
-pub mod page;
-#[cfg(feature = "cli")]
-mod picture;
-#[cfg(feature = "cli")]
-pub mod reproducer;
-#[cfg(feature = "cli")]
-mod table;
 
 // The public names of what lies in rooms.
 pub use execute::{capacity, executor, guest, host, in_process, side};
@@ -91,6 +78,9 @@ pub use oracle::{differential, judge, model, rules, violation};
 pub use regression::{confirm, finds};
 #[cfg(feature = "cli")]
 pub use regression::{replay, triage};
+#[cfg(feature = "cli")]
+pub use report::{difference, html, reproducer};
+pub use report::{junit, listing, sarif};
 pub use run::fault;
 #[cfg(feature = "cli")]
 pub use subject::new;

@@ -24,10 +24,11 @@ use crate::execute::side::Side;
 use crate::oracle::differential::compare;
 use crate::oracle::judge::Verdict;
 use crate::regression::{Expectation, Regression};
+use crate::report;
+use crate::report::listing;
 use crate::run::RunOptions;
 use crate::subject::{adapter, registry};
 use crate::trace::input;
-use crate::{listing, report};
 
 /// A regression that came out as it should.
 #[derive(Clone, Debug)]

@@ -15,13 +15,13 @@ use serde::Serialize;
 use super::options::{Format, GuestOptions, Named, RuleOptions, named_or_default};
 use super::progress;
 use super::{Outcome, json};
-use crate::difference::{self, Difference};
 use crate::execute::host::Host;
 use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
 use crate::oracle::rules::Rules;
 use crate::regression::finds::{Finds, Kept, Sought};
 use crate::report;
+use crate::report::difference::{self, Difference};
 use crate::subject::adapter;
 use crate::wording::counted::counted;
 

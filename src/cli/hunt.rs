@@ -21,9 +21,10 @@ use crate::hunt::{self, Bound, Find, Settings, Summary};
 use crate::oracle::rules::{Rule, Rules};
 use crate::regression::confirm::Replayed;
 use crate::regression::finds::{Finds, Kept, Sought};
+use crate::report;
+use crate::report::difference;
 use crate::subject::adapter;
 use crate::wording::counted::counted;
-use crate::{difference, report};
 
 /// How long a hunt lasts that is not told.
 const TIME_DEFAULT: Duration = Duration::from_secs(20);

@@ -15,10 +15,11 @@ use crate::hunt::Shrinking;
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::Rules;
 use crate::regression::{Regression, write_whole};
+use crate::report::difference;
 use crate::subject::{adapter, registry};
 use crate::trace::long;
 use crate::wording::counted::counted;
-use crate::{difference, hunt, report};
+use crate::{hunt, report};
 
 /// Find the smallest trace that breaks the same rule with the same kind of op
 ///

@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::Outcome;
 use super::options::ReplayOptions;
-use crate::page::Page;
 use crate::regression::write_whole;
+use crate::report::html::Page;
 use crate::wording::counted::counted;
 use crate::wording::printable::printable;
 

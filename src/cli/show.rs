@@ -11,10 +11,11 @@ use super::options::{GuestOptions, InputOptions, Named, RuleOptions, subject_of}
 use super::terminal;
 use crate::execute::host::Host;
 use crate::regression::Regression;
+use crate::report;
+use crate::report::{listing, picture, reproducer};
 use crate::run::RunOptions;
 use crate::wording::counted::counted;
 use crate::wording::printable::printable;
-use crate::{listing, picture, report, reproducer};
 
 /// The last line where nothing was asked for that takes a run.
 const NOTHING_RUN: &str = "# nothing was run: --tables runs it, and prints the verdict";

@@ -1,9 +1,5 @@
 //! Replays traces on the host and in a guest, and compares verdicts with what is expected.
 
-pub mod junit;
-pub mod sarif;
-mod xml;
-
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};

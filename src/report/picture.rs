@@ -1,7 +1,7 @@
 //! A run as a person follows it: after each op a map of the heap and the table it left; where the exact
 //! model parts from the subject, its map and the lines that differ.
 //!
-//! As in [`crate::listing`], every addition is a comment.
+//! As in [`crate::report::listing`], every addition is a comment.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -13,13 +13,13 @@ use harness::op::Op;
 use harness::subject::Chunk;
 use harness::trace::Trace;
 
-use crate::difference::Difference;
-use crate::listing::{self, COMMENT};
-use crate::map::{LEGEND, Scale, View};
 use crate::oracle::model::contract::Contract;
 use crate::oracle::model::follower::Follower;
+use crate::report::difference::Difference;
+use crate::report::heap_map::{LEGEND, Scale, View};
+use crate::report::listing::{self, COMMENT};
+use crate::report::table;
 use crate::run::Run;
-use crate::table;
 use crate::wording::printable::printable;
 
 /// Columns of a map, unless the terminal has fewer.

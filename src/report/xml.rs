@@ -2,7 +2,7 @@
 
 /// Escapes what is markup. Characters that XML 1.0 cannot hold at all, not even escaped, become
 /// U+FFFD; line breaks and tabs are escaped, since an attribute would lose them.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

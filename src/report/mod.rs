@@ -1,11 +1,31 @@
-//! Finds in words: the few lines a person reads first, fit to be printed. As a page: [`crate::page`].
+//! Finds in words: the few lines a person reads first, fit to be printed. As a page:
+//! [`crate::report::html`].
+
+#[cfg(feature = "cli")]
+pub mod difference;
+#[cfg(feature = "cli")]
+pub(crate) mod heap_map;
+#[cfg(feature = "cli")]
+pub mod html;
+#[cfg(feature = "cli")]
+pub mod junit;
+pub mod listing;
+#[cfg(feature = "cli")]
+pub(crate) mod picture;
+#[cfg(feature = "cli")]
+pub mod reproducer;
+#[cfg(feature = "cli")]
+pub mod sarif;
+#[cfg(feature = "cli")]
+pub(crate) mod table;
+#[cfg(feature = "cli")]
+pub(crate) mod xml;
 
 use std::fmt;
 
 use harness::declaration::Declaration;
 use harness::trace::Trace;
 
-use crate::listing;
 use crate::oracle::judge::{Finding, Verdict};
 use crate::oracle::rules::Rule;
 use crate::wording::Words;

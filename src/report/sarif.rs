@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::Row;
 use crate::oracle::rules::Rule;
+use crate::regression::replay::Row;
 use crate::trace::input::{self, Reading};
 
 /// The rule of a run that is not as expected and broke none.

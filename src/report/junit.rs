@@ -6,8 +6,8 @@
 
 use std::fmt::Write;
 
-use super::xml::escaped;
-use super::{Row, Summary};
+use crate::regression::replay::{Row, Summary};
+use crate::report::xml::escaped;
 
 /// The whole document.
 #[must_use]

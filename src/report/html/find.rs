@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::tables::{self, Table};
 use super::timeline::Timeline;
-use crate::listing;
 use crate::oracle::judge::Finding;
 use crate::regression::Regression;
 use crate::regression::replay::{Judged, Sides};
+use crate::report::listing;
 use crate::wording::Words;
 use crate::wording::counted;
 

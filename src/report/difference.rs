@@ -17,8 +17,8 @@ use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
 use crate::oracle::model::follower::Follower;
 use crate::oracle::rules::Rule;
+use crate::report::table;
 use crate::run::RunOptions;
-use crate::table;
 use crate::wording::counted::counted;
 use crate::wording::printable::printable;
 

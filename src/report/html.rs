@@ -150,9 +150,9 @@ fn render(page: &Page) -> Result<String, minijinja::Error> {
             .lstrip_blocks(true)
             .build()?,
     );
-    templates.add_template("page.html", include_str!("page/page.html"))?;
-    templates.add_template("find.html", include_str!("page/find.html"))?;
-    templates.add_template("timeline.html", include_str!("page/timeline.html"))?;
+    templates.add_template("page.html", include_str!("html/page.html"))?;
+    templates.add_template("find.html", include_str!("html/find.html"))?;
+    templates.add_template("timeline.html", include_str!("html/timeline.html"))?;
     templates.set_formatter(|out, state, value| match value.as_str() {
         Some(text) if !value.is_safe() => {
             escape_formatter(out, state, &Value::from(printable(text).as_ref()))
@@ -162,8 +162,8 @@ fn render(page: &Page) -> Result<String, minijinja::Error> {
     templates.get_template("page.html")?.render(Serde(Shown {
         page,
         version: env!("CARGO_PKG_VERSION"),
-        style: include_str!("page/page.css"),
-        script: include_str!("page/page.js"),
+        style: include_str!("html/page.css"),
+        script: include_str!("html/page.js"),
     }))
 }
 
