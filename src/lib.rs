@@ -61,8 +61,6 @@ pub mod campaign;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
-pub mod corpus;
-#[cfg(feature = "cli")]
 pub mod cost;
 #[cfg(feature = "cli")]
 pub mod debug;
@@ -73,6 +71,8 @@ pub mod explore;
 
 // The public names of what lies in rooms.
 pub use execute::{capacity, executor, guest, host, in_process, side};
+#[cfg(feature = "cli")]
+pub use fuzz::corpus;
 pub use generate::mutate;
 pub use oracle::{differential, judge, model, rules, violation};
 pub use regression::{confirm, finds};

@@ -8,7 +8,7 @@ use harness::bytes;
 
 use super::Outcome;
 use super::options::InputOptions;
-use crate::corpus;
+use crate::fuzz::corpus;
 use crate::regression::write_whole;
 use crate::trace::input;
 

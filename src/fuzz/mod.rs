@@ -13,6 +13,8 @@
 //! kmem_rig::fuzz_subject!(my_heap::MyHeap);
 //! ```
 
+#[cfg(feature = "cli")]
+pub mod corpus;
 mod crash_probe;
 pub mod guest;
 mod known;
