@@ -65,11 +65,11 @@ pub mod cost;
 #[cfg(feature = "cli")]
 pub mod debug;
 #[cfg(feature = "cli")]
-pub mod duration;
-#[cfg(feature = "cli")]
 pub mod explore;
 
 // The public names of what lies in rooms.
+#[cfg(feature = "cli")]
+pub use campaign::duration;
 pub use execute::{capacity, executor, guest, host, in_process, side};
 #[cfg(feature = "cli")]
 pub use fuzz::corpus;

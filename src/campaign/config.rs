@@ -26,7 +26,7 @@ use harness::entry::Entry;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::duration;
+use crate::campaign::duration;
 use crate::subject::registry;
 
 /// How long a target has all cores before the next one's turn, unless told.

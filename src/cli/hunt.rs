@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::options::{Format, GuestOptions, Named, On, RuleOptions, Started, named_or_default};
 use super::progress::{self, Progress};
 use super::{Outcome, json};
-use crate::duration;
+use crate::campaign::duration;
 use crate::execute::host::Host;
 use crate::execute::side::Side;
 use crate::hunt::{self, Bound, Find, Settings, Summary};

@@ -14,6 +14,7 @@
 //! without room stops it at the arrow that it has come to, and it goes on once there is room.
 
 pub mod config;
+pub mod duration;
 pub mod engine;
 pub mod folder;
 pub mod room;
