@@ -25,7 +25,7 @@
 //! A trace, run on an allocator and judged:
 //!
 //! ```
-//! //! use kmem_rig::host::Host;
+//! use kmem_rig::host::Host;
 //! use kmem_rig::{registry, regression::Regression};
 //!
 //! let text = "# kmem-rig trace v1\nheap 64 pages\na0 = alloc 24 align 64\nfree a0\n";
@@ -38,6 +38,7 @@
 //! ```
 //!
 //! What runs on both sides is in the crate `harness`; the allocators are in `kmem`.
+
 pub use harness;
 pub use harness::subjects;
 
