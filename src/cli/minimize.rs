@@ -11,15 +11,15 @@ use super::Outcome;
 use super::options::{InputOptions, Named, RuleOptions};
 use super::progress::{Bound, Progress};
 use crate::execute::host::Host;
-use crate::hunt::Shrinking;
+use crate::minimize::{self, Shrinking};
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::Rules;
 use crate::regression::{Regression, write_whole};
+use crate::report;
 use crate::report::difference;
 use crate::subject::{adapter, registry};
 use crate::trace::long;
 use crate::wording::counted::counted;
-use crate::{hunt, report};
 
 /// Find the smallest trace that breaks the same rule with the same kind of op
 ///
@@ -106,7 +106,7 @@ fn shrink(
         return Ok(None);
     };
     let broken = (finding.rule(), finding.kind);
-    let small = hunt::shrink_watched(host, entry, trace, rules, broken, watch)?;
+    let small = minimize::shrink_watched(host, entry, trace, rules, broken, watch)?;
     small
         .context("the finding does not repeat itself")
         .map(Some)

@@ -6,7 +6,6 @@
 
 mod guests;
 mod search;
-mod shrink;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -23,11 +22,10 @@ use crate::execute::executor::Executor;
 use crate::execute::guest::Guest;
 use crate::execute::host::Host;
 use crate::generate::{self, Limits};
+use crate::minimize;
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::{Rule, Rules};
 use search::{Sighting, Stop};
-use shrink::shrink_while;
-pub use shrink::{Broken, Shrinking, shrink, shrink_watched};
 
 /// Bytes of randomness for each op of a trace, and for a trace as a whole.
 const OP_RANDOM_BYTES: usize = 24;
@@ -290,7 +288,8 @@ impl<'a> Hunt<'a> {
                 true => Next::Break(()),
                 false => Next::Continue(()),
             };
-            let small = shrink_while(executor, entry, trace, rules, broken, &mut { goes_on })?;
+            let small =
+                minimize::shrink_while(executor, entry, trace, rules, broken, &mut { goes_on })?;
             let Some(small) = small else {
                 self.unconfirmed += 1;
                 return Ok(Next::Continue(()));

@@ -1,16 +1,21 @@
-//! Makes a trace as small as a predicate allows. It knows neither fuzzers nor guests.
+//! Makes a trace as small as a predicate allows: any predicate, or that it still breaks the same
+//! ([`shrink`]).
 //!
 //! Smaller means, in this order: fewer ops, the published heap, simpler calls (no alignment, no
 //! zeroing), round or smaller numbers. Dropping an alloc drops every op on its handle; the handles behind
 //! it move up. Each candidate is tried once.
 
 pub mod narrow;
+mod shrink;
 
 use std::collections::HashSet;
 
 use harness::geometry::{Geometry, Growth, PAGE_BYTES};
 use harness::op::{Align, Handle, Op};
 use harness::trace::Trace;
+
+pub(crate) use shrink::shrink_while;
+pub use shrink::{Broken, Shrinking, shrink, shrink_watched};
 
 /// The most candidates tried: a bound on time, far above what traces of a few hundred ops need.
 pub const CANDIDATES_MAX: usize = 20_000;

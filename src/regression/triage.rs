@@ -25,7 +25,7 @@ use crate::execute::guest::Guest;
 use crate::execute::host::Host;
 use crate::execute::side::{Side, Sides};
 use crate::fuzz;
-use crate::hunt::{self, Broken};
+use crate::minimize::{self, Broken};
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::{Rule, Rules};
 use crate::oracle::violation::Violation;
@@ -249,12 +249,12 @@ fn small(
             Some(finding) if broken.is(finding) => &plain,
             _ => &group.trace,
         };
-        hunt::shrink(host, group.entry, trace, rules, broken)
+        minimize::shrink(host, group.entry, trace, rules, broken)
     };
     let mut shrunk = on_all_cores(&on_host, work, &mut |done| watch(Stage { done, ..stage }))?;
     stage.done = on_host.len() as u64;
     for group in &in_guest {
-        let small = hunt::shrink(guest, group.entry, &group.trace, rules, broken(group));
+        let small = minimize::shrink(guest, group.entry, &group.trace, rules, broken(group));
         shrunk.push(small?);
         stage.done += 1;
         watch(stage);

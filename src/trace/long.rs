@@ -19,8 +19,8 @@ use harness::text::Item;
 use harness::trace::{OPS_MAX, Trace};
 
 use crate::execute::host::Host;
-use crate::hunt::{self, Shrinking};
 use crate::minimize::narrow::narrow;
+use crate::minimize::{self, Shrinking};
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::Rules;
 use crate::trace::input::lines::{Form, Lines};
@@ -269,5 +269,5 @@ pub fn shrink(
         return Ok(Some((short, found)));
     }
     let broken = (found.rule(), found.kind);
-    hunt::shrink_watched(host, entry, &short, rules, broken, watch)
+    minimize::shrink_watched(host, entry, &short, rules, broken, watch)
 }

@@ -1,14 +1,14 @@
 //! The smallest trace that still breaks what a suspicious one breaks.
 
+use std::ops::ControlFlow;
+
 use anyhow::Result;
 use harness::entry::Entry;
 use harness::op::OpKind;
 use harness::trace::Trace;
 
-use super::Next;
 use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
-use crate::minimize;
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::{Rule, Rules};
 
@@ -74,23 +74,23 @@ pub fn shrink_watched(
 ) -> Result<Option<(Trace, Finding)>> {
     let mut go_on = |shrinking| {
         watch(shrinking);
-        Next::Continue(())
+        ControlFlow::Continue(())
     };
     shrink_while(executor, entry, trace, rules, broken, &mut go_on)
 }
 
 /// As [`shrink`]; `next` sees how far it is after each candidate, and says whether to go on: the
 /// smallest so far is confirmed then.
-pub(super) fn shrink_while(
+pub(crate) fn shrink_while(
     executor: &mut Measured<dyn Executor>,
     entry: &Entry,
     trace: &Trace,
     rules: Rules,
     broken: impl Into<Broken>,
-    next: &mut dyn FnMut(Shrinking) -> Next,
+    next: &mut dyn FnMut(Shrinking) -> ControlFlow<()>,
 ) -> Result<Option<(Trace, Finding)>> {
     let broken = broken.into();
-    let mut go_on = Next::Continue(());
+    let mut go_on = ControlFlow::Continue(());
     let mut shrinking = Shrinking {
         candidates: 0,
         ops: trace.ops.len(),
@@ -104,7 +104,7 @@ pub(super) fn shrink_while(
             Ok(verdict.finding().filter(|found| broken.is(found)).cloned())
         };
     executor.confirm_hangs(false);
-    let small = minimize::minimize(trace, |candidate| {
+    let small = super::minimize(trace, |candidate| {
         if go_on.is_break() {
             return Ok(false);
         }
