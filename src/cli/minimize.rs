@@ -11,14 +11,13 @@ use super::Outcome;
 use super::options::{InputOptions, Named, RuleOptions};
 use super::progress::{Bound, Progress};
 use crate::execute::host::Host;
-use crate::minimize::{self, Shrinking};
+use crate::minimize::{self, Shrinking, streamed};
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::Rules;
 use crate::regression::{Regression, write_whole};
 use crate::report;
 use crate::report::difference;
 use crate::subject::{adapter, registry};
-use crate::trace::long;
 use crate::wording::counted::counted;
 
 /// Find the smallest trace that breaks the same rule with the same kind of op
@@ -68,7 +67,7 @@ impl Arguments {
                     );
                 };
                 match &long {
-                    Some(long) => long::shrink(&mut host, entry, long, rules, &mut watch)?,
+                    Some(long) => streamed::shrink(&mut host, entry, long, rules, &mut watch)?,
                     None => shrink(&mut host, entry, trace, rules, &mut watch)?,
                 }
             };

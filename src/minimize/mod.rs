@@ -7,6 +7,7 @@
 
 pub mod narrow;
 mod shrink;
+pub mod streamed;
 
 use std::collections::HashSet;
 
