@@ -15,7 +15,7 @@ use include_dir::{Dir, include_dir};
 use kmem_rig::capacity::Measured;
 use kmem_rig::differential::compare;
 use kmem_rig::executor::Executor;
-use kmem_rig::fuzz::judged_part;
+use kmem_rig::generate::judged_part;
 use kmem_rig::guest::Guest;
 use kmem_rig::host::Host;
 use kmem_rig::registry::by_name;

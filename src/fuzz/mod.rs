@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
 use harness::bytes;
-use harness::declaration::{Declaration, Misuse};
+use harness::declaration::Declaration;
 use harness::entry::Entry;
 use harness::text::Document;
 use harness::trace::Trace;
@@ -41,8 +41,8 @@ use crate::execute::host::shared::Shared;
 use crate::execute::host::watch::{self, Watch};
 use crate::execute::host::{self, Host};
 use crate::execute::in_process::InProcess;
-use crate::generate::Limits;
 use crate::generate::mutate;
+use crate::generate::{self, Limits};
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::{Rule, Rules};
 use crate::report;
@@ -168,7 +168,7 @@ impl Target {
 
     fn check_by(&self, input: Input, judge: Judging) {
         let entry = self.entry;
-        let trace = judged_part(entry, input.0);
+        let trace = generate::judged_part(entry, input.0);
         let heap = trace.geometry;
         let is_ours = entry.declaration.accepts(heap) && self.grows != heap.growth().is_none();
         if !is_ours {
@@ -283,16 +283,6 @@ const MAPPED: &str = "a heap can be mapped";
 fn prepare(heaps: &mut InProcess, trace: &Trace) {
     let start = heaps.heap_start(trace.geometry).expect(MAPPED);
     watch::set_heap_start(start);
-}
-
-/// The trace as this subject is fuzzed with it: one that promises nothing about misuse is spared it.
-#[must_use]
-pub fn judged_part(entry: &Entry, trace: Trace) -> Trace {
-    if entry.declaration.misuse == Misuse::Undefined {
-        trace.without_misuse()
-    } else {
-        trace
-    }
 }
 
 /// Where this process says how far it is, and how it ended.

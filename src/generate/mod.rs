@@ -11,7 +11,8 @@ mod misuse;
 pub mod mutate;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use harness::declaration::{Declaration, RegionNeeds};
+use harness::declaration::{Declaration, Misuse, RegionNeeds};
+use harness::entry::Entry;
 use harness::geometry::{Geometry, Growth, PAGE_BYTES};
 use harness::handles::Handles;
 use harness::op::{Align, Op};
@@ -380,6 +381,16 @@ fn weighted(u: &mut Unstructured<'_>, weights: &[u32]) -> Result<usize> {
         ticket -= weight;
     }
     Ok(0)
+}
+
+/// The trace as this subject is fuzzed with it: one that promises nothing about misuse is spared it.
+#[must_use]
+pub fn judged_part(entry: &Entry, trace: Trace) -> Trace {
+    if entry.declaration.misuse == Misuse::Undefined {
+        trace.without_misuse()
+    } else {
+        trace
+    }
 }
 
 #[cfg(test)]

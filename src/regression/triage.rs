@@ -24,7 +24,7 @@ use serde::Serialize;
 use crate::execute::guest::Guest;
 use crate::execute::host::Host;
 use crate::execute::side::{Side, Sides};
-use crate::fuzz;
+use crate::generate;
 use crate::minimize::{self, Broken};
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::{Rule, Rules};
@@ -145,7 +145,7 @@ fn artifacts(paths: &[PathBuf], settings: &Settings<'_>) -> Result<Vec<Artifact>
     for path in input::files(paths)? {
         let input = input::read(&path, settings.reading)?.trace();
         for entry in subjects_of(&path, settings)? {
-            let trace = fuzz::judged_part(entry, input.clone());
+            let trace = generate::judged_part(entry, input.clone());
             if entry.declaration.accepts(trace.geometry) {
                 artifacts.push(Artifact { entry, trace });
             }
