@@ -79,9 +79,9 @@ pub use oracle::{differential, judge, model, rules, violation};
 pub use regression::{confirm, finds};
 #[cfg(feature = "cli")]
 pub use regression::{replay, triage};
+pub use report::listing;
 #[cfg(feature = "cli")]
-pub use report::{difference, html, reproducer};
-pub use report::{junit, listing, sarif};
+pub use report::{difference, html, junit, reproducer, sarif};
 pub use run::fault;
 #[cfg(feature = "cli")]
 pub use subject::new;
