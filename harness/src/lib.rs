@@ -17,7 +17,7 @@
 //! | `stream` | running a trace that is longer than memory |
 //! | [`bare`] | the calls alone, to measure against |
 //! | [`branch`] | trying many ops from one state |
-//! | [`observation`], [`transcript`], [`mailbox`] | what one op did, and how it reaches the host |
+//! | [`observation`], [`observation_record`], [`transcript`], [`mailbox`] | what one op did, and how it reaches the host |
 //! | [`source`] | a line of source code, named alike on both sides |
 //!
 //! Nothing here judges: there is no model in this crate, and no address leaves it.
@@ -44,4 +44,4 @@ pub use subject::{declaration, entry, global, table};
 #[cfg(feature = "alloc")]
 pub use trace::{bytes, handles, parse, text};
 pub use trace::{geometry, line, op, record};
-pub use wire::{mailbox, transcript};
+pub use wire::{mailbox, observation_record, transcript};

@@ -18,7 +18,7 @@ use crate::observation::Observation;
 use crate::run::execute::{Completion, Sink};
 use crate::source::within_crate;
 use crate::trace::OPS_MAX;
-use crate::trace::record::{OBSERVATION_WORDS, decode_observation, encode_observation};
+use crate::wire::observation_record::{OBSERVATION_WORDS, decode_observation, encode_observation};
 
 /// Bytes for printed tables, all of a run together.
 pub const TEXT_BYTES: usize = 512 << 10;

@@ -9,10 +9,9 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use harness::observation::Observation;
+use harness::observation_record::{OBSERVATION_WORDS, decode_observation, encode_observation};
 use harness::op::Op;
-use harness::record::{
-    OBSERVATION_WORDS, OP_BYTES, decode_observation, decode_op, encode_observation, encode_op,
-};
+use harness::record::{OP_BYTES, decode_op, encode_op};
 use harness::stream::Witness;
 
 use crate::execute::host::shared::Shareable;
