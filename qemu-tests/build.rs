@@ -3,7 +3,7 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    for folder in ["regressions", "../fuzz/seeds", "../snapshots"] {
+    for folder in ["regressions", "../fuzz/seeds"] {
         println!("cargo::rerun-if-changed={folder}");
     }
 }

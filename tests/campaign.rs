@@ -10,9 +10,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use qemu_tests::command_line::{command, ended};
-use qemu_tests::{root, wait_until};
 use serde_json::Value;
+use testkit::command_line::{command, ended};
+use testkit::{root, wait_until};
 
 const RIG: &str = env!("CARGO_BIN_EXE_kmem-rig");
 /// How often a campaign is killed; the long runs ask for more by the environment.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
-use qemu_tests::{children_of, is_running, wait_until};
+use testkit::{children_of, is_running, wait_until};
 
 /// Starts a hunt that would last an hour, with an empty folder for temporary files.
 fn hunt(on: &str, temporary: &std::path::Path) -> Child {

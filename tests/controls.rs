@@ -8,10 +8,11 @@ use std::slice;
 use harness::declaration::Declaration;
 use harness::entry::Entry;
 use harness::subject::{Freed, Region, Subject};
+use kmem_rig::guest::{Guest, find_image};
 use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings, Summary};
 use kmem_rig::rules::{Rule, Rules};
-use qemu_tests::boot;
+
 use subjects::controls::{CONTROLS, LinkedList};
 
 /// Ops judged of each control on the host, and the cases that come to as many.
@@ -66,7 +67,7 @@ fn the_other_half_is_silent_on_the_host() {
 
 #[test]
 fn all_are_silent_in_the_guest() {
-    let mut guest = boot();
+    let mut guest = Guest::start(&find_image(None).unwrap()).unwrap();
     silent(
         CONTROLS.iter(),
         (GUEST_OPS, GUEST_EXECS),

@@ -12,7 +12,7 @@ use kmem_rig::host::Host;
 use kmem_rig::registry;
 use kmem_rig::regression::Regression;
 use kmem_rig::run::{RunEnd, RunOptions};
-use qemu_tests::{children_of, is_running, regressions, root, wait_until};
+use testkit::{children_of, is_running, regressions, root, wait_until};
 
 fn path_of(regression: &str) -> PathBuf {
     root().join(format!("qemu-tests/regressions/{regression}.trace"))
@@ -76,7 +76,7 @@ fn stops_where_it_should(regression: &Regression, on: &str, host: &mut Host) {
 #[test]
 fn every_regression_stops_in_the_guest_at_its_op_with_the_table_before_it() {
     let mut host = Host::new().unwrap();
-    for regression in regressions() {
+    for regression in regressions(Regression::load) {
         stops_where_it_should(&regression, "qemu", &mut host);
     }
 }
@@ -85,7 +85,10 @@ fn every_regression_stops_in_the_guest_at_its_op_with_the_table_before_it() {
 fn a_find_of_every_rule_stops_on_the_host_at_its_op_with_the_table_before_it() {
     let mut host = Host::new().unwrap();
     let rule = |find: &Regression| find.expectations[0].rule.map(|rule| (rule, find.clone()));
-    let finds: BTreeMap<_, _> = regressions().iter().filter_map(rule).collect();
+    let finds: BTreeMap<_, _> = regressions(Regression::load)
+        .iter()
+        .filter_map(rule)
+        .collect();
     assert!(finds.len() >= 7, "{}", finds.len());
     for find in finds.values() {
         stops_where_it_should(find, "host", &mut host);

@@ -17,8 +17,8 @@ use kmem_rig::explore::{self, Incomplete, Settings, Summary};
 use kmem_rig::host::Host;
 use kmem_rig::regression::Regression;
 use kmem_rig::rules::{Rule, Rules};
-use qemu_tests::kmem_rig;
 use subjects::ours::PublishedHeap;
+use testkit::kmem_rig;
 
 fn settings(subject: &str, bytes: u64, aligns: &[u64]) -> Settings<'static> {
     Settings {

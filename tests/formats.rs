@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use qemu_tests::command_line::{command, ended, file};
-use qemu_tests::root;
 use serde_json::{Value, json};
+use testkit::command_line::{command, ended, file};
+use testkit::root;
 
 /// Replays the regressions and one more trace, and returns the exit code and the output.
 fn replay(options: &str, trace: &str) -> (i32, String) {

@@ -4,7 +4,8 @@ use std::panic::{UnwindSafe, catch_unwind};
 
 use kmem_rig::fuzz::{Input, Target, check_text};
 use kmem_rig::registry;
-use qemu_tests::{regressions, root};
+use kmem_rig::regression::Regression;
+use testkit::{regressions, root};
 
 fn target(subject: &str) -> Target {
     let regressions = concat!(env!("CARGO_MANIFEST_DIR"), "/qemu-tests/regressions");
@@ -51,7 +52,7 @@ fn each_target_passes_over_the_heaps_of_the_other() {
     fuzz_target(&mutant(), 2_000);
     let report = report_of(|| fuzz_target(&mutant().growing(), 2_000));
     assert!(report.starts_with("growth-not-merged breaks `"), "{report}");
-    for regression in regressions()
+    for regression in regressions(Regression::load)
         .iter()
         .filter(|one| one.name.starts_with("grow-"))
     {
@@ -68,7 +69,7 @@ fn page() {
 fn kmem_2019_passes_over_what_is_known_crashes_included() {
     fuzz("kmem-2019", 1_000);
     let target = target("kmem-2019");
-    for regression in regressions() {
+    for regression in regressions(Regression::load) {
         if regression
             .expectations
             .iter()

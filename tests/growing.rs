@@ -13,8 +13,8 @@ use kmem_rig::in_process::InProcess;
 use kmem_rig::judge::{Verdict, judge};
 use kmem_rig::rules::Rules;
 use kmem_rig::run::RunOptions;
-use qemu_tests::command_line::file;
-use qemu_tests::kmem_rig;
+use testkit::command_line::file;
+use testkit::kmem_rig;
 
 fn growing(first: u64, pages: u64, every: Option<u64>) -> Geometry {
     let growth = Growth::new(pages, every).unwrap();

@@ -188,7 +188,7 @@ fn stray_accesses_trap_at_their_instruction() {
         (0x10, "load access fault at null+0x17, at kmem/src/"),
         // The code can be read, not written.
         (
-            qemu_tests::IMAGE_ADDRESS,
+            testkit::IMAGE_ADDRESS,
             "store access fault in the guest's own memory, or its stack is full, at kmem/",
         ),
         (

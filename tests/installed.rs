@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use qemu_tests::root;
-use qemu_tests::workspace::{fresh, succeed};
+use testkit::root;
+use testkit::workspace::{fresh, succeed};
 
 const TRACE: &str = "kmem-2019-unmerged-free.trace";
 const INSTALL: &str = "install --locked --path . --features embed-guest";

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use qemu_tests::root;
-use qemu_tests::workspace::{binary, build, fresh, lock, run, succeed};
+use testkit::root;
+use testkit::workspace::{binary, build, fresh, lock, run, succeed};
 
 fn new(folder: &Path, name: &str) {
     let rig = root();

@@ -18,7 +18,7 @@ use kmem_rig::judge::Verdict;
 use kmem_rig::registry;
 use kmem_rig::rules::Rules;
 use qemu_exec::{Ended, Exit, Machine};
-use qemu_tests::{kmem_rig, root};
+use testkit::{kmem_rig, root};
 
 /// A recording of the example's, of a million ops and more.
 fn record_json(folder: &Path) -> PathBuf {

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use qemu_tests::command_line::file;
-use qemu_tests::{kmem_rig, root};
 use serde_json::{Value, json};
+use testkit::command_line::file;
+use testkit::{kmem_rig, root};
 
 /// What the added script can use: `see()` what there is to see, `press(...)` keys, and a `log` of what
 /// was seen, which the copy has for its title in the end.

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use kmem_rig::regression::Regression;
 use kmem_rig::reproducer::NEW_KMEM;
-use qemu_tests::command_line::{command, ended, file};
-use qemu_tests::{kmem_rig, regressions, root};
+use testkit::command_line::{command, ended, file};
+use testkit::{kmem_rig, regressions, root};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -21,7 +21,7 @@ fn finds() -> Vec<(Regression, String)> {
         let rule = regression.expectations.iter().find(of)?.rule?;
         Some(rule.name().to_owned())
     };
-    let all = regressions().into_iter();
+    let all = regressions(Regression::load).into_iter();
     let mut finds: Vec<_> = all
         .filter_map(|regression| broken(&regression).map(|rule| (regression, rule)))
         .collect();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use qemu_tests::{regressions, root};
+use kmem_rig::regression::Regression;
+use testkit::{regressions, root};
 
 /// Seeds of one target. Every fuzzing job reads them all before it starts.
 const SEEDS_MAX: usize = 250;
@@ -57,7 +58,7 @@ fn seeds_are_the_regressions_in_the_newest_form() {
     let folder = root().join("qemu-tests/regressions");
     for target in targets() {
         let mut expected = BTreeMap::new();
-        for regression in regressions() {
+        for regression in regressions(Regression::load) {
             let grows = !regression.trace.geometry.growth().is_none();
             let of_target = |subject: &str| {
                 let growing = if grows { "_growing" } else { "" };

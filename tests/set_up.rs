@@ -6,8 +6,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use qemu_tests::root;
 use tempfile::TempDir;
+use testkit::root;
 
 /// What the script is made of, on any machine.
 const SHELL: [&str; 8] = [

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use qemu_tests::command_line::file;
-use qemu_tests::{assert_snapshot, root};
+use testkit::command_line::file;
+use testkit::{assert_snapshot, root};
 
 const KMEM_RIG: &str = env!("CARGO_BIN_EXE_kmem-rig");
 /// What takes a line of progress away when a signal ends it.

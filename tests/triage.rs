@@ -9,13 +9,13 @@ use kmem_rig::confirm::REPLAYS;
 use kmem_rig::executor::Executor;
 use kmem_rig::finds::Finds;
 use kmem_rig::generate::Limits;
+use kmem_rig::guest::{Guest, find_image};
 use kmem_rig::host::Host;
 use kmem_rig::hunt;
 use kmem_rig::input::Reading;
 use kmem_rig::regression::Regression;
 use kmem_rig::rules::Rules;
 use kmem_rig::triage::{self, Class, Settings};
-use qemu_tests::boot;
 
 /// Artifacts of each mutant, and in all.
 const OF_EACH: usize = 25;
@@ -65,7 +65,10 @@ fn each_defect_and_rule_is_one_class_and_every_regression_repeats_itself() {
         reading: Reading::Bytes,
         finds: Finds::new(&finds, &finds, "a test").unwrap(),
     };
-    let (mut host, mut guest) = (Host::new().unwrap(), boot());
+    let (mut host, mut guest) = (
+        Host::new().unwrap(),
+        Guest::start(&find_image(None).unwrap()).unwrap(),
+    );
     let mut classes = Vec::new();
     let mut keep = |class: &Class| classes.push(class.clone());
     triage::triage(

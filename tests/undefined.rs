@@ -28,10 +28,11 @@ use kmem_rig::fault::Panic;
 use kmem_rig::generate::Limits;
 use kmem_rig::hunt::draw;
 use kmem_rig::judge::Verdict;
+use kmem_rig::regression::Regression;
 use kmem_rig::rules::Rules;
 use kmem_rig::run::{Run, RunEnd, RunOptions};
-use qemu_tests::regressions;
 use subjects::{by_name, ours};
+use testkit::regressions;
 
 /// Ops of a drawn trace.
 const OPS_MAX: usize = 48;
@@ -236,7 +237,7 @@ fn cases() -> u64 {
 #[test]
 fn regressions_are_run_without_undefined_behaviour() {
     let mut plain = Plain::new();
-    let regressions = regressions();
+    let regressions = regressions(Regression::load);
     for entry in subjects() {
         let mut ran = 0;
         for regression in &regressions {

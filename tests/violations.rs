@@ -6,7 +6,7 @@ use std::fs;
 use kmem_rig::rules::Rule;
 use kmem_rig::violation::Violation;
 use kmem_rig::wording::Words;
-use qemu_tests::{assert_snapshot, root};
+use testkit::{assert_snapshot, root};
 
 #[test]
 fn every_violation_has_evidence_and_words() {

@@ -21,7 +21,7 @@ use kmem_rig::rules::Rules;
 use qemu_exec::{Exit, Guest, Machine};
 use record::{Build, CONTEXTS, Event, HARTS, HEAP_BYTES, MAILBOX, Mailbox, NONE, Record};
 
-use crate::root;
+use testkit::root;
 
 /// CPU time of QEMU in which no hart got through a single call: they wait for each other.
 const STUCK: Duration = Duration::from_secs(1);

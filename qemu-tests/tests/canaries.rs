@@ -8,7 +8,8 @@ use harness::entry::Entry;
 use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings, Summary};
 use kmem_rig::rules::Rules;
-use qemu_tests::{assert_snapshot, boot};
+use qemu_tests::boot;
+use testkit::assert_snapshot;
 
 /// Cases of a hunt: few, since every case that hangs costs a tenth of a second.
 const EXECS: u64 = 100;

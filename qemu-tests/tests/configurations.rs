@@ -19,7 +19,8 @@ use kmem_rig::rules::Rules;
 use kmem_rig::run::{RunEnd, RunOptions};
 use kmem_rig::side::Side;
 use kmem_rig::wording;
-use qemu_tests::{IMAGE_ADDRESS, boot, boot_as, regressions, supervisor};
+use qemu_tests::{boot, boot_as, regressions, supervisor};
+use testkit::IMAGE_ADDRESS;
 
 /// Processors with all that the guest is compiled for.
 const CPUS: [&str; 3] = ["rv64", "sifive-u54", "shakti-c"];

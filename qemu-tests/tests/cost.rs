@@ -19,7 +19,8 @@ use kmem_rig::guest::{Counted, find_image};
 use kmem_rig::host::Host;
 use kmem_rig::registry::by_name;
 use kmem_rig::run::{RunEnd, RunOptions};
-use qemu_tests::{assert_snapshot, regressions, root};
+use qemu_tests::regressions;
+use testkit::{assert_snapshot, root};
 
 /// How far costs may be from the snapshot's if another compiler built the guest.
 const TOLERANCE_PERCENT: u64 = 15;

@@ -8,8 +8,8 @@ use kmem_rig::counted::counted;
 use kmem_rig::host::Host;
 use kmem_rig::hunt::{self, Bound, Find, Settings};
 use kmem_rig::rules::Rules;
-use qemu_tests::assert_snapshot;
 use subjects::mutants::{GROWTH_MUTANTS, HEAP_MUTANTS, PAGE_MUTANTS, SIDE_MUTANTS};
+use testkit::assert_snapshot;
 
 /// Cases within which a mutant must be found: a second's work, and twice what the rarest takes.
 const EXECS_MAX: u64 = 8_192;

@@ -11,7 +11,8 @@ use kmem_rig::registry::by_name;
 use kmem_rig::regression::Regression;
 use kmem_rig::rules::Rules;
 use qemu_exec::{Ended, Exit, Machine};
-use qemu_tests::{boot, root};
+use qemu_tests::boot;
+use testkit::root;
 
 /// Rounds of the kernel's, in each of which it is refused twice.
 const ROUNDS: usize = 3;

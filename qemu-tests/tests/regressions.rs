@@ -33,7 +33,7 @@ fn a_replay_repeats_itself_a_thousand_times() {
 fn every_regression_is_in_canonical_form() {
     for regression in regressions() {
         let file = format!("qemu-tests/regressions/{}.trace", regression.name);
-        let text = std::fs::read_to_string(qemu_tests::root().join(&file)).unwrap();
+        let text = std::fs::read_to_string(testkit::root().join(&file)).unwrap();
         let document = harness::text::Document::parse(&text).unwrap();
         assert_eq!(
             document.to_string(),

@@ -23,7 +23,8 @@ use kmem_rig::regression::{Expectation, Key, Regression};
 use kmem_rig::rules::Rules;
 use kmem_rig::side::Side;
 use kmem_rig::testing::account;
-use qemu_tests::{assert_snapshot, boot, boot_as, supervisor};
+use qemu_tests::{boot, boot_as, supervisor};
+use testkit::assert_snapshot;
 
 static REGRESSIONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/regressions");
 static CORPORA: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fuzz/seeds");

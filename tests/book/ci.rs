@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use qemu_tests::root;
+use testkit::root;
 
 use crate::page;
 

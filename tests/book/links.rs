@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::page::Page;
 use crate::pages;
-use qemu_tests::root;
+use testkit::root;
 
 /// Pages beside the book that lead into it.
 const BESIDE: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];

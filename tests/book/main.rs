@@ -15,7 +15,7 @@ mod tutorial;
 use std::path::{Path, PathBuf};
 
 use page::Page;
-use qemu_tests::root;
+use testkit::root;
 
 /// Every page of the book, by its path from the repository's top.
 fn pages() -> Vec<Page> {

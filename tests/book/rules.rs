@@ -1,12 +1,12 @@
 //! The rules reference: a section for each rule and no other, and in each an example in which it
 //! fires, on both sides.
 
+use kmem_rig::guest::{Guest, find_image};
 use kmem_rig::host::Host;
 use kmem_rig::input::Reading;
 use kmem_rig::regression::Regression;
 use kmem_rig::replay::{self, Job, Sides, Summary};
 use kmem_rig::rules::{Rule, RuleSet};
-use qemu_tests::boot;
 
 use crate::page;
 use crate::page::{Block, Heading, Page};
@@ -64,7 +64,10 @@ fn each_rule_has_its_section_in_order_of_precedence() {
 fn each_example_breaks_its_rule_and_is_shown_with_the_finding() {
     let page = page("rules.md");
     let folder = tempfile::tempdir().unwrap();
-    let (mut host, mut guest) = (Host::new().unwrap(), boot());
+    let (mut host, mut guest) = (
+        Host::new().unwrap(),
+        Guest::start(&find_image(None).unwrap()).unwrap(),
+    );
     for (rule, heading) in sections(&page) {
         let block = example(&page, heading);
         let name = block.file.as_deref().expect("a file's name before it");

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::matching::matches;
 use crate::pages;
-use qemu_tests::root;
+use testkit::root;
 
 #[test]
 fn every_session_prints_what_the_page_shows() {

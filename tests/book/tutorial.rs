@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use qemu_tests::root;
-use qemu_tests::workspace::{fresh, target};
+use testkit::root;
+use testkit::workspace::{fresh, target};
 
 use crate::matching::matches;
 use crate::page;

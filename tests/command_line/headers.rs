@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use qemu_tests::command_line::file;
-use qemu_tests::{kmem_rig, root};
+use testkit::command_line::file;
+use testkit::{kmem_rig, root};
 
 #[test]
 fn a_run_that_agrees_against_its_trace_says_what_was_expected() {

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use qemu_tests::command_line::{command, ended};
-use qemu_tests::kmem_rig;
+use testkit::command_line::{command, ended};
+use testkit::kmem_rig;
 
 #[test]
 fn a_hunt_ends_with_the_first_find_that_cannot_be_told() {

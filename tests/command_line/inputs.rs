@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use qemu_tests::command_line::{command, ended, file};
-use qemu_tests::kmem_rig;
+use testkit::command_line::{command, ended, file};
+use testkit::kmem_rig;
 
 use crate::MISALIGNED;
 

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use qemu_tests::command_line::{command, ended};
-use qemu_tests::{kmem_rig, root};
+use testkit::command_line::{command, ended};
+use testkit::{kmem_rig, root};
 
 use crate::MISALIGNED;
 

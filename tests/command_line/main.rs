@@ -8,8 +8,8 @@ mod triage;
 
 use std::fs;
 
-use qemu_tests::command_line::file;
-use qemu_tests::{assert_snapshot, kmem_rig};
+use testkit::command_line::file;
+use testkit::{assert_snapshot, kmem_rig};
 
 const MISALIGNED: &str = "qemu-tests/regressions/kmem-2019-misaligned-alloc.trace";
 

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use qemu_tests::command_line::file;
-use qemu_tests::kmem_rig;
+use testkit::command_line::file;
+use testkit::kmem_rig;
 
 #[test]
 fn artifacts_become_regressions_and_known_ones_are_recognised() {

@@ -13,7 +13,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, anyhow, bail};
 use lines::{Lines, Share};
-use qemu_tests::root;
+use testkit::root;
 
 /// The folders that are looked at.
 const FOLDERS: [&str; 2] = ["kmem/src", "harness/src"];
