@@ -30,13 +30,14 @@ TARGET ?= kmem
 # How long `make run` and `make fuzz` look for bugs.
 run: SECONDS ?= 20
 fuzz nightly: SECONDS ?= 60
+MSRV = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # What `make cost` compares with.
 BEFORE ?= target/cost.tsv
 
 # Only where it is to be cared for: its target boots the image.
 GUEST_CORPUS := $(if $(wildcard fuzz/corpus/guest),guest-coverage)
 
-.PHONY: help setup run build build-all rig rig-all rig-bench guest guest-all guest-coverage install test test-suite test-partition test-scale coverage fuzz nightly cost replay review seeds corpus lint known-bugs bench book soak ci
+.PHONY: help setup run build build-all rig rig-all rig-bench guest guest-all guest-coverage install test test-suite test-partition test-scale coverage fuzz nightly cost replay review seeds corpus lint msrv advisories known-bugs bench book soak ci
 .NOTPARALLEL:
 
 help: ## List the verbs
@@ -125,7 +126,7 @@ seeds: rig ## Write the fuzz targets' seed corpora anew from the regressions
 corpus: setup-corpus rig $(GUEST_CORPUS) ## Renew, merge and minimise the corpora in fuzz/corpus
 	@scripts/corpus.sh fuzz/corpus
 
-lint: setup-lint guest ## Check formatting, lints, documentation, workflows, and that the crates can be published
+lint: setup-lint guest ## Check formatting, lints, house rules, dependencies, documentation, workflows, packages
 	cargo fmt --all --check
 	cargo fmt --all --manifest-path qemu-tests/guest/Cargo.toml --check
 	cargo fmt --all --manifest-path kmem/interleavings/Cargo.toml --check
@@ -137,8 +138,16 @@ lint: setup-lint guest ## Check formatting, lints, documentation, workflows, and
 	$(NIGHTLY_MANIFEST) cargo clippy --all-targets --locked $(FUZZ) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked
 	RUSTDOCFLAGS="-D warnings" cargo doc -p kmem-rig-guest --no-deps --locked $(GUEST)
+	cargo test --package tidy --locked --quiet
+	scripts/deny.sh licenses bans sources
 	scripts/lint-workflows.sh
 	cargo package --quiet --locked --allow-dirty --no-verify $(PUBLISHED)
+
+msrv: ## Check that the oldest compiler Cargo.toml names still compiles what users build
+	RUSTUP_TOOLCHAIN=$(MSRV) cargo check --workspace --lib --bins --locked
+
+advisories: setup-advisories ## Check the dependencies against the RustSec database, which this downloads
+	scripts/deny.sh advisories
 
 known-bugs: setup-known-bugs rig-bench ## Find real, since fixed bugs of other crates again, and measure how soon
 	@scripts/known-bugs.sh
@@ -153,5 +162,5 @@ book: ## Build the book of docs/ into target/book, with mdBook, which is install
 soak: setup-soak rig-all guest-all known-bugs ## The long runs: 10^9 ops for kmem, 10^8 for each other correct allocator
 	@scripts/soak.sh
 
-ci: ## Run what a change must pass: tests, lint, and the fuzz targets as OSS-Fuzz runs them
+ci: ## Run what a change must pass: tests, lint, the fuzz targets as OSS-Fuzz runs them, coverage
 	@.ci/run

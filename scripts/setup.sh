@@ -25,8 +25,9 @@ case "${1:-}" in
     soak) needs="$guests $fuzzing miri" ;;
     test-scale) needs="$guests $fuzzing zip venv" ;;
     review) needs=insta ;;
-    lint) needs="riscv nightly clippy rustfmt actionlint" ;;
-    all) needs="$tests llvm-tools zip venv clippy rustfmt actionlint" ;;
+    lint) needs="riscv nightly clippy rustfmt deny actionlint" ;;
+    advisories) needs=deny ;;
+    all) needs="$tests llvm-tools zip venv clippy rustfmt deny actionlint" ;;
     *) die "usage: scripts/setup.sh VERB; \`make\` lists the verbs" ;;
 esac
 needs() { [[ " $needs " == *" $1 "* ]]; }
@@ -135,7 +136,7 @@ fi
 
 # -- Cargo's subcommands --------------------------------------------------------------------------
 
-for tool in fuzz insta nextest; do
+for tool in deny fuzz insta nextest; do
     if missing "$tool" "cargo-$tool"; then twice cargo install --locked "cargo-$tool"; fi
 done
 

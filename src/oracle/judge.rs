@@ -10,7 +10,7 @@
 //! without an allocator. Each stage is judged only if its set is; the stages come in the order of
 //! [`Rule::ALL`], so the first one that objects has the rule to report.
 //!
-//! Some things end the judging, or most of it, without a finding (DESIGN section 6):
+//! Some things end the judging, or most of it, without a finding:
 //! - a granted request that was larger than the heap, where the contract is not judged: nothing
 //!   that follows means anything;
 //! - misuse that was called, of a subject that promises nothing about it: the same;

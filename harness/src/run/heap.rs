@@ -45,7 +45,7 @@ const END_BYTES: u64 = 16;
 /// In fast strength, how much behind the heap is watched before the end.
 const WATCHED_WORDS: usize = 8;
 
-/// How much a run checks (DESIGN section 5).
+/// How much a run checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strength {
     /// Everything, after every op: the op reported is the one that did the damage.
@@ -350,7 +350,7 @@ fn layout(size: u64, align: Align) -> Option<Layout> {
     .ok()
 }
 
-/// The request as the subject can be asked; `None` where it cannot (DESIGN section 5).
+/// The request as the subject can be asked; `None` where it cannot.
 #[inline]
 pub(crate) fn request(
     declaration: &Declaration,
