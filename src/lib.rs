@@ -52,6 +52,7 @@ pub mod regression;
 pub mod report;
 pub mod run;
 mod subject;
+mod suggest;
 pub mod testing;
 mod trace;
 pub mod wording;

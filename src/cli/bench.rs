@@ -6,14 +6,14 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use super::Outcome;
+use super::options::examples;
 
 /// Measure the allocators
 ///
 /// Whatever depends on the machine is given as a ratio of two measurements of one run. Exits with 1
 /// if a goal is not met.
-///
-/// Example: kmem-rig bench cost --format json
 #[derive(Args)]
+#[command(after_help = examples(&["kmem-rig bench cost --format json"]))]
 pub(super) struct Arguments {
     #[command(subcommand)]
     what: What,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::options::{Format, GuestOptions};
+use super::options::{Format, GuestOptions, examples};
 use super::{Outcome, json};
 use crate::campaign::config::{Config, Target};
 use crate::campaign::status::{State, Status};
@@ -30,9 +30,8 @@ use crate::wording::counted::counted;
 /// described in docs/campaigns.md.
 ///
 /// Exits with 0 when every find is a known regression, with 1 when one is new.
-///
-/// Example: kmem-rig campaign --config campaign.toml
 #[derive(Args)]
+#[command(after_help = examples(&["kmem-rig campaign --config campaign.toml"]))]
 pub(super) struct Arguments {
     /// What to fuzz, for how long, and where to write
     #[arg(long, value_name = "FILE", default_value = "campaign.toml")]

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::Outcome;
-use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions, subject_of};
+use super::options::{GuestOptions, InputOptions, Named, On, RuleOptions, examples, subject_of};
 use crate::debug::{self, Session, inferior};
 use crate::execute::host::Host;
 use crate::regression::Regression;
@@ -16,10 +16,11 @@ use crate::regression::Regression;
 /// gdb has the commands `kmem where` (the op), `kmem table` (the subject's table before it) and, for
 /// kmem and its like, `kmem chunks` (the heap as its headers say at any moment). From there on it is
 /// gdb: `step`, `break`, `continue`. When it ends, so does what it debugged.
-///
-/// Example: kmem-rig debug qemu-tests/regressions/kmem-2019-unmerged-free.trace
-/// Example: kmem-rig debug my.trace --at-op 4 --subject kmem --on host --batch
 #[derive(Args)]
+#[command(after_help = examples(&[
+    "kmem-rig debug qemu-tests/regressions/kmem-2019-unmerged-free.trace",
+    "kmem-rig debug my.trace --at-op 4 --subject kmem --on host --batch",
+]))]
 pub(super) struct Arguments {
     /// The trace
     input: PathBuf,

@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Outcome;
+use super::options::examples;
 use super::table::table;
 
 /// A tool that the rig uses.
@@ -138,9 +139,8 @@ const INSTALL_FIRMWARE: &str = "apt-get install qemu-system-data opensbi";
 ///
 /// Exits with 2 when something is missing that you need to use the rig. What only the tests of the
 /// rig's own repository need is listed below, and changes nothing.
-///
-/// Example: kmem-rig doctor
 #[derive(Args)]
+#[command(after_help = examples(&["kmem-rig doctor"]))]
 pub(super) struct Arguments {}
 
 impl Arguments {

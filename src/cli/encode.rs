@@ -7,7 +7,7 @@ use clap::Args;
 use harness::bytes;
 
 use super::Outcome;
-use super::options::InputOptions;
+use super::options::{InputOptions, examples};
 use crate::fuzz::corpus;
 use crate::regression::write_whole;
 use crate::trace::input;
@@ -16,9 +16,8 @@ use crate::trace::input;
 ///
 /// Of a folder, every file is read as a fuzz target reads it, in whatever version it is; what is the same
 /// trace is written once.
-///
-/// Example: kmem-rig encode qemu-tests/regressions/misaligned.trace -o fuzz/corpus/kmem/misaligned
 #[derive(Args)]
+#[command(after_help = examples(&["kmem-rig encode my.trace -o fuzz/corpus/kmem/my-trace"]))]
 pub(super) struct Arguments {
     /// The trace, or the folder of a corpus
     trace: PathBuf,

@@ -12,7 +12,7 @@ use harness::geometry::Geometry;
 use harness::op::Align;
 use serde::Serialize;
 
-use super::options::{Format, GuestOptions, Named, RuleOptions, named_or_default};
+use super::options::{Format, GuestOptions, Named, RuleOptions, examples, named_or_default};
 use super::progress;
 use super::{Outcome, json};
 use crate::execute::host::Host;
@@ -33,9 +33,8 @@ const MEMORY_MIB_DEFAULT: u64 = 1024;
 /// Ends with "complete", or with the shortest trace that breaks each rule; with --out, each of them
 /// becomes a regression. Exits with 1 if a rule was broken, or if the search was not complete:
 /// because its memory was used up, or because a request that crashed the subject was not made again.
-///
-/// Example: kmem-rig explore --subject kmem --heap 160
 #[derive(Args)]
+#[command(after_help = examples(&["kmem-rig explore --subject kmem --heap 160"]))]
 pub(super) struct Arguments {
     /// The subject [default: the first of this binary's own, else kmem]
     #[arg(long, value_name = "S")]

@@ -8,12 +8,12 @@ use clap::Args;
 use harness::text::Document;
 
 use super::Outcome;
+use super::options::examples;
 use crate::regression::write_whole;
 
 /// Rewrite traces in canonical form, in place; comments stay
-///
-/// Example: kmem-rig fmt qemu-tests/regressions/*.trace
 #[derive(Args)]
+#[command(after_help = examples(&["kmem-rig fmt qemu-tests/regressions/*.trace"]))]
 pub(super) struct Arguments {
     /// The traces
     #[arg(required = true)]

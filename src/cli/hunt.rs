@@ -11,7 +11,9 @@ use harness::declaration::Misuse;
 use harness::entry::Entry;
 use serde::Serialize;
 
-use super::options::{Format, GuestOptions, Named, On, RuleOptions, Started, named_or_default};
+use super::options::{
+    Format, GuestOptions, Named, On, RuleOptions, Started, examples, named_or_default,
+};
 use super::progress::{self, Progress};
 use super::{Outcome, json};
 use crate::campaign::duration;
@@ -34,9 +36,8 @@ const OPS_MAX_DEFAULT: u64 = 64;
 /// Hunt for bugs with random traces; needs no nightly toolchain
 ///
 /// Goes on after a find; reports one minimised find per rule and op kind.
-///
-/// Example: kmem-rig hunt --subject kmem-2019 --seed 1 --execs 20000
 #[derive(Args)]
+#[command(after_help = examples(&["kmem-rig hunt --subject kmem-2019 --seed 1 --execs 20000"]))]
 pub(super) struct Arguments {
     /// The subject [default: the first of this binary's own, else kmem]
     #[arg(long, value_name = "S")]

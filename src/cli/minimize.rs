@@ -8,7 +8,7 @@ use harness::entry::Entry;
 use harness::trace::Trace;
 
 use super::Outcome;
-use super::options::{InputOptions, Named, RuleOptions};
+use super::options::{InputOptions, Named, RuleOptions, examples};
 use super::progress::{Bound, Progress};
 use crate::execute::host::Host;
 use crate::minimize::{self, Shrinking, streamed};
@@ -24,9 +24,10 @@ use crate::wording::counted::counted;
 ///
 /// The header stays, with the expectations that still hold. One of more than 32,768 ops, such as a
 /// recording, is narrowed down first; see docs/recording.md.
-///
-/// Example: kmem-rig minimize fuzz/artifacts/kmem_2019/crash-1f2e --subject kmem-2019 -o small.trace
 #[derive(Args)]
+#[command(after_help = examples(&[
+    "kmem-rig minimize crash-1f2e --subject kmem-2019 -o small.trace",
+]))]
 pub(super) struct Arguments {
     /// An artifact, a corpus entry, a trace, or a console's output that holds one
     input: PathBuf,

@@ -2,6 +2,7 @@
 
 mod bench;
 mod campaign;
+mod completions;
 mod debug;
 mod doctor;
 mod encode;
@@ -56,10 +57,10 @@ impl Outcome {
 /// Finds, reproduces and locks down bugs in kernel heap allocators.
 #[derive(Parser)]
 #[command(name = "kmem-rig", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 as expected, 1 a finding or a verdict other than expected, \
-                        2 usage or environment."
-)]
+#[command(after_help = "Exit codes:
+  0  as expected
+  1  a finding, or a verdict other than expected
+  2  wrong usage, or an environment in which the rig cannot work")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -82,6 +83,7 @@ enum Command {
     Bench(bench::Arguments),
     New(new::Arguments),
     Doctor(doctor::Arguments),
+    Completions(completions::Arguments),
 }
 
 /// Runs the command line of this process: every command, with subjects of one's own beside ours.
@@ -153,6 +155,7 @@ impl Command {
             Self::Bench(arguments) => arguments.run(),
             Self::New(arguments) => arguments.run(),
             Self::Doctor(arguments) => arguments.run(),
+            Self::Completions(arguments) => arguments.run(),
         }
     }
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Outcome;
+use super::options::examples;
 use crate::subject::new::{self, Source};
 
 /// Write a workspace to test an allocator of your own in
@@ -14,9 +15,8 @@ use crate::subject::new::{self, Source};
 /// It holds the adapter of a small allocator to start from, a binary with every command, a guest, a
 /// fuzz target, a Makefile, a CI workflow, and a regression with its snapshot; it builds and passes
 /// at once.
-///
-/// Example: kmem-rig new ../my-heap-rig --name my-heap
 #[derive(Args)]
+#[command(after_help = examples(&["kmem-rig new ../my-heap-rig --name my-heap"]))]
 pub(super) struct Arguments {
     /// The folder to write, which is new or empty
     #[arg(value_name = "DIR")]

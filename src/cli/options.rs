@@ -17,6 +17,16 @@ use crate::trace::input;
 use crate::trace::input::Reading;
 use crate::wording::printable::printable;
 
+/// What a command's help ends with: command lines to try, each on a line of its own.
+pub(super) fn examples(lines: &[&str]) -> String {
+    let title = if lines.len() == 1 {
+        "Example"
+    } else {
+        "Examples"
+    };
+    format!("{title}:\n  {}", lines.join("\n  "))
+}
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {

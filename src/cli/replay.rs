@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::options::ReplayOptions;
+use super::options::{ReplayOptions, examples};
 use super::progress::{Bound, Progress};
 use super::table::table;
 use super::{Outcome, json};
@@ -38,10 +38,11 @@ enum Format {
 /// Each trace runs on the subjects it expects something of; one that expects nothing, on all.
 /// One of more than 32,768 ops, such as a recording, runs on the host alone, in fast strength: what
 /// it finds is broken at the op named or shortly before it; see docs/recording.md.
-///
-/// Example: kmem-rig replay qemu-tests/regressions --on host,qemu
-/// Example: kmem-rig replay qemu-tests/regressions --format junit > replay.xml
 #[derive(Args)]
+#[command(after_help = examples(&[
+    "kmem-rig replay qemu-tests/regressions --on host,qemu",
+    "kmem-rig replay qemu-tests/regressions --format junit > replay.xml",
+]))]
 pub(super) struct Arguments {
     #[command(flatten)]
     replay: ReplayOptions,

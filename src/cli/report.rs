@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Outcome;
-use super::options::ReplayOptions;
+use super::options::{ReplayOptions, examples};
 use crate::regression::write_whole;
 use crate::report::html::Page;
 use crate::wording::counted::counted;
@@ -17,9 +17,8 @@ use crate::wording::printable::printable;
 ///
 /// Traces run as `replay` runs them. The page needs no network and no other file, and every find and op
 /// on it has an address of its own, such as FILE.html#find=3&op=2 or FILE.html#filter=leak.
-///
-/// Example: kmem-rig report qemu-tests/regressions -o report.html
 #[derive(Args)]
+#[command(after_help = examples(&["kmem-rig report qemu-tests/regressions -o report.html"]))]
 pub(super) struct Arguments {
     #[command(flatten)]
     replay: ReplayOptions,

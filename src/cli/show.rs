@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Outcome;
-use super::options::{GuestOptions, InputOptions, Named, RuleOptions, subject_of};
+use super::options::{GuestOptions, InputOptions, Named, RuleOptions, examples, subject_of};
 use super::terminal;
 use crate::execute::host::Host;
 use crate::regression::Regression;
@@ -25,11 +25,12 @@ const NOTHING_RUN: &str = "# nothing was run: --tables runs it, and prints the v
 /// What is printed is itself a trace: everything added is a comment. Without --tables, --cost or
 /// --rust nothing is run. With --rust it is a Rust test instead, which asserts what the trace shows
 /// and needs nothing but the allocator.
-///
-/// Example: kmem-rig show fuzz/artifacts/kmem/crash-1f2e --tables
-/// Example: kmem-rig show my.trace --cost --subject kmem
-/// Example: kmem-rig show my.trace --rust > tests/my_heap_leaks.rs
 #[derive(Args)]
+#[command(after_help = examples(&[
+    "kmem-rig show fuzz/artifacts/kmem/crash-1f2e --tables",
+    "kmem-rig show my.trace --cost --subject kmem",
+    "kmem-rig show my.trace --rust > tests/my_heap_leaks.rs",
+]))]
 pub(super) struct Arguments {
     /// The file to show
     input: PathBuf,

@@ -7,13 +7,13 @@ use clap::Args;
 use harness::declaration::{Misuse, Policy};
 use harness::entry::Entry;
 
+use super::options::examples;
 use super::{Outcome, table::table};
 use crate::subject::registry;
 
 /// List the allocators this binary can test
-///
-/// Example: kmem-rig subjects
 #[derive(Args)]
+#[command(after_help = examples(&["kmem-rig subjects"]))]
 pub(super) struct Arguments {
     /// List the mutants too: `kmem` and `page` with one planted defect each
     #[arg(long)]

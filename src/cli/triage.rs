@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::options::{Format, GuestOptions, InputOptions, Named, RuleOptions};
+use super::options::{Format, GuestOptions, InputOptions, Named, RuleOptions, examples};
 use super::progress::{Bound, Progress};
 use super::table::table;
 use super::{Outcome, json};
@@ -21,9 +21,8 @@ const REGRESSIONS: &str = "qemu-tests/regressions";
 /// Turn artifacts into minimised regressions, one for each find, replayed in the guest
 ///
 /// Exits with 0 when every find is a known regression, with 1 when one is new.
-///
-/// Example: kmem-rig triage fuzz/artifacts/kmem_2019
 #[derive(Args)]
+#[command(after_help = examples(&["kmem-rig triage fuzz/artifacts/kmem_2019"]))]
 pub(super) struct Arguments {
     /// Artifacts, or folders of them
     #[arg(required = true)]

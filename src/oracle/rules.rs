@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::suggest::did_you_mean;
+
 /// A rule, in order of precedence: if one op breaks several, the first is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
@@ -174,8 +176,9 @@ impl FromStr for Rule {
             .into_iter()
             .find(|rule| rule.name() == name)
             .ok_or_else(|| {
-                let names = Self::ALL.map(Self::name).join("`, `");
-                format!("a rule (`{names}`)")
+                let names = Self::ALL.map(Self::name);
+                let meant = did_you_mean(name, names.into_iter());
+                format!("a rule (`{}`){meant}", names.join("`, `"))
             })
     }
 }

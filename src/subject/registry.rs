@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 use anyhow::{Result, anyhow, ensure};
 use harness::entry::Entry;
 
+use crate::suggest::did_you_mean;
+
 static OWN: OnceLock<&'static [Entry]> = OnceLock::new();
 
 /// Adds a binary's own subjects to those of this process. The same list may be added once more.
@@ -71,9 +73,10 @@ pub fn by_name(name: &str) -> Result<&'static Entry> {
                  feature of kmem-rig"
             );
         }
-        let names: Vec<_> = all().map(Entry::name).collect();
+        let meant = did_you_mean(name, all().map(Entry::name));
+        let names: Vec<_> = sound().map(Entry::name).collect();
         anyhow!(
-            "no subject is called `{name}`; there are: {}",
+            "no subject is called `{name}`{meant}; there are: {}",
             names.join(", ")
         )
     })

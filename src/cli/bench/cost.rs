@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use harness::entry::Entry;
 
-use crate::cli::options::{Format, GuestOptions, Named};
+use crate::cli::options::{Format, GuestOptions, Named, examples};
 use crate::cli::table::table;
 use crate::cli::{Outcome, figures};
 use crate::cost::figure::Figure;
@@ -33,9 +33,8 @@ const SUBJECTS: [&str; 9] = [
 /// Counted in the guest, in heaps of 1,024 pages with 10 to 10,000 live blocks. Ratios are of
 /// means, each subject's of its own, or of the first subject's to another's on the same trace. Last
 /// come the figures that `kmem` has goals for. Takes about a minute.
-///
-/// Example: kmem-rig bench cost --subject kmem --subject talc
 #[derive(Args)]
+#[command(after_help = examples(&["kmem-rig bench cost --subject kmem --subject talc"]))]
 pub(super) struct Arguments {
     /// Measure this subject; may be given more than once [default: kmem and its hardened variants,
     /// kmem-2019, talc, rlsf, linked-list and buddy-system, as far as this binary knows them]
