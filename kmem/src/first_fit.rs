@@ -26,9 +26,9 @@
 //! | `place`, `merge`, `resize` | the policy: allocating, freeing, resizing |
 //! | `in_place` | what of a call needs the heap to itself, for a heap behind a lock |
 //! | `audit` | that the side memory says what the headers say |
+//! | `variant` | the kinds of heap, as types |
 //! | `harden` | what the hardened variants do besides |
 //! | `page_map`, `pages` | of a heap that grows: which pages it has, and how that changes |
-//! | `by_walk` | what some mutants look for |
 //!
 //! A call takes time logarithmic in the heap's size, and for the holes of one span: at most 32. An
 //! aligned request also tries each hole that holds it but for its alignment. No call reads the payload
@@ -38,7 +38,6 @@
 //! 8, no two free ones are neighbours, and the side memory says the same (`audit`).
 
 mod audit;
-mod by_walk;
 mod edit;
 mod extent;
 mod harden;
@@ -52,17 +51,18 @@ mod pages;
 mod place;
 mod resize;
 mod side;
+mod variant;
 
 use core::alloc::Layout;
 use core::fmt;
-use core::hint::spin_loop;
+use core::marker::PhantomData;
 use core::ptr::null_mut;
 
 use crate::align::PAGE_SIZE;
 use crate::chunk::{Chunks, HEADER_BYTES, print_chunks};
-use crate::defect;
 use crate::free_error::FreeError;
 pub use harden::POISON;
+pub use variant::{Extensible, Hardening, Variant};
 
 use extent::Extent;
 use page_map::PageMap;
@@ -76,14 +76,14 @@ const CHUNK_WORDS_MIN: usize = CHUNK_BYTES_MIN / WORD_BYTES;
 const _: () = assert!(CHUNK_BYTES_MIN == HEADER_BYTES + PAYLOAD_BYTES_MIN);
 
 /// The correct generation.
-pub type Kmem = FirstFit<{ defect::NONE }>;
+pub type Kmem = FirstFit<Hardening<false, false>>;
 
 /// The correct generation, with headers that are sealed: it notices that one was overwritten.
-pub type SealedKmem = FirstFit<{ defect::SEALED }>;
+pub type SealedKmem = FirstFit<Hardening<true, false>>;
 
 /// The correct generation, with free bytes that are [poisoned](POISON): it notices that one was written to, for
 /// time linear in what is allocated and freed.
-pub type PoisonedKmem = FirstFit<{ defect::POISONED }>;
+pub type PoisonedKmem = FirstFit<Hardening<false, true>>;
 
 /// The correct generation, sealed and poisoned.
 ///
@@ -91,24 +91,25 @@ pub type PoisonedKmem = FirstFit<{ defect::POISONED }>;
 /// overwritten header of the block or beside it ([`FreeError::SealBroken`]); looking for room panics where it
 /// meets one, or free bytes that were written to. Blocks lie where [`Kmem`] has them. It is for accidents,
 /// not for attacks: a seal is 15 bits that anybody can compute.
-pub type HardenedKmem = FirstFit<{ defect::HARDENED }>;
+pub type HardenedKmem = FirstFit<Hardening<true, true>>;
 
-/// The correct generation, with the planted defect that `DEFECT` names (see [`defect`]).
+/// The heap, of one [`Variant`].
 #[derive(Debug)]
-pub struct FirstFit<const DEFECT: u8> {
+pub struct FirstFit<V: Variant> {
     head: *mut u8,
     /// Words of 8 bytes from head to tail.
     words: usize,
-    side: Side<DEFECT>,
+    side: Side,
     /// Which pages between head and tail are the heap's.
     pages: PageMap,
+    variant: PhantomData<V>,
 }
 
 // SAFETY: region and side memory are exclusively this instance's (contract of `new`), whatever thread
 // uses it.
-unsafe impl<const DEFECT: u8> Send for FirstFit<DEFECT> {}
+unsafe impl<V: Variant> Send for FirstFit<V> {}
 
-impl<const DEFECT: u8> FirstFit<DEFECT> {
+impl<V: Variant> FirstFit<V> {
     /// Bytes of side memory for a heap of so many bytes, a multiple of 8: less than a page, or than a
     /// twentieth of a heap of more than 20 pages.
     pub const fn side_bytes(bytes: usize) -> usize {
@@ -134,6 +135,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
             words,
             side,
             pages: PageMap::WHOLE,
+            variant: PhantomData,
         };
         heap.poison(0, words);
         heap.write_header(Extent { at: 0, words }, false);
@@ -211,7 +213,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         let Some(need) = Self::chunk_words(new_size) else {
             return Ok(null_mut());
         };
-        let first = match Self::SEALS {
+        let first = match V::SEALS {
             true => self.hole_before(block.at),
             false => block.at,
         };
@@ -268,11 +270,11 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     ///
     /// If a block does start at `ptr`, its owner no longer uses it.
     pub unsafe fn try_kfree(&mut self, ptr: *mut u8) -> Result<(), FreeError> {
-        if ptr.is_null() && !Self::has(defect::FREE_NULL_REFUSED) {
+        if ptr.is_null() {
             return Ok(());
         }
         let Some(block) = self.locate(ptr) else {
-            return self.refuse(ptr);
+            return Err(self.why_none(ptr));
         };
         let first = self.hole_before(block.at);
         if let Some(header) = self.broken_seal(block, first) {
@@ -282,15 +284,6 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
             });
         }
         let after = self.free_behind(block.end());
-        if Self::has(defect::ENDLESS_LOOP) && first < block.at && after > 0 {
-            loop {
-                spin_loop();
-            }
-        }
-        if Self::has(defect::STORE_OUTSIDE) && block.end() == self.words {
-            // SAFETY: none; storing outside the heap is the defect that is planted here.
-            unsafe { self.tail().cast::<u64>().write_volatile(0) };
-        }
         self.merge(block, first, after);
         Ok(())
     }
@@ -322,10 +315,5 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     pub fn chunks(&self) -> Chunks<'_> {
         // SAFETY: the region is readable and exclusive (contract of `new`).
         unsafe { Chunks::new(self.head, self.words * WORD_BYTES, Self::SEAL_BITS) }
-    }
-
-    /// Whether this is the mutant of that defect.
-    const fn has(defect: u8) -> bool {
-        DEFECT == defect
     }
 }

@@ -11,8 +11,7 @@
 
 use core::alloc::Layout;
 
-use crate::defect;
-use crate::first_fit::FirstFit;
+use crate::first_fit::{FirstFit, Hardening};
 
 /// What an `alloc_error_handler` does; that attribute is nightly only, so a kernel calls it itself.
 ///
@@ -195,7 +194,7 @@ macro_rules! global_layer {
 
         // SAFETY: the trait asks for no unwinding and honest layouts: the correct generation keeps
         // to both for live blocks. The published one does not (that is what it is kept for): it
-        // ignores alignment, and nothing but its defects' tests should install it.
+        // ignores alignment, and nothing but its own tests should install it.
         unsafe impl GlobalAlloc for OsGlobalAlloc {
             unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
                 // SAFETY: single hart, as the type's documentation demands.
@@ -303,7 +302,7 @@ macro_rules! global_layer {
 pub(crate) use global_layer;
 
 /// The heap of these functions, as the crate's features ask for it.
-pub type Heap = FirstFit<{ defect::hardening(cfg!(feature = "seal"), cfg!(feature = "poison")) }>;
+pub type Heap = FirstFit<Hardening<{ cfg!(feature = "seal") }, { cfg!(feature = "poison") }>>;
 
 global_layer!(Heap, crate::Pages, new_heap);
 

@@ -1,5 +1,5 @@
 //! The published global functions over one [`Kmem2019`](crate::Kmem2019) and one
-//! [`Pages2019`](crate::Pages2019): the layer of [`global`](crate::global), defects below it.
+//! [`Pages2019`](crate::Pages2019): the layer of [`global`](crate::global), bugs below it.
 
 use core::alloc::Layout;
 

@@ -31,29 +31,24 @@ use core::alloc::Layout;
 use core::fmt;
 
 use crate::align::PAGE_SIZE;
-use crate::defect;
-use crate::first_fit::FirstFit;
+use crate::first_fit::{Extensible, FirstFit};
 use crate::free_error::FreeError;
 use crate::page_source::PageSource;
 
 pub use chunks::GrowingChunks;
 
-/// The correct generation, growing.
-pub type GrowingKmem<S> = Growing<S, { defect::GROWING }>;
-
-/// A heap that takes pages from `S` and gives them back, with the planted defect that `DEFECT` names (one of
-/// [`defect::GROWTH_MUTANTS`]), or with none ([`defect::GROWING`]).
+/// The correct generation, growing: it takes pages from `S` and gives them back.
 #[derive(Debug)]
-pub struct Growing<S, const DEFECT: u8> {
-    heap: FirstFit<DEFECT>,
+pub struct GrowingKmem<S> {
+    heap: FirstFit<Extensible>,
     source: S,
 }
 
-impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
+impl<S: PageSource> GrowingKmem<S> {
     /// Bytes of side memory for a heap that reaches so many pages: at most a page, or a twentieth of a
     /// reach of more than 20 pages.
     pub const fn side_bytes(reach: usize) -> usize {
-        FirstFit::<DEFECT>::side_bytes_of_reach(reach)
+        FirstFit::<Extensible>::side_bytes_of_reach(reach)
     }
 
     /// Makes the first `pages` pages one free chunk. Their contents do not matter, nor do the side memory's.
@@ -67,7 +62,6 @@ impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
     /// all. To the source, the first pages are taken. `pages` is at least 1 and at most `reach`, and `reach`
     /// pages are less than 32 GiB.
     pub unsafe fn new(head: *mut u8, pages: usize, reach: usize, side: *mut u8, source: S) -> Self {
-        const { assert!(defect::may_grow(DEFECT), "a heap of a kind that grows") };
         // SAFETY: exactly the caller's promise.
         let heap = unsafe { FirstFit::within(head, pages, reach, side) };
         Self { heap, source }
@@ -148,13 +142,12 @@ impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
         // SAFETY: exactly the caller's promise.
         let mut block = unsafe { self.heap.try_realloc(ptr, layout, new_size) }?;
         if block.is_null()
-            && DEFECT != defect::REALLOC_DOES_NOT_GROW
             && (self.grow_behind(ptr, new_size) || self.grow(new_size, layout.align()))
         {
             // SAFETY: as above, and the block is as it was.
             block = unsafe { self.heap.try_realloc(ptr, layout, new_size) }?;
         }
-        if !block.is_null() && block != ptr && DEFECT != defect::MOVED_FROM_REGION_KEPT {
+        if !block.is_null() && block != ptr {
             self.give_back_region_of(ptr);
         }
         Ok(block)
@@ -262,7 +255,7 @@ impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
         &mut self,
         size: usize,
         align: usize,
-        mut call: impl FnMut(&mut FirstFit<DEFECT>) -> *mut u8,
+        mut call: impl FnMut(&mut FirstFit<Extensible>) -> *mut u8,
     ) -> *mut u8 {
         let block = call(&mut self.heap);
         if !block.is_null() || !self.grow(size, align) {

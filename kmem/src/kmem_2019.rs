@@ -1,4 +1,4 @@
-//! The sub-page kernel heap as it was published on 7 October 2019, defects included.
+//! The sub-page kernel heap as it was published on 7 October 2019, bugs included.
 //!
 //! It is the rig's standing example of a real allocator that is small and wrong in several ways,
 //! so nothing here may be repaired. It behaves as a release build does, in every profile: the

@@ -1,15 +1,13 @@
 //! The kernel allocators that the rig tests: `no_std`, no dependencies.
 //!
-//! Two generations of the same published design (a sub-page kernel heap over a page allocator),
-//! and a family of mutants that a fuzzer of allocators must be able to tell from the original:
+//! Two generations of the same published design (a sub-page kernel heap over a page allocator):
 //!
 //! | | heap | pages | global functions |
 //! |---|---|---|---|
 //! | correct | [`Kmem`] (`first_fit`) | [`Pages`] (`page`) | [`global`] |
 //! | correct, and noticing what clients overwrite | [`SealedKmem`], [`PoisonedKmem`], [`HardenedKmem`] | | [`global`] with the features `seal`, `poison` |
-//! | as published in 2019, defects kept | [`Kmem2019`] (`kmem_2019`) | [`Pages2019`] (`page_2019`) | [`global_2019`] |
+//! | as published in 2019, bugs kept | [`Kmem2019`] (`kmem_2019`) | [`Pages2019`] (`page_2019`) | [`global_2019`] |
 //! | the correct heap, growing page by page | [`GrowingKmem`] (`growing`) | a [`PageSource`] | |
-//! | planted single defects | [`FirstFit`], [`Growing`] with a constant of [`defect`] | [`PageRuns`] with one | |
 //!
 //! Both heaps share one memory format (`chunk`): chunks tile the heap, each starts with one header
 //! word, and the pointer handed out is the header's address + 8.
@@ -33,7 +31,6 @@ extern crate std;
 
 mod align;
 mod chunk;
-pub mod defect;
 mod first_fit;
 mod free_error;
 pub mod global;
@@ -58,10 +55,11 @@ mod zero;
 pub use align::{PAGE_ORDER, PAGE_SIZE, align_val};
 pub use chunk::{Chunk, Chunks, HEADER_BYTES, Header};
 pub use first_fit::{
-    CHUNK_BYTES_MIN, FirstFit, HardenedKmem, Kmem, POISON, PoisonedKmem, SealedKmem,
+    CHUNK_BYTES_MIN, Extensible, FirstFit, HardenedKmem, Hardening, Kmem, POISON, PoisonedKmem,
+    SealedKmem, Variant,
 };
 pub use free_error::FreeError;
-pub use growing::{Growing, GrowingChunks, GrowingKmem};
+pub use growing::{GrowingChunks, GrowingKmem};
 #[cfg(feature = "harts")]
 pub use hart::{Hart, NoInterrupts};
 #[cfg(all(
@@ -72,7 +70,7 @@ pub use hart::{Machine, Supervisor};
 pub use kmem_2019::Kmem2019;
 #[cfg(feature = "harts")]
 pub use locked::{Locked, TicketLock, Waits};
-pub use page::{PageRuns, Pages};
+pub use page::Pages;
 pub use page_2019::Pages2019;
 pub use page_error::PageError;
 pub use page_source::PageSource;

@@ -11,35 +11,29 @@
 //! is followed by taken pages up to one that is last.
 
 mod as_source;
-mod by_page;
 mod scan;
 
 use core::fmt;
 use core::ptr::null_mut;
 
 use crate::align::{PAGE_ORDER, PAGE_SIZE, align_val};
-use crate::defect;
 use crate::page_descriptor::{LAST, TAKEN};
 use crate::page_error::PageError;
 use crate::page_print::{print_allocation, print_heading, print_sums};
 use crate::zero::zero_words;
 
-/// The correct generation.
-pub type Pages = PageRuns<{ defect::NONE }>;
-
-/// Pages of one region, handed out in runs; with the planted defect that `DEFECT` names (see
-/// [`defect`]).
+/// The correct generation: pages of one region, handed out in runs.
 #[derive(Debug)]
-pub struct PageRuns<const DEFECT: u8> {
+pub struct Pages {
     descriptors: *mut u8,
     first: *mut u8,
     count: usize,
 }
 
 // SAFETY: the region is exclusively this instance's (contract of `new`), whatever thread uses it.
-unsafe impl<const DEFECT: u8> Send for PageRuns<DEFECT> {}
+unsafe impl Send for Pages {}
 
-impl<const DEFECT: u8> PageRuns<DEFECT> {
+impl Pages {
     /// Clears the descriptors of as many pages as fit into the region behind them.
     ///
     /// # Safety
@@ -47,26 +41,19 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
     /// For the life of the instance, the `bytes` bytes from `start` are readable and writable and
     /// are used by nobody else but the owners of pages.
     pub unsafe fn new(start: *mut u8, bytes: usize) -> Self {
-        let count = match DEFECT {
-            defect::PAGE_DESCRIPTORS_NOT_COUNTED => bytes / PAGE_SIZE,
-            defect::PAGE_COUNT_ONE_LESS => count_pages(start.addr(), bytes).saturating_sub(1),
-            _ => count_pages(start.addr(), bytes),
-        };
+        let count = count_pages(start.addr(), bytes);
         // SAFETY: `count_pages` counted only pages that fit behind their descriptors.
         unsafe { start.write_bytes(0, count) };
         let behind = start.addr().wrapping_add(count);
-        let first = match DEFECT {
-            defect::PAGE_FIRST_UNALIGNED => start.with_addr(behind),
-            _ => start.with_addr(align_val(behind, PAGE_ORDER)),
-        };
         Self {
             descriptors: start,
-            first,
+            first: start.with_addr(align_val(behind, PAGE_ORDER)),
             count,
         }
     }
 
     /// The lowest run of `pages` free pages; null if there is none, or `pages` is 0.
+    #[inline]
     pub fn alloc(&mut self, pages: usize) -> *mut u8 {
         if pages == 0 {
             return null_mut();
@@ -75,31 +62,17 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
             return null_mut();
         };
         self.take(start, last);
-        let handed_out = match DEFECT {
-            defect::PAGE_ADDRESS_ONE_HIGH => start + 1,
-            _ => start,
-        };
-        self.first.wrapping_add(handed_out * PAGE_SIZE)
+        self.first.wrapping_add(start * PAGE_SIZE)
     }
 
     /// Allocates like [`alloc`](Self::alloc), and zeroes the pages.
+    #[inline]
     pub fn zalloc(&mut self, pages: usize) -> *mut u8 {
         let start = self.alloc(pages);
         if !start.is_null() {
-            let bytes = match DEFECT {
-                defect::PAGE_ZEROES_ONE_LESS => (pages - 1) * PAGE_SIZE,
-                defect::PAGE_ZEROES_ONE_MORE => (pages + 1) * PAGE_SIZE,
-                defect::PAGE_ZEROES_COUNT => pages,
-                _ => pages * PAGE_SIZE,
-            };
-            match DEFECT {
-                // SAFETY: these pages were just handed out, so they lie in the region.
-                defect::PAGE_FIRST_UNALIGNED | defect::PAGE_ZEROES_COUNT => unsafe {
-                    start.write_bytes(0, bytes);
-                },
-                // SAFETY: as above; a page starts at a multiple of 8.
-                _ => unsafe { zero_words(start, bytes / size_of::<u64>()) },
-            }
+            // SAFETY: these pages were just handed out, so they lie in the region; a page starts at a
+            // multiple of 8.
+            unsafe { zero_words(start, pages * PAGE_SIZE / size_of::<u64>()) };
         }
         start
     }
@@ -129,6 +102,7 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
     /// # Safety
     ///
     /// If an allocation does start at `ptr`, its owner no longer uses it.
+    #[inline]
     pub unsafe fn try_dealloc(&mut self, ptr: *mut u8) -> Result<(), PageError> {
         if ptr.is_null() {
             return Ok(());
@@ -136,16 +110,7 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
         let start = self.locate(ptr.addr())?;
         let last = self.first(start..self.count, LAST, true);
         let last = last.ok_or(PageError::Broken { page: start })?;
-        let cleared = match DEFECT {
-            defect::PAGE_FREES_FIRST_ONLY => start,
-            defect::PAGE_FREES_ONE_TOO_FEW => last.saturating_sub(1).max(start),
-            defect::PAGE_FREES_ONE_TOO_MANY => (last + 1).min(self.count - 1),
-            _ => last,
-        };
-        self.fill(start..cleared + 1, 0);
-        if Self::has(defect::PAGE_LAST_MARK_KEPT) {
-            self.write(last, LAST);
-        }
+        self.fill(start..last + 1, 0);
         Ok(())
     }
 
@@ -177,59 +142,39 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
     }
 
     /// Whether page number `page` is handed out; a page that is not managed is not.
+    #[inline]
     pub fn is_taken(&self, page: usize) -> bool {
         self.read(page) & TAKEN != 0
     }
 
     /// Whether page number `page` is the last of its allocation.
+    #[inline]
     pub fn is_last(&self, page: usize) -> bool {
         self.read(page) & LAST != 0
     }
 
     /// First and last page of the lowest run of `pages` free pages.
+    #[inline]
     fn find(&self, pages: usize) -> Option<(usize, usize)> {
-        if Self::searches_otherwise() {
-            return self.find_otherwise(pages);
-        }
-        let (wanted, from, to) = match DEFECT {
-            defect::PAGE_RUN_ONE_LONGER => (pages + 1, 0, self.count),
-            defect::PAGE_0_SKIPPED => (pages, 1, self.count),
-            defect::PAGE_LAST_RUN_NOT_TRIED => (pages, 0, self.count.saturating_sub(1)),
-            _ => (pages, 0, self.count),
-        };
-        let mut next = from;
+        let mut next = 0;
         loop {
-            let start = self.first(next..to, TAKEN, false)?;
-            let end = start.checked_add(wanted).filter(|end| *end <= to)?;
+            let start = self.first(next..self.count, TAKEN, false)?;
+            let end = start.checked_add(pages).filter(|end| *end <= self.count)?;
             match self.first(start..end, TAKEN, true) {
                 Some(taken) => next = taken + 1,
-                None => return Some((start, start + pages - 1)),
+                None => return Some((start, end - 1)),
             }
         }
     }
 
+    #[inline]
     fn take(&mut self, start: usize, last: usize) {
-        let marked_last = match DEFECT {
-            defect::PAGE_LAST_MARK_EARLY => last.saturating_sub(1).max(start),
-            _ => last,
-        };
-        let taken_last = match DEFECT {
-            defect::PAGE_RUN_MARKED_SHORT => last.saturating_sub(1).max(start),
-            defect::PAGE_RUN_MARKED_LONG => (last + 1).min(self.count - 1),
-            _ => last,
-        };
-        self.fill(start..taken_last + 1, TAKEN);
-        if !Self::has(defect::PAGE_LAST_MARK_MISSING) {
-            self.write(marked_last, self.read(marked_last) | LAST);
-        }
-    }
-
-    /// Whether this is the mutant of that defect.
-    const fn has(defect: u8) -> bool {
-        DEFECT == defect
+        self.fill(start..last + 1, TAKEN);
+        self.write(last, TAKEN | LAST);
     }
 
     /// Number of the page whose allocation starts at `address`.
+    #[inline]
     fn locate(&self, address: usize) -> Result<usize, PageError> {
         let first = self.first.addr();
         let end = first.wrapping_add(self.count * PAGE_SIZE);
@@ -248,12 +193,13 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
             return Err(PageError::AlreadyFree { page });
         }
         let goes_on = page > 0 && self.is_taken(page - 1) && !self.is_last(page - 1);
-        if goes_on && !Self::has(defect::PAGE_INTERIOR_FREED) {
+        if goes_on {
             return Err(PageError::NotFirst { page });
         }
         Ok(page)
     }
 
+    #[inline]
     fn read(&self, page: usize) -> u8 {
         if page >= self.count {
             return 0;
@@ -262,6 +208,7 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
         unsafe { self.descriptors.add(page).read() }
     }
 
+    #[inline]
     fn write(&mut self, page: usize, descriptor: u8) {
         assert!(page < self.count, "page {page} is not managed");
         // SAFETY: there are `count` descriptors at the region's start.

@@ -1,4 +1,4 @@
-//! The page allocator as it was published on 6 October 2019, defects included.
+//! The page allocator as it was published on 6 October 2019, bugs included.
 //!
 //! Nothing here may be repaired (see `kmem_2019`); it behaves alike in every build profile. What
 //! is wrong with it:
@@ -84,7 +84,7 @@ impl Pages2019 {
         let start = self.alloc(pages);
         if !start.is_null() {
             // SAFETY: these pages were just handed out; that some lie outside the region is a
-            // published defect, which the caller of `new` contains.
+            // published bug, which the caller of `new` contains.
             unsafe { zero_upwards(start, pages.wrapping_mul(PAGE_SIZE)) };
         }
         start
@@ -161,7 +161,7 @@ impl Pages2019 {
 
     /// Volatile, so that a scan which runs past the region really touches what is there.
     fn read(&self, page: usize) -> u8 {
-        // SAFETY: a descriptor of the region, or what a published defect takes for one; the
+        // SAFETY: a descriptor of the region, or what a published bug takes for one; the
         // caller of `new` contains the latter.
         unsafe { self.descriptors.wrapping_add(page).read_volatile() }
     }

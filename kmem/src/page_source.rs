@@ -4,7 +4,7 @@ use core::ops::Range;
 
 /// Hands out pages by their place. Ranges are addresses, multiples of the page size.
 ///
-/// A page allocator that hands out runs is one ([`PageRuns`](crate::PageRuns)); a kernel that shares its
+/// A page allocator that hands out runs is one ([`Pages`](crate::Pages)); a kernel that shares its
 /// page allocator with others gives a heap a small type that goes there.
 ///
 /// # Safety

@@ -15,7 +15,7 @@ use crate::subject::registry;
 #[derive(Args)]
 #[command(after_help = examples(&["kmem-rig subjects"]))]
 pub(super) struct Arguments {
-    /// List the mutants too: `kmem` and `page` with one planted defect each
+    /// List the mutants too: `kmem` and `page` with one fault each
     #[arg(long)]
     canaries: bool,
 }

@@ -44,12 +44,12 @@ pub fn own() -> &'static [Entry] {
     OWN.get().copied().unwrap_or_default()
 }
 
-/// Every subject, those with a planted defect included.
+/// Every subject, mutants included.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
     own().iter().chain(&subjects::ALL)
 }
 
-/// The subjects without a planted defect: what is tested when nobody says what.
+/// The subjects that are not mutants: what is tested when nobody says what.
 pub fn sound() -> impl Iterator<Item = &'static Entry> {
     all().filter(|entry| !entry.declaration.planted)
 }

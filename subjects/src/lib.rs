@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ours      both generations of kmem's allocators
-//! mutants   the same with a planted defect each (feature)
+//! mutants   the same with one fault each (feature)
 //! controls  other people's (feature)
 //!     `- an implementation of `Subject` and an `Entry` each, all of them in `ALL`
 //! ```
@@ -10,14 +10,17 @@
 //! This crate and the allocators below it are what a fuzzer instruments: nothing of the rig is here.
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 #[cfg(feature = "controls")]
 pub mod controls;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+pub mod names;
 pub mod ours;
 
 use harness::entry::Entry;
-use kmem::defect;
 
 #[cfg(feature = "controls")]
 const CONTROLS: &[Entry] = &controls::CONTROLS;
@@ -95,24 +98,24 @@ pub const CONTROL_NAMES: [&str; 13] = [
     "stalloc",
 ];
 
-/// The planted defects and their mutants' names, built in or not, in the order of [`ALL`].
-const DEFECTS: [&[(u8, &str)]; 6] = [
-    defect::ALL,
-    defect::HEAP_MUTANTS,
-    defect::PAGE_MUTANTS,
-    defect::SIDE_MUTANTS,
-    defect::SLOW_MUTANTS,
-    defect::GROWTH_MUTANTS,
+/// The mutants' names, in the order of [`ALL`].
+const MUTANT_NAMES: [&[&str]; 6] = [
+    &names::CANARIES,
+    &names::HEAP_MUTANTS,
+    &names::PAGE_MUTANTS,
+    &names::SIDE_MUTANTS,
+    &names::SLOW_MUTANTS,
+    &names::GROWTH_MUTANTS,
 ];
 
 /// The feature that builds in the subject of a name, whether or not it is on; `None` for ours,
 /// which are always there, and for names that are no subject's.
 #[must_use]
 pub fn feature_of(name: &str) -> Option<&'static str> {
-    let mut mutants = DEFECTS.iter().copied().flatten();
+    let mut mutants = MUTANT_NAMES.iter().copied().flatten();
     if CONTROL_NAMES.contains(&name) {
         Some("controls")
-    } else if mutants.any(|(_, known)| *known == name) {
+    } else if mutants.any(|known| *known == name) {
         Some("mutants")
     } else {
         None

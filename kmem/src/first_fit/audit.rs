@@ -3,9 +3,9 @@
 //!
 //! This is the invariant of `side` written out a second time, as a walk over the chunks.
 
-use super::FirstFit;
 use super::extent::Extent;
 use super::side::{SPAN_WORDS, STRETCH_SPANS, STRETCH_WORDS, Span, WORD_BYTES, bit};
+use super::{FirstFit, Variant};
 use crate::chunk::Chunk;
 
 /// What one stretch should hold.
@@ -16,7 +16,7 @@ struct Expected {
     largest: usize,
 }
 
-impl<const DEFECT: u8> FirstFit<DEFECT> {
+impl<V: Variant> FirstFit<V> {
     /// Whether all that calls rely on in the side memory follows from the headers.
     ///
     /// Walks the whole heap. Always true between calls, unless a client wrote over a header.

@@ -5,13 +5,12 @@
 //! more, and `settle_largest` for a hole that is gone or has shrunk, last. A chunk is put in an open
 //! stretch: what moves the top up comes first.
 
-use super::FirstFit;
 use super::extent::Extent;
 use super::side::{self, STRETCH_WORDS, WORD_BYTES};
+use super::{FirstFit, Variant};
 use crate::chunk::Header;
-use crate::defect;
 
-impl<const DEFECT: u8> FirstFit<DEFECT> {
+impl<V: Variant> FirstFit<V> {
     /// Makes `chunk` a taken one.
     #[inline]
     pub(super) fn put_taken(&mut self, chunk: Extent) {
@@ -45,13 +44,10 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     pub(super) fn settle_largest(&mut self, gone: Extent) {
         let stretch = gone.at / STRETCH_WORDS;
         let before = self.side.maxima.of_stretch(stretch);
-        if before as usize != gone.words || Self::has(defect::LARGEST_NOT_LOWERED) {
+        if before as usize != gone.words {
             return;
         }
-        let now = match DEFECT {
-            defect::OTHER_HOLES_FORGOTTEN => 0,
-            _ => self.largest_hole(stretch),
-        };
+        let now = self.largest_hole(stretch);
         self.side.maxima.lower(stretch, before, now);
     }
 

@@ -16,11 +16,10 @@
 //!
 //! Where blocks go is the same as in [`Kmem`](crate::Kmem), whose code this does not change.
 
-use super::FirstFit;
 use super::extent::Extent;
 use super::side::WORD_BYTES;
+use super::{FirstFit, Variant};
 use crate::chunk::Header;
-use crate::defect;
 
 /// What each byte of a free chunk's payload holds in a heap that poisons.
 pub const POISON: u8 = 0xa5;
@@ -39,16 +38,14 @@ const fn seal(at: usize, bits: usize) -> usize {
 }
 
 /// Seals.
-impl<const DEFECT: u8> FirstFit<DEFECT> {
-    pub(super) const SEALS: bool = matches!(DEFECT, defect::SEALED | defect::HARDENED);
-
+impl<V: Variant> FirstFit<V> {
     /// The bits of a header that say nothing of its chunk.
-    pub(super) const SEAL_BITS: usize = if Self::SEALS { SEAL_BITS } else { 0 };
+    pub(super) const SEAL_BITS: usize = if V::SEALS { SEAL_BITS } else { 0 };
 
     /// A header as it is stored at `at`.
     #[inline]
     pub(super) const fn sealed(at: usize, header: Header) -> usize {
-        if !Self::SEALS {
+        if !V::SEALS {
             return header.bits();
         }
         header.bits() | seal(at, header.bits())
@@ -72,7 +69,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     /// hole before it that starts at `first`.
     #[inline]
     pub(super) fn broken_seal(&self, block: Extent, first: usize) -> Option<*mut u8> {
-        if !Self::SEALS {
+        if !V::SEALS {
             return None;
         }
         let mut beside = [block.at, block.end(), first].into_iter();
@@ -83,7 +80,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     /// Panics if the header at `at` is not as it was written.
     #[inline]
     pub(super) fn assert_sealed(&self, at: usize) {
-        if Self::SEALS && !self.is_sealed(at) {
+        if V::SEALS && !self.is_sealed(at) {
             let header = self.pointer(at);
             panic!("kmem: the header at {header:p} was overwritten (its seal is broken)");
         }
@@ -91,9 +88,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
 }
 
 /// Poison.
-impl<const DEFECT: u8> FirstFit<DEFECT> {
-    const POISONS: bool = matches!(DEFECT, defect::POISONED | defect::HARDENED);
-
+impl<V: Variant> FirstFit<V> {
     /// Poisons a block that becomes free, with the headers that are no more: its own if it is merged into
     /// the hole before it, and that of the free chunk behind it if there is one.
     #[inline]
@@ -106,7 +101,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     #[inline]
     pub(super) fn assert_untouched(&self, chunk: Extent, gap: usize, need: usize) {
         self.assert_sealed(chunk.at);
-        if Self::POISONS {
+        if V::POISONS {
             let header = usize::from(gap == 0);
             let words = Self::handed_out(chunk.words - gap, need);
             self.assert_poisoned(chunk.at + gap + header, words - header);
@@ -123,7 +118,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         need: usize,
         room: usize,
     ) {
-        if !Self::POISONS {
+        if !V::POISONS {
             return;
         }
         let end = block.at + Self::handed_out(room, need);
@@ -146,7 +141,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     /// Fills so many free words, of which none is a header.
     #[inline]
     pub(super) fn poison(&mut self, at: usize, words: usize) {
-        if Self::POISONS {
+        if V::POISONS {
             debug_assert!(at + words <= self.words);
             // SAFETY: every caller's words are of chunks that are free, and nobody's but this instance's.
             unsafe { self.pointer(at).write_bytes(POISON, words * WORD_BYTES) };

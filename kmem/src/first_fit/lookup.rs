@@ -5,12 +5,11 @@
 
 use super::extent::Extent;
 use super::side::{SPAN_WORDS, WORD_BYTES, bit};
-use super::{CHUNK_WORDS_MIN, FirstFit};
+use super::{CHUNK_WORDS_MIN, FirstFit, Variant};
 use crate::chunk::Header;
-use crate::defect;
 use crate::free_error::FreeError;
 
-impl<const DEFECT: u8> FirstFit<DEFECT> {
+impl<V: Variant> FirstFit<V> {
     /// The live block whose payload starts at `ptr`.
     #[inline]
     pub(super) fn locate(&self, ptr: *mut u8) -> Option<Extent> {
@@ -127,16 +126,12 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         // It began before the span. If it is a hole, it is the one that the crossing names.
         let start = self.side.crossing(number);
         let is_hole = self.side.span(start / SPAN_WORDS).holes & bit(start) != 0;
-        if is_hole && Self::SEALS && !self.is_sealed(start) {
+        if is_hole && V::SEALS && !self.is_sealed(start) {
             // It may well end here: whoever asks finds out that it is not to be trusted.
             return start;
         }
         let is_hole = is_hole && self.hole(start).is_some_and(|hole| hole.end() == at);
-        if is_hole || Self::has(defect::CROSSING_NOT_CHECKED) {
-            start
-        } else {
-            at
-        }
+        if is_hole { start } else { at }
     }
 
     /// The header of the chunk that starts at `at`.

@@ -19,14 +19,12 @@
 //! below which no stretch was opened mean nothing; in the others, the nodes of stretches that were not
 //! opened are 0.
 
-use crate::defect;
-
 /// Nodes of a group: with more, a group takes longer; with fewer, the tree is too large.
 pub(super) const FAN: usize = 8;
 
 /// The tree. It does not own its memory.
 #[derive(Debug)]
-pub(super) struct Maxima<const DEFECT: u8> {
+pub(super) struct Maxima {
     groups: *mut Group,
     /// The root's number.
     root: *mut usize,
@@ -50,7 +48,7 @@ const fn first_leaf(stretches: usize) -> usize {
     above
 }
 
-impl<const DEFECT: u8> Maxima<DEFECT> {
+impl Maxima {
     /// A tree over `stretches` stretches, of which stretch 0 is open.
     ///
     /// # Safety
@@ -68,6 +66,7 @@ impl<const DEFECT: u8> Maxima<DEFECT> {
     }
 
     /// Gives the groups that begin with this stretch their first value. Stretches are opened in order.
+    #[inline]
     pub fn open(&mut self, stretch: usize) {
         let mut node = self.first_leaf + stretch;
         while node.is_multiple_of(FAN) {
@@ -106,9 +105,6 @@ impl<const DEFECT: u8> Maxima<DEFECT> {
                     false => self.first_below(found + 1, need),
                 };
             }
-            if Self::has(defect::SEARCH_ENDS_WITH_GROUP) {
-                return None;
-            }
             node = self.above(node)?;
         }
     }
@@ -136,7 +132,7 @@ impl<const DEFECT: u8> Maxima<DEFECT> {
         while self.get(node) < words {
             self.set(node, words);
             let group = node / FAN;
-            if group == root || Self::has(defect::NODES_NOT_RAISED) {
+            if group == root {
                 return;
             }
             node = group - 1;
@@ -151,17 +147,14 @@ impl<const DEFECT: u8> Maxima<DEFECT> {
         while now != before {
             self.set(node, now);
             let group = node / FAN;
-            if group == root || Self::has(defect::NODES_NOT_LOWERED) {
+            if group == root {
                 return;
             }
             node = group - 1;
             if self.get(node) != before {
                 return;
             }
-            now = match DEFECT {
-                defect::SIBLINGS_FORGOTTEN => now,
-                _ => largest(self.group(group)),
-            };
+            now = largest(self.group(group));
         }
     }
 
@@ -193,6 +186,7 @@ impl<const DEFECT: u8> Maxima<DEFECT> {
     }
 
     /// Makes a group the root, with one node that is not 0.
+    #[inline]
     fn set_root(&mut self, group: usize, first: u32) {
         let mut nodes = [0; FAN];
         nodes[0] = first;
@@ -201,6 +195,7 @@ impl<const DEFECT: u8> Maxima<DEFECT> {
         unsafe { self.root.write(group) };
     }
 
+    #[inline]
     fn set_group(&mut self, group: usize, nodes: Group) {
         // SAFETY: every caller's group is of the tree, whose memory nobody else uses.
         unsafe { self.groups.wrapping_add(group).write(nodes) };
@@ -229,11 +224,6 @@ impl<const DEFECT: u8> Maxima<DEFECT> {
     fn node(&self, node: usize) -> *mut u32 {
         self.groups.cast::<u32>().wrapping_add(node)
     }
-
-    /// Whether this is the mutant of that defect.
-    const fn has(defect: u8) -> bool {
-        DEFECT == defect
-    }
 }
 
 #[inline]
@@ -261,9 +251,7 @@ mod tests {
         for stretches in [1, 2, 7, 8, 9, 63, 64, 65, 200, 513] {
             let (mut root, mut memory) = (0, vec![u32::MAX; nodes(stretches)]);
             // SAFETY: the memory has as many nodes and outlives the tree.
-            let mut tree = unsafe {
-                Maxima::<{ defect::NONE }>::new(&mut root, memory.as_mut_ptr(), stretches)
-            };
+            let mut tree = unsafe { Maxima::new(&mut root, memory.as_mut_ptr(), stretches) };
             let mut list: Vec<u32> = vec![0];
             let mut random = 1;
             let steps = if cfg!(miri) { 40 } else { 4_000 };
@@ -298,13 +286,12 @@ mod tests {
     fn an_unsound_tree_is_told() {
         let (mut root, mut memory) = (0, vec![0; nodes(9)]);
         // SAFETY: the memory has as many nodes and outlives the tree.
-        let mut tree = unsafe {
-            Maxima::<{ defect::NODES_NOT_LOWERED }>::new(&mut root, memory.as_mut_ptr(), 9)
-        };
+        let mut tree = unsafe { Maxima::new(&mut root, memory.as_mut_ptr(), 9) };
         (1..9).for_each(|stretch| tree.open(stretch));
         tree.raise(8, 5);
         assert!(tree.is_sound(9));
-        tree.lower(8, 5, 0);
+        // Of the leaf alone.
+        tree.set(tree.first_leaf + 8, 0);
         assert!(!tree.is_sound(9));
     }
 }

@@ -3,17 +3,17 @@
 //! Pages between two regions look to all other code like the inside of a taken chunk that nobody can
 //! name: no chunk starts there, so no bit is set, and nothing merges across.
 
+use core::marker::PhantomData;
 use core::ops::Range;
 
-use super::FirstFit;
 use super::extent::Extent;
 use super::page_map::{PAGE_WORDS, PageMap};
 use super::side::{self, Side, WORD_BYTES};
+use super::{FirstFit, Variant};
 use crate::align::PAGE_SIZE;
 use crate::chunk::Chunks;
-use crate::defect;
 
-impl<const DEFECT: u8> FirstFit<DEFECT> {
+impl<V: Variant> FirstFit<V> {
     /// Bytes of side memory for a heap that can reach so many pages, bits of pages included.
     pub(crate) const fn side_bytes_of_reach(reach: usize) -> usize {
         side::bytes(reach * PAGE_WORDS) + super::page_map::bytes(reach)
@@ -41,6 +41,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
             words,
             side,
             pages: map,
+            variant: PhantomData,
         };
         heap.pages.set(0..pages, true);
         heap.write_header(Extent { at: 0, words }, false);
@@ -53,15 +54,11 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         self.pages.set(pages, true);
         if added.end() < self.words {
             let (first, after) = (self.hole_before(added.at), self.free_behind(added.end()));
-            let first = match DEFECT {
-                defect::GROWTH_NOT_MERGED => added.at,
-                _ => first,
-            };
             return self.merge(added, first, after);
         }
         let top = self.top();
         self.words = added.end();
-        match top.filter(|top| top.end() == added.at && !Self::has(defect::GROWTH_NOT_MERGED)) {
+        match top.filter(|top| top.end() == added.at) {
             Some(top) => {
                 let words = self.words - top.at;
                 self.put_top(Extent { at: top.at, words });
@@ -69,7 +66,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
             None => {
                 // First, since it opens the stretches that the old top ends in.
                 self.put_top(added);
-                if let Some(hole) = top.filter(|_| !Self::has(defect::OLD_TOP_FORGOTTEN)) {
+                if let Some(hole) = top {
                     self.put_hole(hole);
                 }
             }
@@ -109,11 +106,7 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         }
         let region = start..self.pages.first(page, false);
         let free = self.free_behind(start * PAGE_WORDS);
-        let is_empty = match DEFECT {
-            defect::GIVEN_BACK_IN_USE => free > 0,
-            _ => free == extent_of(&region).words,
-        };
-        is_empty.then_some(region)
+        (free == extent_of(&region).words).then_some(region)
     }
 
     /// How many pages from the start of `run`, all of which are free, let a request fit: the free chunks
@@ -122,15 +115,11 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
         let need = Self::chunk_words(size)?;
         let run_words = extent_of(&run);
         let start = match self.pages.has(run.start.wrapping_sub(1)) {
-            true if Self::has(defect::TAIL_NOT_COUNTED) => run_words.at,
             true if run_words.at == self.words => self.side.top(),
             true => self.hole_before(run_words.at),
             false => run_words.at,
         };
-        let gap = match DEFECT {
-            defect::GROWTH_IGNORES_ALIGNMENT => 0,
-            _ => self.gap_at(start, align)?,
-        };
+        let gap = self.gap_at(start, align)?;
         self.pages_up_to(start + gap + need, run)
     }
 
@@ -163,11 +152,6 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
             false => 0,
         };
         let pages = end.saturating_sub(run_words.at).div_ceil(PAGE_WORDS);
-        let pages = match DEFECT {
-            defect::GROWS_A_PAGE_LESS => pages.saturating_sub(1),
-            defect::GROWS_A_PAGE_MORE => pages + 1,
-            _ => pages,
-        };
         // Up to the region behind, more pages are not to be had.
         let fits = pages <= run.len() || end <= run_words.end() + behind;
         fits.then_some(pages.clamp(1, run.len()))
@@ -176,11 +160,11 @@ impl<const DEFECT: u8> FirstFit<DEFECT> {
     /// Whether the heap's pages end before this word, which is not the tail.
     #[inline]
     pub(super) fn ends_region(&self, at: usize) -> bool {
-        if !const { defect::may_grow(DEFECT) } {
+        if !V::GROWS {
             return false;
         }
         let is_border = !self.pages.is_whole() && at.is_multiple_of(PAGE_WORDS);
-        is_border && !self.pages.has(at / PAGE_WORDS) && !Self::has(defect::REGION_END_UNKNOWN)
+        is_border && !self.pages.has(at / PAGE_WORDS)
     }
 
     /// Which pages in reach are the heap's.

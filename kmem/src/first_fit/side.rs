@@ -30,7 +30,6 @@ use core::ops::Range;
 
 use super::maxima::{self, Maxima};
 use crate::chunk::HEADER_BYTES;
-use crate::defect;
 
 /// Bytes of a word: of a header, and what chunk sizes are multiples of.
 pub(super) const WORD_BYTES: usize = HEADER_BYTES;
@@ -53,7 +52,7 @@ pub(super) struct Span {
 
 /// The side memory of one heap. It does not own it.
 #[derive(Debug)]
-pub(super) struct Side<const DEFECT: u8> {
+pub(super) struct Side {
     /// Of the heap.
     words: usize,
     top: *mut usize,
@@ -62,7 +61,7 @@ pub(super) struct Side<const DEFECT: u8> {
     spans: *mut Span,
     crossings: *mut u32,
     /// Where the large holes are.
-    pub maxima: Maxima<DEFECT>,
+    pub maxima: Maxima,
 }
 
 /// Bytes of side memory for a heap of so many words, a multiple of 8.
@@ -85,7 +84,7 @@ pub(super) const fn bit(at: usize) -> u64 {
     1 << (at % SPAN_WORDS)
 }
 
-impl<const DEFECT: u8> Side<DEFECT> {
+impl Side {
     /// The side memory of a heap of `words` words that is all top. What it holds does not matter.
     ///
     /// # Safety
@@ -175,30 +174,18 @@ impl<const DEFECT: u8> Side<DEFECT> {
         let Span { taken, holes } = self.span(span);
         let (taken, holes) = (taken & !bit(at), holes | bit(at));
         self.set_span(span, Span { taken, holes });
-        let last = match DEFECT {
-            defect::CROSSING_AT_END => end / SPAN_WORDS,
-            _ => (end - 1) / SPAN_WORDS,
-        };
-        if last != span && !Self::has(defect::CROSSING_NOT_NOTED) {
+        let last = (end - 1) / SPAN_WORDS;
+        if last != span {
             self.set_crossing(last, at as u32);
         }
-        let counted = match DEFECT {
-            defect::LARGEST_WHERE_IT_ENDS => end - 1,
-            _ => at,
-        };
-        self.maxima
-            .raise(counted / STRETCH_WORDS, (end - at) as u32);
+        self.maxima.raise(at / STRETCH_WORDS, (end - at) as u32);
     }
 
     /// Notes that no chunk starts at `at`, in an open stretch.
     #[inline]
     pub fn clear(&mut self, at: usize) {
         let Span { taken, holes } = self.span(at / SPAN_WORDS);
-        let (taken, holes) = match DEFECT {
-            defect::TAKEN_MARK_KEPT => (taken, holes & !bit(at)),
-            defect::HOLE_MARK_KEPT => (taken & !bit(at), holes),
-            _ => (taken & !bit(at), holes & !bit(at)),
-        };
+        let (taken, holes) = (taken & !bit(at), holes & !bit(at));
         self.set_span(at / SPAN_WORDS, Span { taken, holes });
     }
 
@@ -208,11 +195,6 @@ impl<const DEFECT: u8> Side<DEFECT> {
     pub fn crossing(&self, span: usize) -> usize {
         // SAFETY: as in `span`; there is a crossing for each span too.
         unsafe { self.crossings.wrapping_add(span).read() as usize }
-    }
-
-    /// Whether this is the mutant of that defect.
-    const fn has(defect: u8) -> bool {
-        DEFECT == defect
     }
 
     /// Opens the stretches up to that of `at`.
@@ -228,6 +210,7 @@ impl<const DEFECT: u8> Side<DEFECT> {
         unsafe { self.open.write(last + 1) };
     }
 
+    #[inline]
     fn blank(&mut self, stretch: usize) {
         for span in spans_of(stretch) {
             self.set_span(span, Span::default());

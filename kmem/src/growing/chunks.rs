@@ -2,24 +2,24 @@
 
 use core::ops::Range;
 
-use super::Growing;
+use super::GrowingKmem;
 use crate::chunk::{Chunk, Chunks};
-use crate::first_fit::FirstFit;
+use crate::first_fit::{Extensible, FirstFit};
 use crate::page_source::PageSource;
 
 /// The chunks of a heap that grows, region by region, in address order. As in [`Chunks`], the last of a
 /// region may be broken; the walk then goes on with the next region.
 #[derive(Clone, Debug)]
-pub struct GrowingChunks<'a, const DEFECT: u8> {
-    heap: &'a FirstFit<DEFECT>,
+pub struct GrowingChunks<'a> {
+    heap: &'a FirstFit<Extensible>,
     region: Option<Range<usize>>,
     chunks: Chunks<'a>,
 }
 
-impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
+impl<S: PageSource> GrowingKmem<S> {
     /// The chunks from head to tail: a bounded walk, whatever the headers say. Where there is a gap between
     /// two, the pages are not the heap's.
-    pub fn chunks(&self) -> GrowingChunks<'_, DEFECT> {
+    pub fn chunks(&self) -> GrowingChunks<'_> {
         let heap = &self.heap;
         GrowingChunks {
             heap,
@@ -29,7 +29,7 @@ impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
     }
 }
 
-impl<const DEFECT: u8> Iterator for GrowingChunks<'_, DEFECT> {
+impl Iterator for GrowingChunks<'_> {
     type Item = Chunk;
 
     fn next(&mut self) -> Option<Chunk> {

@@ -2,24 +2,16 @@
 
 use core::ops::Range;
 
-use super::Growing;
+use super::GrowingKmem;
 use crate::align::PAGE_SIZE;
-use crate::defect;
 use crate::page_source::PageSource;
 
-impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
+impl<S: PageSource> GrowingKmem<S> {
     /// Takes the pages that a request needs, which no chunk holds; whether there were enough.
     #[inline(never)]
     pub(super) fn grow(&mut self, size: usize, align: usize) -> bool {
-        let in_place = match DEFECT {
-            defect::GROWTH_REFUSED => return false,
-            defect::HIGHEST_REGION_GROWS => self.fitting(size, align, true).last(),
-            _ => self.fitting(size, align, true).next(),
-        };
-        let pages = in_place.or_else(|| match DEFECT {
-            defect::NO_NEW_REGION => None,
-            _ => self.fitting(size, align, false).next(),
-        });
+        let in_place = self.fitting(size, align, true).next();
+        let pages = in_place.or_else(|| self.fitting(size, align, false).next());
         self.take(pages)
     }
 
@@ -29,7 +21,7 @@ impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
     pub(super) fn grow_behind(&mut self, block: *mut u8, size: usize) -> bool {
         let pages = self.heap.page_behind(block).and_then(|page| {
             let run = self.free_runs(page).next()?;
-            let starts_there = run.start == page && DEFECT != defect::REALLOC_NOT_EXTENDED;
+            let starts_there = run.start == page;
             let pages = self.heap.pages_for_block(block, size, run)?;
             starts_there.then_some(page..page + pages)
         });
@@ -40,9 +32,7 @@ impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
         let Some(pages) = pages else {
             return false;
         };
-        if DEFECT != defect::TAKES_OTHERS_PAGES {
-            self.source.take(self.addresses(&pages));
-        }
+        self.source.take(self.addresses(&pages));
         self.heap.add_pages(pages);
         true
     }
@@ -70,35 +60,21 @@ impl<S: PageSource, const DEFECT: u8> Growing<S, DEFECT> {
         let head = self.heap.get_head().addr();
         let mut from = from;
         core::iter::from_fn(move || {
-            let run = match DEFECT {
-                defect::TAKES_OTHERS_PAGES => {
-                    let start = map.first(from, false);
-                    (start < map.reach()).then(|| start..map.first(start, true))
-                }
-                _ => {
-                    let free = self.source.free_run(self.addresses(&(from..map.reach())));
-                    let number = |address| (address - head) / PAGE_SIZE;
-                    free.map(|run| number(run.start)..number(run.end))
-                }
-            }?;
-            from = run.end;
-            Some(run)
+            let within = self.addresses(&(from..map.reach()));
+            let run = self.source.free_run(within)?;
+            let number = |address| (address - head) / PAGE_SIZE;
+            from = number(run.end);
+            Some(number(run.start)..from)
         })
     }
 
     /// Gives the region back in which a block was, if that is empty and not the first.
     pub(super) fn give_back_region_of(&mut self, block: *mut u8) {
         let region = self.heap.empty_region(self.heap.word_of(block));
-        let Some(region) = region.filter(|_| DEFECT != defect::EMPTY_REGION_KEPT) else {
-            return;
-        };
-        self.heap.drop_region(region.clone());
-        let returned = match DEFECT {
-            defect::PAGES_NOT_RETURNED | defect::TAKES_OTHERS_PAGES => return,
-            defect::LATER_PAGES_NOT_RETURNED => region.start..region.start + 1,
-            _ => region,
-        };
-        self.source.give_back(self.addresses(&returned));
+        if let Some(region) = region {
+            self.heap.drop_region(region.clone());
+            self.source.give_back(self.addresses(&region));
+        }
     }
 
     fn addresses(&self, pages: &Range<usize>) -> Range<usize> {

@@ -2,12 +2,12 @@
 
 use core::ops::Range;
 
-use super::PageRuns;
+use super::Pages;
 use crate::align::PAGE_SIZE;
 use crate::page_descriptor::{LAST, TAKEN};
 use crate::page_source::PageSource;
 
-impl<const DEFECT: u8> PageRuns<DEFECT> {
+impl Pages {
     /// Manages pages whose descriptors lie elsewhere, in as many bytes as there are pages.
     ///
     /// # Safety
@@ -26,6 +26,7 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
     }
 
     /// Numbers of the managed pages that lie wholly in this range of addresses.
+    #[inline]
     fn numbers(&self, range: Range<usize>) -> Range<usize> {
         let number = |address: usize| {
             let bytes = address.saturating_sub(self.first.addr());
@@ -34,6 +35,7 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
         number(range.start)..number(range.end)
     }
 
+    #[inline]
     fn addresses(&self, pages: Range<usize>) -> Range<usize> {
         let address = |page: usize| self.first.addr() + page * PAGE_SIZE;
         address(pages.start)..address(pages.end)
@@ -41,7 +43,8 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
 }
 
 // SAFETY: a page is handed out only if its descriptor says free, and says taken from then on.
-unsafe impl<const DEFECT: u8> PageSource for PageRuns<DEFECT> {
+unsafe impl PageSource for Pages {
+    #[inline]
     fn free_run(&self, within: Range<usize>) -> Option<Range<usize>> {
         let pages = self.numbers(within);
         let start = self.first(pages.clone(), TAKEN, false)?;
@@ -52,6 +55,7 @@ unsafe impl<const DEFECT: u8> PageSource for PageRuns<DEFECT> {
     /// # Panics
     ///
     /// If a page is not free, or not managed.
+    #[inline]
     fn take(&mut self, pages: Range<usize>) {
         let numbers = self.numbers(pages.clone());
         let is_free = self.first(numbers.clone(), TAKEN, true).is_none();
@@ -64,6 +68,7 @@ unsafe impl<const DEFECT: u8> PageSource for PageRuns<DEFECT> {
     /// # Panics
     ///
     /// If they are not those of whole allocations.
+    #[inline]
     fn give_back(&mut self, pages: Range<usize>) {
         let numbers = self.numbers(pages);
         let mut page = numbers.start;

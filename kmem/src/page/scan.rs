@@ -2,15 +2,16 @@
 
 use core::ops::Range;
 
-use super::PageRuns;
+use super::Pages;
 
 /// A descriptor's bit, in each of the eight of a word.
 const fn in_each(mark: u8) -> u64 {
     u64::from_ne_bytes([mark; 8])
 }
 
-impl<const DEFECT: u8> PageRuns<DEFECT> {
+impl Pages {
     /// The first of these pages whose descriptor has the bit `mark` set, or not set.
+    #[inline]
     pub(super) fn first(&self, pages: Range<usize>, mark: u8, set: bool) -> Option<usize> {
         let mut page = pages.start;
         while page < pages.end {
@@ -36,6 +37,7 @@ impl<const DEFECT: u8> PageRuns<DEFECT> {
     }
 
     /// Gives these pages a descriptor.
+    #[inline]
     pub(super) fn fill(&mut self, pages: Range<usize>, descriptor: u8) {
         assert!(pages.end <= self.count, "page {} is not managed", pages.end);
         let start = self.descriptors.wrapping_add(pages.start);

@@ -4,7 +4,7 @@ use std::alloc::Layout;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use kmem::{Chunk, FirstFit, FreeError, Kmem2019};
+use kmem::{Chunk, FirstFit, FreeError, Kmem2019, Variant};
 
 use crate::arena::Arena;
 
@@ -39,8 +39,8 @@ pub trait Heap {
 }
 
 macro_rules! heap {
-    ($heap:ty $(, $defect:ident)?; $($own:item)+) => {
-        impl $(<const $defect: u8>)? Heap for $heap {
+    ($heap:ty $(, $variant:ident)?; $($own:item)+) => {
+        impl $(<$variant: Variant>)? Heap for $heap {
             $($own)+
             fn kmalloc(&mut self, size: usize) -> *mut u8 {
                 self.kmalloc(size)
@@ -82,7 +82,7 @@ heap! { Kmem2019;
         unsafe { Self::new(start, bytes) }
     }
 }
-heap! { FirstFit<DEFECT>, DEFECT;
+heap! { FirstFit<V>, V;
     fn side_bytes(bytes: usize) -> usize {
         Self::side_bytes(bytes)
     }
@@ -179,7 +179,7 @@ impl<H: Heap> Fixture<H> {
     }
 }
 
-impl<const DEFECT: u8> Fixture<FirstFit<DEFECT>> {
+impl<V: Variant> Fixture<FirstFit<V>> {
     pub fn try_kfree(&mut self, at: usize) -> Result<(), FreeError> {
         let ptr = self.ptr(at);
         // SAFETY: the tests use no block after this; what is no block is refused.

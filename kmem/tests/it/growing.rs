@@ -5,23 +5,23 @@ mod random;
 use std::alloc::Layout;
 use std::ops::Range;
 
-use kmem::{FreeError, Growing, PAGE_SIZE, PageSource, Pages, defect};
+use kmem::{FreeError, GrowingKmem, PAGE_SIZE, PageSource, Pages};
 
 use crate::arena::Arena;
 use crate::fixture::panic_of;
 
 /// A heap over an arena of which it reaches all pages; the descriptors lie beside it.
-struct Fixture<const DEFECT: u8 = { defect::GROWING }> {
-    heap: Growing<Pages, DEFECT>,
+struct Fixture {
+    heap: GrowingKmem<Pages>,
     arena: Arena,
     _side: Vec<u64>,
     _descriptors: Vec<u8>,
 }
 
-impl<const DEFECT: u8> Fixture<DEFECT> {
+impl Fixture {
     fn new(pages: usize, reach: usize) -> Self {
         let arena = Arena::uninitialised(reach * PAGE_SIZE);
-        let side_bytes = Growing::<Pages, DEFECT>::side_bytes(reach);
+        let side_bytes = GrowingKmem::<Pages>::side_bytes(reach);
         let mut side = vec![u64::MAX; side_bytes / 8];
         let mut descriptors = vec![u8::MAX; reach];
         // SAFETY: arena and descriptors outlive the instance, and nobody else uses them.
@@ -29,7 +29,7 @@ impl<const DEFECT: u8> Fixture<DEFECT> {
         source.take(address(&arena, 0..pages));
         let side_start = side.as_mut_ptr().cast();
         // SAFETY: as above, for the side memory; the arena is aligned to more than a page.
-        let heap = unsafe { Growing::new(arena.start(), pages, reach, side_start, source) };
+        let heap = unsafe { GrowingKmem::new(arena.start(), pages, reach, side_start, source) };
         Self {
             heap,
             arena,
@@ -104,7 +104,7 @@ fn layout(size: usize, align: usize) -> Layout {
 
 #[test]
 fn it_grows_in_place_by_what_is_missing() {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 6);
+    let mut heap = Fixture::new(1, 6);
     assert_eq!(heap.kmalloc(4000), Some(8));
     assert_eq!(heap.heap.get_num_allocations(), 1);
     // 88 bytes are left: a chunk of 4,184 needs a page more, exactly.
@@ -122,7 +122,7 @@ fn it_grows_in_place_by_what_is_missing() {
 
 #[test]
 fn too_much_is_null_and_changes_nothing() {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(2, 8);
+    let mut heap = Fixture::new(2, 8);
     heap.others(4..5, true);
     for size in [
         6 * PAGE_SIZE,
@@ -143,7 +143,7 @@ fn too_much_is_null_and_changes_nothing() {
 
 #[test]
 fn a_new_region_where_the_next_page_is_anothers_and_back_when_it_is_empty() {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 8);
+    let mut heap = Fixture::new(1, 8);
     heap.others(1..2, true);
     assert_eq!(heap.kmalloc(4000), Some(8));
     assert_eq!(heap.kmalloc(5000), Some(8200));
@@ -166,7 +166,7 @@ fn a_new_region_where_the_next_page_is_anothers_and_back_when_it_is_empty() {
 
 #[test]
 fn alignments_count_in_what_is_taken() {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 8);
+    let mut heap = Fixture::new(1, 8);
     heap.others(1..2, true);
     assert_eq!(heap.kmalloc(4088), Some(8));
     // The header lies at the end of the page before, which must be the region's.
@@ -177,7 +177,7 @@ fn alignments_count_in_what_is_taken() {
 
 #[test]
 fn regions_that_touch_are_one() {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 8);
+    let mut heap = Fixture::new(1, 8);
     assert_eq!(heap.kmalloc(4088), Some(8));
     heap.others(1..4, true);
     assert_eq!(heap.kmalloc(4000), Some(4 * PAGE_SIZE + 8));
@@ -198,7 +198,7 @@ fn regions_that_touch_are_one() {
 
 #[test]
 fn a_resized_block_moves_into_new_pages_and_its_old_region_is_given_back() {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 16);
+    let mut heap = Fixture::new(1, 16);
     heap.others(1..2, true);
     heap.others(3..4, true);
     assert_eq!(heap.kmalloc(4088), Some(8));
@@ -216,7 +216,7 @@ fn a_resized_block_moves_into_new_pages_and_its_old_region_is_given_back() {
 
 #[test]
 fn a_resized_block_is_extended_by_what_it_lacks() {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 8);
+    let mut heap = Fixture::new(1, 8);
     heap.others(4..5, true);
     let block = heap.kmalloc(4000).unwrap();
     // In three pages no second one would fit, but this one does, and a page is left.
@@ -237,7 +237,7 @@ fn a_resized_block_is_extended_by_what_it_lacks() {
 
 #[test]
 fn a_resized_block_is_extended_up_to_the_region_behind() {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 5);
+    let mut heap = Fixture::new(1, 5);
     heap.others(1..3, true);
     let block = heap.kmalloc(4088).unwrap();
     let upper = heap.kmalloc(4000).unwrap();
@@ -252,37 +252,20 @@ fn a_resized_block_is_extended_up_to_the_region_behind() {
     assert!(heap.heap.audit());
 }
 
-/// A page between two regions, of which the first ends with a free chunk, and a request for both.
-fn fills_a_gap<const DEFECT: u8>() -> (Option<usize>, String) {
-    let mut heap = Fixture::<DEFECT>::new(1, 3);
+#[test]
+fn pages_between_regions_are_merged_with_what_is_free_before_them() {
+    let mut heap = Fixture::new(1, 3);
     heap.others(1..2, true);
     assert_eq!(heap.kmalloc(100), Some(8));
     assert_eq!(heap.kmalloc(4088), Some(2 * PAGE_SIZE + 8));
     heap.others(1..2, false);
-    let placed = heap.kmalloc(5000);
-    (placed, heap.list())
-}
-
-#[test]
-fn pages_between_regions_are_merged_with_what_is_free_before_them() {
-    let (placed, list) = fills_a_gap::<{ defect::GROWING }>();
-    assert_eq!(placed, Some(120));
-    assert_eq!(list, "T112@0 T5008@112 F3072@5120 T4096@8192");
-    let (placed, list) = fills_a_gap::<{ defect::GROWTH_NOT_MERGED }>();
-    assert_eq!(placed, None);
-    assert_eq!(list, "T112@0 F3984@112 F4096@4096 T4096@8192");
-}
-
-#[test]
-fn its_kinds_may_grow_and_no_others() {
-    assert!(defect::may_grow(defect::GROWING));
-    assert!(defect::may_grow(defect::GROWTH_NOT_MERGED));
-    assert!(!defect::may_grow(defect::NONE) && !defect::may_grow(defect::HARDENED));
+    assert_eq!(heap.kmalloc(5000), Some(120));
+    assert_eq!(heap.list(), "T112@0 T5008@112 F3072@5120 T4096@8192");
 }
 
 #[test]
 fn what_kfree_does_not_know_it_refuses_aloud() {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 2);
+    let mut heap = Fixture::new(1, 2);
     let block = heap.kmalloc(24).unwrap();
     let pointer = heap.pointer(block);
     // SAFETY: the block is live, and not used any more.
@@ -295,7 +278,7 @@ fn what_kfree_does_not_know_it_refuses_aloud() {
 
 #[test]
 fn a_realloc_of_no_block_is_refused_and_takes_no_page() {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 4);
+    let mut heap = Fixture::new(1, 4);
     let block = heap.kmalloc(24).unwrap();
     for at in [block + 8, 3 * PAGE_SIZE] {
         let pointer = heap.pointer(at);
@@ -312,7 +295,7 @@ fn a_realloc_of_no_block_is_refused_and_takes_no_page() {
 
 #[test]
 fn the_audit_sees_an_overwritten_header() {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 2);
+    let mut heap = Fixture::new(1, 2);
     heap.kmalloc(24);
     assert!(heap.heap.audit());
     // SAFETY: it lies in the arena, and nobody else uses that.
@@ -322,7 +305,7 @@ fn the_audit_sees_an_overwritten_header() {
 
 #[test]
 fn pointers_between_regions_are_refused_and_not_followed() {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(1, 8);
+    let mut heap = Fixture::new(1, 8);
     heap.others(1..3, true);
     assert_eq!(heap.kmalloc(4088), Some(8));
     assert_eq!(heap.kmalloc(4088), Some(3 * PAGE_SIZE + 8));
@@ -349,7 +332,7 @@ fn pointers_between_regions_are_refused_and_not_followed() {
 fn side_memory_is_a_page_or_a_twentieth_at_most() {
     for reach in (1..=8192).step_by(if cfg!(miri) { 997 } else { 1 }) {
         // A descriptor a page included.
-        let bytes = Growing::<Pages, { defect::GROWING }>::side_bytes(reach) + reach;
+        let bytes = GrowingKmem::<Pages>::side_bytes(reach) + reach;
         assert!(
             bytes <= (reach * PAGE_SIZE / 20).max(PAGE_SIZE),
             "{reach} pages: {bytes}"

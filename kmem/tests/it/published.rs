@@ -1,4 +1,4 @@
-//! The heap of 2019 does what was published, defects included.
+//! The heap of 2019 does what was published, bugs included.
 
 use std::fmt;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kmem::{FreeError, Kmem, PAGE_SIZE, PageError, Pages, defect};
+use kmem::{FreeError, Kmem, PAGE_SIZE, PageError, Pages};
 
 use crate::arena::Arena;
 use crate::fixture::Fixture;
@@ -117,13 +117,4 @@ fn a_chunk_names_the_pointer_that_was_handed_out() {
     let chunk = heap.heap.chunks().next().unwrap();
     assert!(chunk.taken);
     assert_eq!(chunk.payload(), block);
-}
-
-#[test]
-fn no_defect_has_no_name() {
-    for (seals, poisons) in [(false, false), (true, false), (false, true), (true, true)] {
-        let variant = defect::hardening(seals, poisons);
-        assert_eq!(defect::name_of(variant), None);
-        assert_eq!(variant == defect::NONE, !seals && !poisons);
-    }
 }

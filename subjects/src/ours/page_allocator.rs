@@ -1,13 +1,14 @@
-//! `page-2019` and `page` (with or without a planted defect): whole pages, with a descriptor byte a page at the region's start.
+//! Whole pages, with a descriptor byte a page at the region's start: what their adapters share, and
+//! `page-2019`.
 
 use core::alloc::Layout;
 use core::fmt;
 use core::ops::{ControlFlow, Range};
 
-use harness::declaration::{Declaration, Misuse, Overhead, Policy, Reserved, TableForm};
+use harness::declaration::{Declaration, Overhead, Reserved, TableForm};
 use harness::geometry::PAGE_BYTES;
 use harness::subject::{Chunk, Freed, Region, Subject};
-use kmem::{PAGE_SIZE, PageRuns, Pages2019, defect};
+use kmem::{PAGE_SIZE, Pages2019};
 
 const OVERHEAD: Overhead = Overhead {
     header: 0,
@@ -18,7 +19,7 @@ const OVERHEAD: Overhead = Overhead {
 };
 
 /// What both generations declare.
-const fn declaration(name: &'static str) -> Declaration {
+pub(crate) const fn declaration(name: &'static str) -> Declaration {
     Declaration::new(name)
         .family("page-allocator")
         .unit(PAGE_BYTES)
@@ -30,13 +31,13 @@ const fn declaration(name: &'static str) -> Declaration {
         .table(TableForm::Pages)
 }
 
-const fn pages_for(bytes: usize) -> usize {
+pub(crate) const fn pages_for(bytes: usize) -> usize {
     bytes.div_ceil(PAGE_SIZE)
 }
 
 /// Shows allocations and runs of free pages as chunks. A run of free pages is one chunk, so no
 /// two free chunks ever meet; an allocation that lacks its last mark runs to the next free page.
-fn show(
+pub(crate) fn show(
     first: u64,
     pages: usize,
     state: &dyn Fn(usize) -> (bool, bool),
@@ -94,55 +95,6 @@ impl Subject for PublishedPages {
         // SAFETY: exactly the caller's promise.
         unsafe { self.pages.dealloc(block) };
         Freed::Done
-    }
-
-    fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
-        let first = (self.pages.first_page().addr() - self.region.start.addr()) as u64;
-        let state = |page| (self.pages.is_taken(page), self.pages.is_last(page));
-        Some(show(first, self.pages.pages(), &state, visit))
-    }
-
-    fn print_table(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        self.pages.print_page_allocations(out)
-    }
-}
-
-/// `page`, or with a `DEFECT` one of its mutants.
-pub struct CompletePages<const DEFECT: u8 = { defect::NONE }> {
-    pages: PageRuns<DEFECT>,
-    region: Region,
-}
-
-impl<const DEFECT: u8> Subject for CompletePages<DEFECT> {
-    const DECLARATION: Declaration = declaration(match defect::name_of(DEFECT) {
-        Some(name) => name,
-        None => "page",
-    })
-    .planted(DEFECT != defect::NONE)
-    .policy(Policy::LowestRun)
-    .misuse(Misuse::Refuses);
-    const TABLE_IS_STATE: bool = true;
-
-    unsafe fn new(region: Region) -> Self {
-        // SAFETY: the caller vouches for the region, which has at least two pages.
-        let pages = unsafe { PageRuns::new(region.start, region.bytes) };
-        Self { pages, region }
-    }
-
-    unsafe fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        self.pages.alloc(pages_for(layout.size()))
-    }
-
-    unsafe fn alloc_zeroed(&mut self, layout: Layout) -> *mut u8 {
-        self.pages.zalloc(pages_for(layout.size()))
-    }
-
-    unsafe fn free(&mut self, block: *mut u8, _: Layout) -> Freed {
-        // SAFETY: exactly the caller's promise; what is no allocation's first page is refused.
-        match unsafe { self.pages.try_dealloc(block) } {
-            Ok(()) => Freed::Done,
-            Err(_) => Freed::Refused,
-        }
     }
 
     fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {

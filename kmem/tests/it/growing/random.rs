@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use kmem::{PAGE_SIZE, defect};
+use kmem::PAGE_SIZE;
 
 use super::Fixture;
 use crate::fixture::in_order;
@@ -115,7 +115,7 @@ impl Model {
 /// Runs random ops on a heap and on the model, with other owners that come and go; how many regions there
 /// were at most.
 fn random_run(seed: u64, pages: usize, reach: usize, ops: usize) -> usize {
-    let mut heap = Fixture::<{ defect::GROWING }>::new(pages, reach);
+    let mut heap = Fixture::new(pages, reach);
     let mut owners = vec![Owner::Nobody; reach];
     owners[..pages].fill(Owner::Heap);
     let mut model = Model {
