@@ -24,7 +24,7 @@ use kmem_rig::judge::Finding;
 use kmem_rig::regression::Regression;
 use kmem_rig::replay::{self, Job, Row};
 use kmem_rig::rules::Rules;
-use kmem_rig::side::Sides;
+use kmem_rig::side::{Side, Sides};
 use kmem_rig::violation::Violation;
 
 /// Counts allocs over all processes, which are forked from this one.
@@ -87,6 +87,7 @@ fn kept(entry: &'static Entry, out: &Path, replay_until: Option<Instant>) -> (Ke
         rules: Rules::ALL,
         minimal: true,
         replay_until,
+        side: Side::Host,
     };
     let mut sides = Sides {
         host: Some(&mut Host::new().unwrap()),

@@ -32,8 +32,9 @@ use crate::execute::guest::Guest;
 use crate::execute::host::Host;
 use crate::oracle::rules::Rules;
 use crate::regression::Regression;
-use crate::regression::finds::{self, Finds};
+use crate::regression::finds::{self, Finds, Known};
 use crate::regression::triage::{self, Class, Settings};
+use crate::subject::registry;
 use crate::trace::input::{self, Reading};
 use config::{Config, Target};
 use engine::Engine;
@@ -335,8 +336,7 @@ impl<'a> Campaign<'a> {
         let files: Vec<PathBuf> = input::files(&[self.folder.finds()])?;
         self.status.new = 0;
         for file in &files {
-            let key = Regression::load(file)?.keys().next();
-            let is_known = key.is_some_and(|key| known.contains_key(&key));
+            let is_known = is_shown(&Regression::load(file)?, &known, &mut self.host)?;
             self.status.new += u64::from(!is_known);
         }
         self.status.finds = files
@@ -372,4 +372,14 @@ impl<'a> Campaign<'a> {
             set_aside: set_aside.cloned().collect(),
         }
     }
+}
+
+/// Whether what a regression shows is shown by one of these.
+fn is_shown(regression: &Regression, known: &Known, host: &mut Host) -> Result<bool> {
+    let Some(key) = regression.keys().next() else {
+        return Ok(false);
+    };
+    let entry = registry::by_name(&key.0)?;
+    let source = regression.source(entry, key.1, host)?;
+    Ok(finds::shown(known, entry, &key, source.as_ref(), host)?.is_some())
 }

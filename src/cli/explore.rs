@@ -16,6 +16,7 @@ use super::options::{Format, GuestOptions, Named, RuleOptions, examples, named_o
 use super::progress;
 use super::{Outcome, json};
 use crate::execute::host::Host;
+use crate::execute::side::Side;
 use crate::explore::menu::Sizes;
 use crate::explore::{self, Counterexample, Incomplete, Progress, Settings, Summary};
 use crate::oracle::rules::Rules;
@@ -58,7 +59,7 @@ pub(super) struct Arguments {
     memory_max: u64,
     /// Where to write the shortest traces as regressions, after ten replays of each on the host, and in the
     /// guest if there is one; one that a regression there shows already,
-    /// by subject, rule and kind of op, is not written again
+    /// by subject, rule, kind of op and place in the code, is not written again
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -124,6 +125,7 @@ impl Arguments {
                         rules: *rules,
                         minimal: true,
                         replay_until: None,
+                        side: Side::Host,
                     };
                     Some(finds.keep(&find, &mut started.sides())?)
                 }

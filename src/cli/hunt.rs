@@ -35,7 +35,8 @@ const OPS_MAX_DEFAULT: u64 = 64;
 
 /// Hunt for bugs with random traces; needs no nightly toolchain
 ///
-/// Goes on after a find; reports one minimised find per rule and op kind.
+/// Goes on after a find; reports one minimised find per rule and op kind, and of panics and faults
+/// one per place in the code.
 #[derive(Args)]
 #[command(after_help = examples(&["kmem-rig hunt --subject kmem-2019 --seed 1 --execs 20000"]))]
 pub(super) struct Arguments {
@@ -72,7 +73,7 @@ pub(super) struct Arguments {
     guests: u8,
     /// Where to write the finds as regressions, after ten replays of each on the host, and in the guest if
     /// there is one; one that a regression there shows already, by subject,
-    /// rule and kind of op, is not written again
+    /// rule, kind of op and place in the code, is not written again
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -179,6 +180,10 @@ impl Arguments {
                     rules,
                     minimal: find.minimal,
                     replay_until: find.replay_until,
+                    side: match self.on {
+                        On::Host => Side::Host,
+                        On::Qemu => Side::Qemu,
+                    },
                 };
                 Some(finds.keep(&find, &mut started.sides())?)
             }

@@ -12,7 +12,7 @@ use super::options::{InputOptions, Named, RuleOptions, examples};
 use super::progress::{Bound, Progress};
 use crate::execute::host::Host;
 use crate::minimize::{self, Shrinking, streamed};
-use crate::oracle::judge::Finding;
+use crate::oracle::judge::{Broken, Finding};
 use crate::oracle::rules::Rules;
 use crate::regression::{Regression, write_whole};
 use crate::report;
@@ -22,8 +22,9 @@ use crate::wording::counted::counted;
 
 /// Find the smallest trace that breaks the same rule with the same kind of op
 ///
-/// The header stays, with the expectations that still hold. One of more than 32,768 ops, such as a
-/// recording, is narrowed down first; see docs/recording.md.
+/// A panic or a fault stays at its place in the code. The header stays, with the expectations that
+/// still hold. One of more than 32,768 ops, such as a recording, is narrowed down first; see
+/// docs/recording.md.
 #[derive(Args)]
 #[command(after_help = examples(&[
     "kmem-rig minimize crash-1f2e --subject kmem-2019 -o small.trace",
@@ -105,8 +106,8 @@ fn shrink(
     let Some(finding) = verdict.finding() else {
         return Ok(None);
     };
-    let broken = (finding.rule(), finding.kind);
-    let small = minimize::shrink_watched(host, entry, trace, rules, broken, watch)?;
+    let broken = Broken::from(finding);
+    let small = minimize::shrink_watched(host, entry, trace, rules, &broken, watch)?;
     small
         .context("the finding does not repeat itself")
         .map(Some)

@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 use anyhow::Result;
 use harness::bytes;
 use harness::entry::Entry;
-use harness::op::OpKind;
 use harness::trace::{OPS_MAX, Trace};
 
 use super::OP_LIMIT;
 use crate::execute::host::shared::Shareable;
 use crate::execute::host::supervised::{Common, Pace, Supervised};
 use crate::execute::in_process::InProcess;
-use crate::oracle::rules::{Rule, Rules};
+use crate::oracle::judge::Broken;
+use crate::oracle::rules::Rules;
 use crate::run::RunOptions;
 
 /// The longest byte form of a trace.
@@ -56,15 +56,11 @@ impl CrashProbe {
         Ok(Self { entry, worker })
     }
 
-    /// The machine rule that an input breaks before any other, and the kind of op that does.
+    /// What an input breaks by its end before any other rule.
     ///
     /// # Errors
     /// When the rig itself cannot do its work.
-    pub(super) fn crash(
-        &mut self,
-        trace: &Trace,
-        fresh_capacity: u64,
-    ) -> Result<Option<(Rule, OpKind)>> {
+    pub(super) fn crash(&mut self, trace: &Trace, fresh_capacity: u64) -> Result<Option<Broken>> {
         let Self { entry, worker } = self;
         let number = worker.request.load(Relaxed).wrapping_add(1);
         if !worker.is_at_work() {

@@ -1,13 +1,16 @@
 //! Which finds a target passes over, so that fuzzing goes on to new ones: those that committed regressions show,
 //! unless they are to be reported too, and those of a campaign.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
+use harness::entry::Entry;
 use harness::op::OpKind;
 
+use crate::execute::host::Host;
+use crate::oracle::judge::Broken;
 use crate::oracle::rules::Rule;
-use crate::regression::Key;
+use crate::regression::Regression;
 use crate::regression::finds;
 
 /// With the value `report`, has a target report what is known as well.
@@ -16,58 +19,45 @@ pub const KNOWN_VARIABLE: &str = "KMEM_RIG_KNOWN";
 /// none are.
 pub const REGRESSIONS_VARIABLE: &str = "KMEM_RIG_REGRESSIONS";
 /// Names a folder of finds that are passed over whatever the kind of call, since triage could not tell
-/// another defect that breaks the same rule from them. (A committed regression stands for one kind.)
+/// another defect that breaks the same rule, at the same place of a panic or fault, from them. (A
+/// committed regression stands for one kind.)
 pub const FINDS_VARIABLE: &str = "KMEM_RIG_FINDS";
 
 /// The finds of one subject that are passed over.
-pub(super) struct Known {
-    finds: BTreeSet<(Rule, OpKind)>,
-    /// Rules that the subject is known to break, by whatever call.
-    rules: BTreeSet<Rule>,
-}
+pub(super) struct Known(Vec<Broken>);
 
 impl Known {
     /// Those of a subject. `regressions` is the folder of the committed ones, unless there is another beside
     /// the program or the environment names one.
-    pub(super) fn of(subject: &str, regressions: &str) -> Self {
+    ///
+    /// # Panics
+    /// When one of them cannot be read or run.
+    pub(super) fn of(entry: &Entry, regressions: &str, host: &mut Host) -> Self {
         let variable = |name| std::env::var_os(name).map(PathBuf::from);
-        let of_ours = |find: Key| (find.0 == subject).then_some((find.1, find.2));
-        // Where a block outside the heap is written to, it is a fault in a process that nobody
-        // watches.
-        let as_met = |(rule, kind)| {
-            let writes = matches!(kind, OpKind::AllocZeroed | OpKind::Realloc);
-            let fault = (rule == Rule::OutOfBounds && writes).then_some((Rule::Fault, kind));
-            [(rule, kind)].into_iter().chain(fault)
-        };
-        let shown_in = |folder: &Path| {
-            let finds = known_in(folder).into_iter().filter_map(of_ours);
-            finds.flat_map(as_met)
-        };
         let committed = match std::env::var_os(KNOWN_VARIABLE) {
             Some(value) if value == "report" => None,
             _ => Some(variable(REGRESSIONS_VARIABLE).unwrap_or_else(|| folder(regressions))),
         };
-        let campaigns = variable(FINDS_VARIABLE);
-        let of_campaign = campaigns.iter().flat_map(|folder| shown_in(folder));
-        Self {
-            finds: committed
-                .iter()
-                .flat_map(|folder| shown_in(folder))
-                .collect(),
-            rules: of_campaign.map(|(rule, _)| rule).collect(),
-        }
+        let mut shown_in = |folder: Option<PathBuf>| {
+            let shown = folder.map_or(Ok(Vec::new()), |folder| shown_in(&folder, entry, host));
+            shown.unwrap_or_else(|error| panic!("{error:#}"))
+        };
+        let mut known = shown_in(committed);
+        let of_campaign = shown_in(variable(FINDS_VARIABLE)).into_iter();
+        known.extend(of_campaign.map(|find| Broken { kind: None, ..find }));
+        Self(known)
     }
 
-    /// Whether the find of a rule that such a call breaks is one of them.
-    pub(super) fn holds(&self, rule: Rule, kind: OpKind) -> bool {
-        self.rules.contains(&rule) || self.finds.contains(&(rule, kind))
+    /// Whether such a find is one of them, as far as is known.
+    pub(super) fn holds(&self, broken: &Broken) -> bool {
+        self.0.iter().any(|known| known.may_be(broken))
     }
 
     /// Whether one of them is a crash.
     pub(super) fn has_crash(&self) -> bool {
-        let crash = |rule: &Rule| matches!(rule, Rule::Panic | Rule::Fault | Rule::Hang);
-        let mut rules = self.finds.iter().map(|(rule, _)| rule).chain(&self.rules);
-        rules.any(crash)
+        let is_crash =
+            |known: &Broken| matches!(known.rule, Rule::Panic | Rule::Fault | Rule::Hang);
+        self.0.iter().any(is_crash)
     }
 }
 
@@ -81,13 +71,32 @@ fn folder(named: &str) -> PathBuf {
         .unwrap_or_else(|| named.into())
 }
 
-/// The finds that the regressions of a folder show.
-fn known_in(folder: &Path) -> BTreeSet<Key> {
+/// The finds of a subject that the regressions of a folder show.
+fn shown_in(folder: &Path, entry: &Entry, host: &mut Host) -> Result<Vec<Broken>> {
     if !folder.is_dir() {
         let folder = folder.display();
         eprintln!("INFO: no regressions in `{folder}`, so no find is known already");
-        return BTreeSet::new();
+        return Ok(Vec::new());
     }
-    let known = finds::known_in(folder).unwrap_or_else(|error| panic!("{error:#}"));
-    known.into_keys().collect()
+    let mut shown = Vec::new();
+    for ((subject, rule, kind), paths) in finds::known_in(folder)? {
+        if subject != entry.name() {
+            continue;
+        }
+        for path in paths {
+            let source = Regression::load(&path)?.source(entry, rule, host)?;
+            let kind = Some(kind);
+            shown.push(Broken { rule, kind, source });
+        }
+        // Where a block outside the heap is written to, it is a fault in a process that nobody
+        // watches.
+        if rule == Rule::OutOfBounds && matches!(kind, OpKind::AllocZeroed | OpKind::Realloc) {
+            shown.push(Broken {
+                rule: Rule::Fault,
+                kind: Some(kind),
+                source: None,
+            });
+        }
+    }
+    Ok(shown)
 }

@@ -16,6 +16,7 @@
 #[cfg(feature = "cli")]
 pub mod corpus;
 mod crash_probe;
+mod crash_report;
 pub mod guest;
 mod known;
 #[cfg(fuzzing)]
@@ -35,20 +36,20 @@ use harness::declaration::Declaration;
 use harness::entry::Entry;
 use harness::text::Document;
 use harness::trace::Trace;
-use harness::transcript::{End, FILE_BYTES, MESSAGE_BYTES, Transcript};
+use harness::transcript::Transcript;
 
+use crate::execute::host::Host;
 use crate::execute::host::shared::Shared;
 use crate::execute::host::watch::{self, Watch};
-use crate::execute::host::{self, Host};
 use crate::execute::in_process::InProcess;
 use crate::generate::mutate;
 use crate::generate::{self, Limits};
-use crate::oracle::judge::Finding;
-use crate::oracle::rules::{Rule, Rules};
+use crate::oracle::judge::{Broken, Finding};
+use crate::oracle::rules::Rules;
 use crate::report;
 use crate::run::RunOptions;
-use crate::wording::Signal;
 use crash_probe::CrashProbe;
+use crash_report::{tell_crash, tell_key};
 use known::Known;
 pub use known::{FINDS_VARIABLE, KNOWN_VARIABLE, REGRESSIONS_VARIABLE};
 
@@ -87,7 +88,7 @@ static TRANSCRIPT: OnceLock<Shared<Transcript>> = OnceLock::new();
 
 thread_local! {
     static HEAPS: RefCell<InProcess> = RefCell::default();
-    /// Measures fresh heaps.
+    /// Measures fresh heaps, and runs what is known.
     static HOST: RefCell<Option<Host>> = const { RefCell::new(None) };
     static PROBES: RefCell<BTreeMap<&'static str, CrashProbe>> = RefCell::default();
 }
@@ -195,11 +196,12 @@ impl Target {
             found
         });
         if let Some(finding) = found
-            && !self.known().holds(finding.rule(), finding.kind)
+            && !self.known().holds(&Broken::from(&finding))
         {
             let report = report::finding(&entry.declaration, trace, &finding);
             let mut key = String::new();
-            let _ = tell_key(&mut key, entry.name(), finding.rule());
+            let source = finding.violation.source();
+            let _ = tell_key(&mut key, entry.name(), finding.rule(), source);
             eprint!("{key}");
             panic!("{report}");
         }
@@ -208,22 +210,22 @@ impl Target {
     /// Whether the input runs into a crash that a committed regression shows. Such a crash cannot be
     /// passed over where it happens, so subjects that have one run in a worker first.
     fn crashes_as_known(&self, trace: &Trace, fresh: u64) -> bool {
-        let (name, known) = (self.entry.name(), self.known());
+        let known = self.known();
         if !known.has_crash() {
             return false;
         }
         PROBES.with_borrow_mut(|probes| {
             let probe = probes
-                .entry(name)
+                .entry(self.entry.name())
                 .or_insert_with(|| CrashProbe::new(self.entry).expect("memory can be mapped"));
             let broken = probe.crash(trace, fresh).expect("a worker can be forked");
-            broken.is_some_and(|(rule, kind)| known.holds(rule, kind))
+            broken.is_some_and(|broken| known.holds(&broken))
         })
     }
 
     fn known(&self) -> &Known {
-        let known = || Known::of(self.entry.name(), self.regressions);
-        self.known.get_or_init(known)
+        let known = |host: &mut Host| Known::of(self.entry, self.regressions, host);
+        self.known.get_or_init(|| with_host(known))
     }
 }
 
@@ -233,10 +235,12 @@ type Judging = fn(&mut InProcess, &'static Entry, &Trace, u64) -> Option<Finding
 /// What the fresh heap grants, if the trace is run or judged by it; measured in a child, since
 /// nothing that is tried may end this process.
 fn fresh_capacity(entry: &Entry, trace: &Trace) -> u64 {
+    with_host(|host| host.capacity_for(entry, trace)).expect("a worker can be forked")
+}
+
+fn with_host<T>(work: impl FnOnce(&mut Host) -> T) -> T {
     HOST.with_borrow_mut(|host| {
-        let host = host.get_or_insert_with(|| Host::new().expect("memory can be mapped"));
-        host.capacity_for(entry, trace)
-            .expect("a worker can be forked")
+        work(host.get_or_insert_with(|| Host::new().expect("memory can be mapped")))
     })
 }
 
@@ -297,61 +301,6 @@ fn watch_this_process() {
         heap_start: 0,
     };
     watch::and_tell(&watch, tell_crash);
-}
-
-/// Writes the input under way and its end, before the process dies of it. Called by signal
-/// handlers, so it only tries the lock, which the thread under way holds for reading.
-fn tell_crash(out: &mut dyn fmt::Write) -> fmt::Result {
-    let (Ok(current), Some(transcript)) = (CURRENT.try_read(), TRANSCRIPT.get()) else {
-        return Ok(());
-    };
-    let Some((subject, trace)) = &*current else {
-        return Ok(());
-    };
-    let rule = match transcript.end() {
-        End::Panicked => Rule::Panic,
-        End::Faulted => Rule::Fault,
-        End::Hung | End::None => Rule::Hang,
-        End::Completed | End::Lost | End::Stopped => return Ok(()),
-    };
-    let subject = subject.name;
-    write!(out, "{subject} crashes: {rule}: ")?;
-    match rule {
-        Rule::Panic => {
-            write_text::<MESSAGE_BYTES>(out, transcript.message())?;
-            if let Some((file, line)) = transcript.place() {
-                out.write_str(", at ")?;
-                write_text::<FILE_BYTES>(out, file)?;
-                write!(out, ":{line}")?;
-            }
-        }
-        Rule::Fault => {
-            let (number, at) = host::signal_of(transcript.fault(), trace.geometry);
-            write!(out, "{}", Signal(number, at))?;
-        }
-        _ => out.write_str("an op did not return")?,
-    }
-    writeln!(out, "\n{trace}")?;
-    tell_key(out, subject, rule)
-}
-
-/// Writes bytes as far as they are text, of which there are at most `MAX`.
-fn write_text<const MAX: usize>(
-    out: &mut dyn fmt::Write,
-    bytes: impl Iterator<Item = u8>,
-) -> fmt::Result {
-    let mut text = [0; MAX];
-    let length = text.iter_mut().zip(bytes).map(|(at, byte)| *at = byte);
-    let length = length.count();
-    let mut chunks = text[..length].utf8_chunks();
-    chunks.try_for_each(|chunk| out.write_str(chunk.valid()))
-}
-
-/// Tells ClusterFuzz what to know the crash by: the stack is the same for all. It takes the quoted text
-/// of a line in the form that Rust's panics had before 1.73 for the first line of a crash state.
-fn tell_key(out: &mut dyn fmt::Write, subject: &str, rule: Rule) -> fmt::Result {
-    let key = report::Key { subject, rule };
-    writeln!(out, "thread '{subject}' panicked at '{key}'")
 }
 
 /// Makes a libFuzzer target of a subject: what is judged, mutated and crossed over.

@@ -18,14 +18,13 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use harness::op::OpKind;
 use harness::trace::Trace;
 
 use super::search::{Sighting, Stop, Suspect, Suspects, measure};
 use super::{Settings, draw};
 use crate::execute::guest::{Batch, Guest};
 use crate::generate::Limits;
-use crate::oracle::rules::Rule;
+use crate::oracle::judge::Broken;
 use crate::run::RunOptions;
 
 /// A thread says how far it is after so many of its cases.
@@ -53,7 +52,7 @@ struct Told {
 
 /// What a suspect is suspected of, and since when.
 struct Suspicion {
-    kind: (Rule, OpKind),
+    broken: Broken,
     at: Instant,
 }
 
@@ -135,10 +134,11 @@ impl Hunted<'_> {
             while let Some(first) = waiting.first_entry()
                 && *first.key() < known
             {
-                let (case, Suspicion { kind, at }) = first.remove_entry();
+                let (case, Suspicion { broken, at }) = first.remove_entry();
                 let trace = draw(self.settings.seed, case, self.limits);
-                let sighting = Sighting::new(trace, Some(kind), case + 1, at);
-                if suspects.are_worth(kind) && suspect(guest, sighting)?.is_break() {
+                let is_worth = suspects.are_worth(&broken);
+                let sighting = Sighting::new(trace, Some(broken), case + 1, at);
+                if is_worth && suspect(guest, sighting)?.is_break() {
                     return Ok(());
                 }
             }
@@ -190,18 +190,16 @@ impl Hunted<'_> {
             let verdict = batch.guest().judge(entry, &case.trace, &run, rules)?;
             execs += 1;
             ops += case.trace.ops.len() as u64;
-            let broken = verdict
-                .finding()
-                .map(|finding| (finding.rule(), finding.kind));
-            let suspect = broken.filter(|&kind| suspects.are_worth(kind));
+            let broken = verdict.finding().map(Broken::from);
+            let suspect = broken.filter(|broken| suspects.are_worth(broken));
             if suspect.is_some() || execs % TELL_CASES == 0 {
                 // Nobody listens any more once the hunt is over.
                 let _ = tell.send(Told {
                     share,
                     before: case.number + step,
-                    suspect: suspect.map(|kind| {
+                    suspect: suspect.map(|broken| {
                         let at = Instant::now();
-                        (case.number, Suspicion { kind, at })
+                        (case.number, Suspicion { broken, at })
                     }),
                 });
             }

@@ -2,19 +2,19 @@
 //!
 //! Case *n* of a hunt depends on the seed and *n* alone. Cases run in fast strength; a suspicious
 //! one is drawn again by its number, run strictly on a fresh heap, and only what breaks a rule
-//! then is minimised and reported, once per rule and op kind. The hunt goes on after a find.
+//! then is minimised and reported, once per rule and op kind, and for panics and faults per place
+//! in the code. The hunt goes on after a find.
 
 mod guests;
 mod search;
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use arbitrary::Unstructured;
 use harness::entry::Entry;
-use harness::op::OpKind;
 use harness::trace::Trace;
 
 use crate::execute::capacity::Measured;
@@ -23,7 +23,7 @@ use crate::execute::guest::Guest;
 use crate::execute::host::Host;
 use crate::generate::{self, Limits};
 use crate::minimize;
-use crate::oracle::judge::Finding;
+use crate::oracle::judge::{Broken, Finding};
 use crate::oracle::rules::{Rule, Rules};
 use search::{Sighting, Stop};
 
@@ -219,14 +219,14 @@ pub fn draw(seed: u64, number: u64, limits: &Limits) -> Trace {
 /// What a hunt has seen so far.
 struct Hunt<'a> {
     settings: &'a Settings<'a>,
-    known: BTreeSet<(Rule, OpKind)>,
+    known: Vec<Broken>,
     started: Instant,
     /// When nothing more is made small.
     patience: Option<Instant>,
     /// When nothing more is replayed.
     replay_until: Option<Instant>,
     /// What was seen since then, each looked at once.
-    hurried: BTreeSet<(Rule, OpKind)>,
+    hurried: HashSet<Broken>,
     unconfirmed: u64,
 }
 
@@ -239,11 +239,11 @@ impl<'a> Hunt<'a> {
         let more = |last| stop.deadline.map(|deadline| deadline + PENDING_MAX - last);
         Self {
             settings,
-            known: BTreeSet::new(),
+            known: Vec::new(),
             started,
             patience: more(CONFIRMATION_MAX),
             replay_until: more(REPLAY_MAX),
-            hurried: BTreeSet::new(),
+            hurried: HashSet::new(),
             unconfirmed: 0,
         }
     }
@@ -263,9 +263,9 @@ impl<'a> Hunt<'a> {
         } = *self.settings;
         let trace = &sighting.trace;
         let in_a_hurry = self.is_out_of_patience();
-        if let Some(broken) = sighting.broken
-            && (sighting.repeated && self.known.contains(&broken)
-                || in_a_hurry && !self.hurried.insert(broken))
+        if let Some(broken) = &sighting.broken
+            && (sighting.repeated && self.known.contains(broken)
+                || in_a_hurry && !self.hurried.insert(broken.clone()))
         {
             return Ok(Next::Continue(()));
         }
@@ -277,8 +277,8 @@ impl<'a> Hunt<'a> {
             self.unconfirmed += 1;
             return Ok(Next::Continue(()));
         };
-        let broken = (finding.rule(), finding.kind);
-        if self.known.contains(&broken) {
+        let broken = Broken::from(finding);
+        if self.known.iter().any(|known| known.may_be(&broken)) {
             return Ok(Next::Continue(()));
         }
         let (trace, finding) = if in_a_hurry {
@@ -289,14 +289,15 @@ impl<'a> Hunt<'a> {
                 false => Next::Continue(()),
             };
             let small =
-                minimize::shrink_while(executor, entry, trace, rules, broken, &mut { goes_on })?;
+                minimize::shrink_while(executor, entry, trace, rules, &broken, &mut { goes_on })?;
             let Some(small) = small else {
                 self.unconfirmed += 1;
                 return Ok(Next::Continue(()));
             };
             small
         };
-        self.known.insert(broken);
+        let rule = finding.rule();
+        self.known.push(Broken::from(&finding));
         report(&Find {
             finding,
             trace,
@@ -307,7 +308,7 @@ impl<'a> Hunt<'a> {
             minimal: !self.is_out_of_patience(),
             replay_until: self.replay_until,
         })?;
-        Ok(match until == Some(broken.0) {
+        Ok(match until == Some(rule) {
             true => Next::Break(()),
             false => Next::Continue(()),
         })
@@ -357,7 +358,11 @@ mod tests {
         for _ in 0..2 {
             let sighting = Sighting {
                 trace: trace.clone(),
-                broken: Some((Rule::Misaligned, OpKind::Alloc)),
+                broken: Some(Broken {
+                    rule: Rule::Misaligned,
+                    kind: Some(harness::op::OpKind::Alloc),
+                    source: None,
+                }),
                 repeated: false,
                 execs: 1,
                 at: Instant::now(),

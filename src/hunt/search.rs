@@ -34,12 +34,13 @@ use crate::execute::host::supervised::{Common, Pace, Supervised};
 use crate::execute::host::{self, Host};
 use crate::execute::in_process::InProcess;
 use crate::generate::Limits;
-use crate::oracle::judge::Finding;
+use crate::oracle::judge::{Broken, Finding};
 use crate::oracle::rules::Rule;
 use crate::run::RunOptions;
 
 /// Fast strength sees a broken rule late, so that one rule and op kind can stand for several: as
-/// many suspects of each are passed on.
+/// many suspects of each are passed on. Panics and faults are told apart by their place as well,
+/// lest a frequent one keep others from being looked at.
 const SUSPECTS_PER_KIND: u32 = 4;
 /// Each worker that follows a crash names as many again. Of all of a kind, so many are passed on;
 /// those behind the first [`SUSPECTS_PER_KIND`] are for as long as nothing of their kind was found.
@@ -55,7 +56,7 @@ const WATCH: Duration = Duration::from_millis(1);
 pub(super) struct Sighting {
     pub(super) trace: Trace,
     /// What it broke when it was seen, as far as is known.
-    pub(super) broken: Option<(Rule, OpKind)>,
+    pub(super) broken: Option<Broken>,
     /// Whether as many of this kind as are usually worth it were seen before.
     pub(super) repeated: bool,
     /// Cases that had run by then.
@@ -65,12 +66,7 @@ pub(super) struct Sighting {
 }
 
 impl Sighting {
-    pub(super) const fn new(
-        trace: Trace,
-        broken: Option<(Rule, OpKind)>,
-        execs: u64,
-        at: Instant,
-    ) -> Self {
+    pub(super) const fn new(trace: Trace, broken: Option<Broken>, execs: u64, at: Instant) -> Self {
         Self {
             trace,
             broken,
@@ -125,22 +121,28 @@ impl Progress {
     }
 }
 
-fn kind_of(trace: &Trace, op: usize) -> OpKind {
-    trace.ops.get(op).map_or(OpKind::Table, Op::kind)
+/// What an op of a trace broke, without a place.
+fn broken_by(trace: &Trace, op: usize, rule: Rule) -> Broken {
+    let kind = trace.ops.get(op).map_or(OpKind::Table, Op::kind);
+    Broken {
+        rule,
+        kind: Some(kind),
+        source: None,
+    }
 }
 
-/// How many suspects there were of each rule and op kind.
+/// How many suspects there were of each kind.
 #[derive(Default)]
-pub(super) struct Suspects(HashMap<(Rule, OpKind), u32>);
+pub(super) struct Suspects(HashMap<Broken, u32>);
 
 impl Suspects {
     /// Counts one more, and says whether it is worth a strict run.
-    pub(super) fn are_worth(&mut self, kind: (Rule, OpKind)) -> bool {
-        self.count(kind) <= SUSPECTS_PER_KIND
+    pub(super) fn are_worth(&mut self, broken: &Broken) -> bool {
+        self.count(broken) <= SUSPECTS_PER_KIND
     }
 
-    fn count(&mut self, kind: (Rule, OpKind)) -> u32 {
-        let count = self.0.entry(kind).or_default();
+    fn count(&mut self, broken: &Broken) -> u32 {
+        let count = self.0.entry(broken.clone()).or_default();
         *count += 1;
         *count
     }
@@ -197,7 +199,7 @@ pub(super) fn measure(
             break;
         }
         if let Some((trace, rule)) = executor.fresh(entry, geometry)?.failed_probe.clone() {
-            let broken = (rule, kind_of(&trace, 0));
+            let broken = broken_by(&trace, 0, rule);
             suspects.push(sighting(trace, Some(broken)));
         }
     }
@@ -286,7 +288,7 @@ impl Search<'_> {
                 self.cases.store(progress.case.load(Relaxed), Relaxed);
                 while seen < progress.suspects_length.load(Acquire) as usize {
                     let (broken, sighting) = self.sighting(&progress.suspects[seen]);
-                    let count = named.count(broken);
+                    let count = named.count(&broken);
                     if count <= REPEATED_MAX {
                         let repeated = count > SUSPECTS_PER_KIND;
                         // Nobody listens any more once the hunt is over.
@@ -310,7 +312,7 @@ impl Search<'_> {
                 worker.ops.fetch_add(trace.ops.len() as u64, Relaxed);
                 let broken = worker.crash(&trace);
                 case += 1;
-                if crashes.are_worth(broken) {
+                if crashes.are_worth(&broken) {
                     let _ = tell.send(Sighting::new(trace, Some(broken), case, at));
                 }
             }
@@ -323,13 +325,14 @@ impl Search<'_> {
     }
 
     /// A suspect that the worker has named, and what it broke.
-    fn sighting(&self, named: &Named) -> ((Rule, OpKind), Sighting) {
+    fn sighting(&self, named: &Named) -> (Broken, Sighting) {
         let case = named.case.load(Relaxed);
         let trace = draw(self.settings.seed, case, self.limits);
         let rule = Rule::ALL[named.rule.load(Relaxed) as usize];
-        let broken = (rule, kind_of(&trace, named.op.load(Relaxed) as usize));
+        let broken = broken_by(&trace, named.op.load(Relaxed) as usize, rule);
         let at = self.start + Duration::from_nanos(named.at.load(Relaxed));
-        (broken, Sighting::new(trace, Some(broken), case + 1, at))
+        let sighting = Sighting::new(trace, Some(broken.clone()), case + 1, at);
+        (broken, sighting)
     }
 
     /// The worker's life: cases one after the other, from the one in `progress` on.
@@ -350,7 +353,7 @@ impl Search<'_> {
                 progress.progress(),
             );
             if let Ok(Some(finding)) = found
-                && suspects.are_worth((finding.rule(), finding.kind))
+                && suspects.are_worth(&Broken::from(&finding))
             {
                 progress.name(case, &finding, self.start.elapsed());
             }

@@ -16,7 +16,7 @@ use harness::op::{Align, Handle, Op};
 use harness::trace::Trace;
 
 pub(crate) use shrink::shrink_while;
-pub use shrink::{Broken, Shrinking, shrink, shrink_watched};
+pub use shrink::{Shrinking, shrink, shrink_watched};
 
 /// The most candidates tried: a bound on time, far above what traces of a few hundred ops need.
 pub const CANDIDATES_MAX: usize = 20_000;

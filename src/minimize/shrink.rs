@@ -4,37 +4,12 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use harness::entry::Entry;
-use harness::op::OpKind;
 use harness::trace::Trace;
 
 use crate::execute::capacity::Measured;
 use crate::execute::executor::Executor;
-use crate::oracle::judge::Finding;
-use crate::oracle::rules::{Rule, Rules};
-
-/// What a smaller trace must break still.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// The rule.
-    pub rule: Rule,
-    /// The kind of op; `None`: by any.
-    pub kind: Option<OpKind>,
-}
-
-impl Broken {
-    /// Whether a finding is of this.
-    #[must_use]
-    pub fn is(self, finding: &Finding) -> bool {
-        finding.rule() == self.rule && self.kind.is_none_or(|kind| kind == finding.kind)
-    }
-}
-
-impl From<(Rule, OpKind)> for Broken {
-    fn from((rule, kind): (Rule, OpKind)) -> Self {
-        let kind = Some(kind);
-        Self { rule, kind }
-    }
-}
+use crate::oracle::judge::{Broken, Finding};
+use crate::oracle::rules::Rules;
 
 /// The smallest trace that breaks the same, and how it does; `None` if it does not when it has all
 /// the time that a confirmation gives.
@@ -46,7 +21,7 @@ pub fn shrink(
     entry: &Entry,
     trace: &Trace,
     rules: Rules,
-    broken: impl Into<Broken>,
+    broken: &Broken,
 ) -> Result<Option<(Trace, Finding)>> {
     shrink_watched(executor, entry, trace, rules, broken, &mut |_| {})
 }
@@ -69,7 +44,7 @@ pub fn shrink_watched(
     entry: &Entry,
     trace: &Trace,
     rules: Rules,
-    broken: impl Into<Broken>,
+    broken: &Broken,
     watch: &mut dyn FnMut(Shrinking),
 ) -> Result<Option<(Trace, Finding)>> {
     let mut go_on = |shrinking| {
@@ -86,10 +61,9 @@ pub(crate) fn shrink_while(
     entry: &Entry,
     trace: &Trace,
     rules: Rules,
-    broken: impl Into<Broken>,
+    broken: &Broken,
     next: &mut dyn FnMut(Shrinking) -> ControlFlow<()>,
 ) -> Result<Option<(Trace, Finding)>> {
-    let broken = broken.into();
     let mut go_on = ControlFlow::Continue(());
     let mut shrinking = Shrinking {
         candidates: 0,

@@ -10,7 +10,7 @@ use harness::trace::{OPS_MAX, Trace};
 use super::narrow::narrow;
 use super::{Shrinking, shrink_watched};
 use crate::execute::host::Host;
-use crate::oracle::judge::Finding;
+use crate::oracle::judge::{Broken, Finding};
 use crate::oracle::rules::Rules;
 use crate::trace::long::LongTrace;
 
@@ -76,6 +76,6 @@ pub fn shrink(
         let found = found.clone();
         return Ok(Some((short, found)));
     }
-    let broken = (found.rule(), found.kind);
-    shrink_watched(host, entry, &short, rules, broken, watch)
+    let broken = Broken::from(found);
+    shrink_watched(host, entry, &short, rules, &broken, watch)
 }

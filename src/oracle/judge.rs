@@ -17,6 +17,7 @@
 //! - a client that wrote beyond its own block: no promise covers what then lies in the subject's
 //!   headers or in other blocks, so from there on only machine rules are judged.
 
+mod broken;
 mod contract;
 mod machine;
 mod misuse;
@@ -40,6 +41,7 @@ use crate::oracle::model::grants::Grants;
 use crate::oracle::rules::{Rule, RuleSet, Rules};
 use crate::oracle::violation::Violation;
 use crate::run::{Run, RunEnd};
+pub use broken::Broken;
 
 /// A rule that an op broke.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Finds kept: each written as a regression, with the verdict of every subject of the family.
 //!
-//! A folder holds one regression for a [`Key`], since the file is named after it. A find that the
-//! folder shows already, under whatever name, is not written again: people edit what they commit. One that
-//! does not repeat itself is written without an expectation, and is known to nobody.
+//! A file is named after its find's [`Key`]. A find that the folder shows already, under whatever
+//! name, is not written again: people edit what they commit. Panics and faults of one key are told
+//! apart by their place in the code, which the folder's regressions are run for. A find that does
+//! not repeat itself is written without an expectation, and is known to nobody.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,11 +14,14 @@ use anyhow::Result;
 use harness::entry::Entry;
 use harness::trace::Trace;
 
-use crate::execute::side::Sides;
+use crate::execute::capacity::Measured;
+use crate::execute::executor::Executor;
+use crate::execute::side::{Side, Sides};
 use crate::oracle::judge::Finding;
 use crate::oracle::rules::Rules;
 use crate::regression::confirm::{self, Replayed};
 use crate::regression::{Key, Regression, write_whole};
+use crate::run::fault::SourceLine;
 use crate::subject::registry;
 use crate::trace::input;
 
@@ -78,6 +82,8 @@ pub struct Sought<'a> {
     pub minimal: bool,
     /// When the time for replays is over.
     pub replay_until: Option<Instant>,
+    /// Where it was found.
+    pub side: Side,
 }
 
 impl Sought<'_> {
@@ -105,8 +111,7 @@ impl Sought<'_> {
 /// Where finds are written, and which are known.
 pub struct Finds<'a> {
     out: &'a Path,
-    /// The file of each find that a regression shows.
-    known: BTreeMap<Key, PathBuf>,
+    known: Known,
     found: &'a str,
 }
 
@@ -124,27 +129,44 @@ impl<'a> Finds<'a> {
         })
     }
 
-    /// Those of the regressions in `known` are known as well.
+    /// Those of the regressions in `known` are known as well, and named before others that show the
+    /// same.
     ///
     /// # Errors
     /// As for [`Self::new`].
     pub fn and_known_in(mut self, known: &Path) -> Result<Self> {
-        self.known.extend(known_in(known)?);
+        for (key, paths) in known_in(known)? {
+            self.known.entry(key).or_default().splice(0..0, paths);
+        }
         Ok(self)
     }
 
-    /// The regression that shows the same find, if there is one.
-    #[must_use]
-    pub fn known(&self, entry: &Entry, finding: &Finding) -> Option<&Path> {
+    /// The regression that shows the same find, if there is one. Places in the code are compared as
+    /// they are on this side, where the find was met: a compiler may tell others for the other
+    /// machine.
+    ///
+    /// # Errors
+    /// When a regression cannot be read, or the rig itself cannot do its work.
+    pub fn known(
+        &self,
+        entry: &Entry,
+        finding: &Finding,
+        executor: &mut Measured<dyn Executor>,
+    ) -> Result<Option<&Path>> {
         let key = (entry.name().to_owned(), finding.rule(), finding.kind);
-        self.known.get(&key).map(PathBuf::as_path)
+        shown(
+            &self.known,
+            entry,
+            &key,
+            finding.violation.source(),
+            executor,
+        )
     }
 
-    /// The one that shows it in the folder where finds are written.
+    /// Whether a regression is in the folder where finds are written.
     #[must_use]
-    pub fn committed(&self, entry: &Entry, finding: &Finding) -> Option<&Path> {
-        self.known(entry, finding)
-            .filter(|path| path.parent() == Some(self.out))
+    pub fn holds(&self, path: &Path) -> bool {
+        path.parent() == Some(self.out)
     }
 
     /// Replays a find and writes it, unless a regression shows it.
@@ -152,7 +174,8 @@ impl<'a> Finds<'a> {
     /// # Errors
     /// As for [`Self::write`].
     pub fn keep(&self, find: &Sought<'_>, sides: &mut Sides<'_>) -> Result<Kept> {
-        if let Some(path) = self.known(find.entry, find.finding) {
+        let executor = sides.executor(find.side)?;
+        if let Some(path) = self.known(find.entry, find.finding, executor)? {
             return Ok(Kept::Known(path.to_owned()));
         }
         let replayed = find.replay(sides)?;
@@ -227,20 +250,51 @@ impl<'a> Finds<'a> {
     }
 }
 
-/// The finds that the regressions of a folder show, each with its file.
+/// The regressions that show finds, by what their text tells of those.
+pub(crate) type Known = BTreeMap<Key, Vec<PathBuf>>;
+
+/// The finds that the regressions of a folder show.
 ///
 /// # Errors
 /// When one cannot be read.
-pub(crate) fn known_in(folder: &Path) -> Result<BTreeMap<Key, PathBuf>> {
-    let mut known = BTreeMap::new();
+pub(crate) fn known_in(folder: &Path) -> Result<Known> {
+    let mut known = Known::new();
     if folder.is_dir() {
         for path in input::files(&[folder.to_owned()])? {
             for key in Regression::load(&path)?.keys() {
-                known.insert(key, path.clone());
+                let paths = known.entry(key).or_default();
+                // A regression may have a line for each side.
+                if paths.last() != Some(&path) {
+                    paths.push(path.clone());
+                }
             }
         }
     }
     Ok(known)
+}
+
+/// The first of these regressions that shows a find of such a key at this place. If either place is
+/// not known, the key alone decides.
+///
+/// # Errors
+/// When one cannot be read, or the rig itself cannot do its work.
+pub(crate) fn shown<'a>(
+    known: &'a Known,
+    entry: &Entry,
+    key: &Key,
+    source: Option<&SourceLine>,
+    executor: &mut Measured<dyn Executor>,
+) -> Result<Option<&'a Path>> {
+    for path in known.get(key).into_iter().flatten() {
+        let Some(source) = source else {
+            return Ok(Some(path));
+        };
+        let there = Regression::load(path)?.source(entry, key.1, executor)?;
+        if there.is_none_or(|there| there == *source) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
 }
 
 /// Today's date as a header says it: year-month-day.

@@ -18,16 +18,21 @@ use harness::op::OpKind;
 use harness::text::{Document, Line};
 use harness::trace::Trace;
 
+use crate::execute::capacity::Measured;
+use crate::execute::executor::Executor;
 use crate::execute::host::Host;
 use crate::execute::side::Side;
 use crate::oracle::judge::{Finding, Verdict};
 use crate::oracle::rules::{Rule, Rules};
+use crate::run::fault::SourceLine;
 use crate::subject::registry;
 use crate::trace::input::{self, Input, Reading};
 use crate::trace::long::LongTrace;
 pub use expectation::Expectation;
 
-/// What tells one find from another: the subject, the rule, and the kind of the op that breaks it.
+/// What a trace's text tells of a find: the subject, the rule, and the kind of the op that breaks
+/// it. What else tells one panic or fault from another, its place in the code, a run of the trace
+/// shows ([`Regression::source`]).
 pub type Key = (String, Rule, OpKind);
 
 /// A trace and what its header lines say.
@@ -206,6 +211,26 @@ impl Regression {
             expected.find(move |one| one.subject == subject && one.on == side)
         };
         of(Some(on)).or_else(|| of(None))
+    }
+
+    /// Where in the code a panic or a fault of its trace is, when that is run; `None` if that is
+    /// not known, or another rule is broken.
+    ///
+    /// # Errors
+    /// When the rig itself cannot do its work.
+    pub fn source(
+        &self,
+        entry: &Entry,
+        rule: Rule,
+        executor: &mut Measured<dyn Executor>,
+    ) -> Result<Option<SourceLine>> {
+        let has_place = matches!(rule, Rule::Panic | Rule::Fault);
+        if !has_place || !entry.declaration.accepts(self.trace.geometry) {
+            return Ok(None);
+        }
+        let (_, verdict) = executor.verdict(entry, &self.trace, self.rules)?;
+        let found = verdict.finding().filter(|found| found.rule() == rule);
+        Ok(found.and_then(|found| found.violation.source().cloned()))
     }
 
     /// The finds that it stands for.

@@ -1,15 +1,17 @@
 //! From a fuzzer's artifacts to regressions: decoded, run, sorted into finds, minimised, replayed in
 //! the guest, written.
 //!
-//! Two artifacts show one find if the same subject breaks the same rule. Which kind of call breaks it
-//! is mostly chance: a block that was asked for zeroed, or moved by a realloc, where any alloc would
-//! have done. So artifacts are sorted by kind of call first, the shortest of each kind is made small under
-//! the rule alone, where plain calls are preferred, and what is left by then is joined. Kinds that
-//! remain, since the same defect is reached by two calls, are named with the find; it is known only if
-//! regressions show every one of them. Addresses and sizes are not in the key, as they change with the
-//! trace. Two defects that break the same rule are one find until the first of them is fixed.
+//! Two artifacts show one find if the same subject breaks the same rule; panics and faults, at the
+//! same place in the code. Which kind of call breaks it is mostly chance: a block that was asked
+//! for zeroed, or moved by a realloc, where any alloc would have done. So artifacts are sorted by
+//! kind of call first, the shortest of each kind is made small under the rule alone, where plain
+//! calls are preferred, and what is left by then is joined. Kinds that remain, since the same
+//! defect is reached by two calls, are named with the find; it is known only if regressions show
+//! every one of them. Addresses and sizes are not in the key, as they change with the trace. Two
+//! defects that break the same rule are one find until the first of them is fixed.
 
 mod parallel;
+mod plain;
 mod stage;
 
 use std::collections::BTreeMap;
@@ -17,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use harness::entry::Entry;
-use harness::op::{Op, OpKind};
+use harness::op::OpKind;
 use harness::trace::Trace;
 use serde::Serialize;
 
@@ -25,16 +27,18 @@ use crate::execute::guest::Guest;
 use crate::execute::host::Host;
 use crate::execute::side::{Side, Sides};
 use crate::generate;
-use crate::minimize::{self, Broken};
-use crate::oracle::judge::Finding;
+use crate::minimize;
+use crate::oracle::judge::{Broken, Finding};
 use crate::oracle::rules::{Rule, Rules};
 use crate::oracle::violation::Violation;
 use crate::regression::finds::{Finds, Sought};
 use crate::report;
+use crate::run::fault::SourceLine;
 use crate::subject::adapter;
 use crate::subject::registry;
 use crate::trace::input::{self, Reading};
 use parallel::on_all_cores;
+use plain::plain;
 pub use stage::Stage;
 
 /// What triage makes of one find.
@@ -99,7 +103,7 @@ struct Artifact {
 /// Artifacts that show one find, as far as is known yet.
 struct Group {
     entry: &'static Entry,
-    rule: Rule,
+    broken: Broken,
     /// The shortest.
     trace: Trace,
     artifacts: usize,
@@ -107,8 +111,9 @@ struct Group {
     side: Side,
 }
 
-/// What breaks the rule in an artifact: the subject, the rule, the kind of call, and the side.
-type Key = (&'static str, Rule, OpKind, Side);
+/// What breaks the rule in an artifact: the subject, the rule, the place in the code, and the side;
+/// and before it was made small, the kind of call.
+type Key<Kind> = (&'static str, Rule, Option<SourceLine>, Side, Kind);
 
 /// Is told how far a triage is.
 type Watch<'a> = &'a mut dyn FnMut(Stage);
@@ -161,7 +166,7 @@ fn sort(
     rules: Rules,
     guest: &mut Guest,
     watch: Watch<'_>,
-) -> Result<BTreeMap<Key, Group>> {
+) -> Result<BTreeMap<Key<OpKind>, Group>> {
     let stage = Stage::of("sorting", "artifacts", artifacts.len());
     watch(stage);
     let work = |host: &mut Host, artifact: &Artifact| {
@@ -184,10 +189,14 @@ fn sort(
         let Some((finding, side)) = found else {
             continue;
         };
-        let key = (entry.name(), finding.rule(), finding.kind, side);
+        let key = key(entry, &finding, side, finding.kind);
         let group = groups.entry(key).or_insert_with(|| Group {
             entry,
-            rule: finding.rule(),
+            // Of whatever kind of call.
+            broken: Broken {
+                kind: None,
+                ..Broken::from(&finding)
+            },
             trace: trace.clone(),
             artifacts: 0,
             side,
@@ -216,35 +225,39 @@ struct Find {
 }
 
 impl Find {
-    /// The one to be kept: the shortest of those that no regression shows, or else of all.
-    fn shown(&self, finds: &Finds<'_>) -> Option<&Small> {
-        let is_known = |small: &Small| finds.known(self.entry, &small.finding).is_some();
-        self.by_kind
-            .values()
-            .min_by_key(|small| (is_known(small), small.trace.ops.len()))
+    /// The one to be kept, the shortest of those that no regression shows, or else of all; and the
+    /// regression that shows it.
+    fn shown<'a>(
+        &'a self,
+        finds: &'a Finds<'_>,
+        sides: &mut Sides<'_>,
+    ) -> Result<Option<(&'a Small, Option<&'a Path>)>> {
+        let mut all = Vec::new();
+        for small in self.by_kind.values() {
+            let executor = sides.executor(self.side)?;
+            all.push((small, finds.known(self.entry, &small.finding, executor)?));
+        }
+        let all = all.into_iter();
+        Ok(all.min_by_key(|(small, known)| (known.is_some(), small.trace.ops.len())))
     }
 }
 
 /// Makes each group's trace small under its rule alone, and joins those that break the same.
 fn small(
-    groups: BTreeMap<Key, Group>,
+    groups: BTreeMap<Key<OpKind>, Group>,
     rules: Rules,
     guest: &mut Guest,
     watch: Watch<'_>,
-) -> Result<BTreeMap<(&'static str, Rule, Side), Find>> {
+) -> Result<BTreeMap<Key<()>, Find>> {
     let (on_host, in_guest): (Vec<_>, Vec<_>) = groups
         .into_values()
         .partition(|group| group.side == Side::Host);
-    let broken = |group: &Group| Broken {
-        rule: group.rule,
-        kind: None,
-    };
     let mut stage = Stage::of("minimising", "classes", on_host.len() + in_guest.len());
     watch(stage);
     let work = |host: &mut Host, group: &Group| {
         let plain = plain(&group.trace);
         let (_, verdict) = host.verdict(group.entry, &plain, rules)?;
-        let broken = broken(group);
+        let broken = &group.broken;
         let trace = match verdict.finding() {
             Some(finding) if broken.is(finding) => &plain,
             _ => &group.trace,
@@ -254,7 +267,7 @@ fn small(
     let mut shrunk = on_all_cores(&on_host, work, &mut |done| watch(Stage { done, ..stage }))?;
     stage.done = on_host.len() as u64;
     for group in &in_guest {
-        let small = minimize::shrink(guest, group.entry, &group.trace, rules, broken(group));
+        let small = minimize::shrink(guest, group.entry, &group.trace, rules, &group.broken);
         shrunk.push(small?);
         stage.done += 1;
         watch(stage);
@@ -267,7 +280,7 @@ fn small(
         };
         let Group { entry, side, .. } = group;
         let find = finds
-            .entry((entry.name(), finding.rule(), side))
+            .entry(key(entry, &finding, side, ()))
             .or_insert_with(|| Find {
                 entry,
                 side,
@@ -283,36 +296,9 @@ fn small(
     Ok(finds)
 }
 
-/// The same calls as plain ones: nothing zeroed, and blocks freed one by one.
-fn plain(trace: &Trace) -> Trace {
-    let mut plain = Trace::new(trace.geometry);
-    let mut live = Vec::new();
-    let mut issued = 0;
-    for op in &trace.ops {
-        match *op {
-            Op::Alloc { size, align, .. } => {
-                live.push(harness::op::Handle(issued));
-                issued += 1;
-                let zeroed = false;
-                plain.ops.push(Op::Alloc {
-                    size,
-                    align,
-                    zeroed,
-                });
-            }
-            Op::Free { handle } => {
-                live.retain(|&other| other != handle);
-                plain.ops.push(*op);
-            }
-            Op::FreeAll => {
-                plain
-                    .ops
-                    .extend(live.drain(..).map(|handle| Op::Free { handle }));
-            }
-            other => plain.ops.push(other),
-        }
-    }
-    plain
+fn key<Kind>(entry: &Entry, finding: &Finding, side: Side, kind: Kind) -> Key<Kind> {
+    let source = finding.violation.source().cloned();
+    (entry.name(), finding.rule(), source, side, kind)
 }
 
 /// Replays a find on both sides, and writes it where no regression shows it.
@@ -324,7 +310,14 @@ fn class(
 ) -> Result<Class> {
     let Settings { rules, finds, .. } = settings;
     let entry = find.entry;
-    let Small { trace, finding } = find.shown(finds).context("a find has a trace")?;
+    let mut sides = Sides {
+        host: Some(host),
+        guest: Some(guest),
+    };
+    let (small, known) = find
+        .shown(finds, &mut sides)?
+        .context("a find has a trace")?;
+    let Small { trace, finding } = small;
     let sought = Sought {
         entry,
         trace,
@@ -332,14 +325,10 @@ fn class(
         rules: *rules,
         minimal: true,
         replay_until: None,
-    };
-    let mut sides = Sides {
-        host: Some(host),
-        guest: Some(guest),
+        side: find.side,
     };
     let replayed = sought.replay(&mut sides)?;
-    let known = finds.known(entry, finding);
-    let written = match finds.committed(entry, finding) {
+    let written = match known.filter(|path| finds.holds(path)) {
         Some(path) => path.to_owned(),
         None => finds.write(&sought, &replayed, &mut sides)?,
     };
@@ -367,6 +356,7 @@ fn class(
         key: report::Key {
             subject: entry.name(),
             rule: finding.rule(),
+            source: finding.violation.source(),
         }
         .to_string(),
         known_as: known.map(|path| path.display().to_string()),

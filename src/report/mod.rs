@@ -49,16 +49,20 @@ pub fn one_line(declaration: &Declaration, verdict: &Verdict) -> String {
 
 /// What tells a find from others, whichever trace shows it, in the form in which ClusterFuzz compares
 /// crash states exactly and not by likeness.
-pub struct Key<'a> {
+pub struct Key<'a, Source> {
     /// The subject's name.
     pub subject: &'a str,
     /// The broken rule.
     pub rule: Rule,
+    /// The line of code of a panic or a fault, where it is known.
+    pub source: Option<Source>,
 }
 
-impl fmt::Display for Key<'_> {
+impl<Source: fmt::Display> fmt::Display for Key<'_, Source> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FuzzerHash={}:{}", self.subject, self.rule)
+        write!(f, "FuzzerHash={}:{}", self.subject, self.rule)?;
+        let source = self.source.as_ref();
+        source.map_or(Ok(()), |source| write!(f, ":{source}"))
     }
 }
 

@@ -219,7 +219,7 @@ def check_triage(rig, scratch, artifacts):
     check(code == 1 and rules >= EASY, f"triage found {rules} of {EASY}, and ended with {code}")
     for find in found:
         name = f"{find['rule']}: {find['label']}"
-        check(find["key"] == f"FuzzerHash=kmem-2019:{find['rule']}", f"{name} has another key")
+        check(find["key"].startswith(f"FuzzerHash=kmem-2019:{find['rule']}"), f"{name} has another key")
         check(find["guest"] == find["host"], f"{name} is told otherwise in the guest")
     replayed = subprocess.run([rig, "replay", finds], stdout=subprocess.PIPE, check=False)
     check(replayed.returncode == 0, "the finds do not replay", replayed.stdout.decode())

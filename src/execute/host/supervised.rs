@@ -23,7 +23,9 @@ use harness::transcript::{End, Transcript};
 use super::shared::{Shareable, Shared};
 use super::watch::Watch;
 use super::worker::Worker;
-use crate::oracle::rules::Rule;
+use crate::oracle::judge::Broken;
+use crate::oracle::violation::Violation;
+use crate::run::fault::Panic;
 
 /// What a worker and its parent see alike.
 #[repr(C)]
@@ -51,16 +53,20 @@ impl<T> Common<T> {
 
     /// What the case under way broke when it ended the worker, as far as that can be told without
     /// running it again.
-    pub fn crash(&self, case: &Trace) -> (Rule, OpKind) {
-        let rule = match self.transcript.end() {
-            End::Hung => Rule::Hang,
-            End::Panicked => Rule::Panic,
-            _ => Rule::Fault,
+    pub fn crash(&self, case: &Trace) -> Broken {
+        let violation = match self.transcript.end() {
+            End::Hung => Violation::Hang,
+            End::Panicked => Violation::Panic(Panic::read(&self.transcript)),
+            _ => Violation::Fault(super::fault_of(self.transcript.fault(), case.geometry)),
         };
         let begun = self.transcript.begun();
         let begun = begun.wrapping_sub(self.before.load(Relaxed)) as usize;
         let op = case.ops.get(begun.saturating_sub(1));
-        (rule, op.map_or(OpKind::Table, Op::kind))
+        Broken {
+            rule: violation.rule(),
+            kind: Some(op.map_or(OpKind::Table, Op::kind)),
+            source: violation.source().cloned(),
+        }
     }
 }
 
