@@ -36,13 +36,26 @@ fn texts(endings: &[&str]) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Whether a line cannot be broken: a row of a table in a comment, or code with a literal in it.
+fn is_unbreakable(line: &str) -> bool {
+    let text = line.trim_start();
+    match ["//", "/*", "#"]
+        .iter()
+        .any(|start| text.starts_with(start))
+        && !text.starts_with("#[")
+    {
+        true => text.starts_with("//! |") || text.starts_with("/// |"),
+        false => text.contains(['"', '\'']),
+    }
+}
+
 #[test]
 fn no_line_is_wider_than_100_columns() {
     let mut broken = Vec::new();
     for (path, text) in texts(&["rs", "sh", "py", "c", "h"]) {
         for (index, line) in text.lines().enumerate() {
             let columns = line.chars().count();
-            if columns > COLUMNS_MAX {
+            if columns > COLUMNS_MAX && !is_unbreakable(line) {
                 broken.push(format!("{path}:{}: {columns} columns", index + 1));
             }
         }
