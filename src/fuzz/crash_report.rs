@@ -6,8 +6,8 @@ use harness::transcript::{End, FILE_BYTES, MESSAGE_BYTES, Transcript};
 
 use super::{CURRENT, TRANSCRIPT};
 use crate::execute::host;
+use crate::oracle::crash_key::CrashKey;
 use crate::oracle::rules::Rule;
-use crate::report;
 use crate::wording::Signal;
 
 /// Writes the input under way and its end, before the process dies of it. Called by signal
@@ -80,7 +80,7 @@ pub(super) fn tell_key(
     rule: Rule,
     source: Option<impl fmt::Display>,
 ) -> fmt::Result {
-    let key = report::Key {
+    let key = CrashKey {
         subject,
         rule,
         source,

@@ -28,11 +28,11 @@ use crate::execute::host::Host;
 use crate::execute::side::{Side, Sides};
 use crate::generate;
 use crate::minimize;
+use crate::oracle::crash_key::CrashKey;
 use crate::oracle::judge::{Broken, Finding};
 use crate::oracle::rules::{Rule, Rules};
 use crate::oracle::violation::Violation;
 use crate::regression::finds::{Finds, Sought};
-use crate::report;
 use crate::run::fault::SourceLine;
 use crate::subject::adapter;
 use crate::subject::registry;
@@ -353,7 +353,7 @@ fn class(
         host_replays: on_host.reproduced,
         guest_replays: in_guest.reproduced,
         note: replayed.note(),
-        key: report::Key {
+        key: CrashKey {
             subject: entry.name(),
             rule: finding.rule(),
             source: finding.violation.source(),

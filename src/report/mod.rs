@@ -21,13 +21,10 @@ pub(crate) mod table;
 #[cfg(feature = "cli")]
 pub(crate) mod xml;
 
-use std::fmt;
-
 use harness::declaration::Declaration;
 use harness::trace::Trace;
 
 use crate::oracle::judge::{Finding, Verdict};
-use crate::oracle::rules::Rule;
 use crate::wording::Words;
 use crate::wording::printable::printable;
 
@@ -44,25 +41,6 @@ pub fn one_line(declaration: &Declaration, verdict: &Verdict) -> String {
             let line = format!("{subject}: {verdict}: {rule} at op {op} ({kind}): {words}");
             printable(&line).into_owned()
         }
-    }
-}
-
-/// What tells a find from others, whichever trace shows it, in the form in which ClusterFuzz compares
-/// crash states exactly and not by likeness.
-pub struct Key<'a, Source> {
-    /// The subject's name.
-    pub subject: &'a str,
-    /// The broken rule.
-    pub rule: Rule,
-    /// The line of code of a panic or a fault, where it is known.
-    pub source: Option<Source>,
-}
-
-impl<Source: fmt::Display> fmt::Display for Key<'_, Source> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FuzzerHash={}:{}", self.subject, self.rule)?;
-        let source = self.source.as_ref();
-        source.map_or(Ok(()), |source| write!(f, ":{source}"))
     }
 }
 
