@@ -16,13 +16,13 @@ use crate::subject::registry;
 #[command(after_help = examples(&["kmem-rig subjects"]))]
 pub(super) struct Arguments {
     /// List the mutants too: `kmem` and `page` with one fault each
-    #[arg(long)]
-    canaries: bool,
+    #[arg(long, alias = "canaries")]
+    mutants: bool,
 }
 
 impl Arguments {
     pub(super) fn run(&self) -> Result<Outcome> {
-        let shown = registry::all().filter(|e| self.canaries || !e.declaration.planted);
+        let shown = registry::all().filter(|e| self.mutants || !e.declaration.planted);
         let rows: Vec<_> = shown.map(row).collect();
         let text = table(
             ["SUBJECT", "FAMILY", "PLACEMENT", "MISUSE", "ALIGN AT MOST"],
