@@ -36,10 +36,10 @@ SECTIONS {
     __stext = .;
     KEEP(*(.text.start));
     . = ALIGN(4096);
-    *(.text.*7harness7execute*);
-    *(.text.*7harness4heap*);
+    *(.text.*7harness3run7execute*);
+    *(.text.*7harness3run4heap*);
     . = ALIGN(4096);
-    *(.text.*7harness7pattern*);
+    *(.text.*7harness3run7pattern*);
     *(.text .text.*);
     . = ALIGN(8);
     __etext = .;

@@ -13,7 +13,7 @@ fn the_loop_that_runs_ops_lies_in_one_page() {
     let image = object::File::parse(&*image).unwrap();
     let of_the_loop = image.symbols().filter(|symbol| {
         let name = symbol.name().unwrap_or("");
-        symbol.kind() == SymbolKind::Text && name.contains("7harness7execute7execute")
+        symbol.kind() == SymbolKind::Text && name.contains("7harness3run7execute7execute")
     });
     let mut found = 0;
     for symbol in of_the_loop {
