@@ -24,12 +24,12 @@ fn main() {
     println!("cargo:rustc-link-search={}", out.display());
 }
 
-/// The sections. Data are loaded to where they are used, and what has no initial value is not loaded:
-/// memory starts as zeros. Counters of an instrumented image, SanitizerCoverage's of edges or those that
-/// LLVM's source lines are counted by, lie as `coverage` finds them: apart from data, whose checksum
-/// they would change, and in whole words, in which the host reads them. What runs the ops of a trace, the
-/// loop that QEMU is in for most of the time, starts a page and lies before what it calls: QEMU looks up the
-/// target of each jump to another page.
+/// The sections. Data are loaded to where they are used, and what has no initial value is not
+/// loaded: memory starts as zeros. Counters of an instrumented image, SanitizerCoverage's of edges
+/// or those that LLVM's source lines are counted by, lie as `coverage` finds them: apart from data,
+/// whose checksum they would change, and in whole words, in which the host reads them. What runs
+/// the ops of a trace, the loop that QEMU is in for most of the time, starts a page and lies before
+/// what it calls: QEMU looks up the target of each jump to another page.
 const SECTIONS: &str = "ENTRY(_start)
 SECTIONS {
   .text : ALIGN(8) {

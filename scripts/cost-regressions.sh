@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Measures what calls of the allocators cost in the guest, in instructions, and flags what costs more than
-# it did when BEFORE was written. Counts repeat exactly, so a percent is a change of code or compiler.
-# Writes the new figures to BEFORE, for the next time. Without that file nothing is compared.
-# Usage: scripts/cost-regressions.sh BEFORE
+# Measures what calls of the allocators cost in the guest, in instructions, and flags what costs
+# more than it did when BEFORE was written. Counts repeat exactly, so a percent is a change of code
+# or compiler. Writes the new figures to BEFORE, for the next time. Without that file nothing is
+# compared. Usage: scripts/cost-regressions.sh BEFORE
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

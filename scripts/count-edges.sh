@@ -9,8 +9,8 @@ crates=(
     ax_allocator ax_slab_allocator buddy_alloc buddy_system_allocator dlmalloc embedded_alloc
     good_memory_allocator linked_list_allocator rlsf slab_allocator_rs stalloc talc
 )
-# Without constructors: those would tell a run-time library where the counters are, and the guest has
-# none; its linker script knows.
+# Without constructors: those would tell a run-time library where the counters are, and the guest
+# has none; its linker script knows.
 counted=(
     -Cpasses=sancov-module
     -Cllvm-args=-sanitizer-coverage-level=3

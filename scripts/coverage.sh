@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Which lines of `kmem` and `harness` the tests reach on this machine, and which the regressions and drawn
-# traces reach in the riscv64 guest, side by side in target/coverage/index.html. Fails if that is less
-# than .config/coverage-floor, or a line of `kmem` is neither reached nor in .config/coverage-unreached.
+# Which lines of `kmem` and `harness` the tests reach on this machine, and which the regressions and
+# drawn traces reach in the riscv64 guest, side by side in target/coverage/index.html. Fails if that
+# is less than .config/coverage-floor, or a line of `kmem` is neither reached nor in
+# .config/coverage-unreached.
 set -euo pipefail
 cd -P "$(dirname "$0")/.."
 
@@ -17,7 +18,8 @@ for toolchain in "${RUSTUP_TOOLCHAIN:-stable}" nightly; do
 done
 [ "$tools" != none ] || { echo "error: no llvm-tools: rustup component add llvm-tools" >&2; exit 2; }
 
-# Cargo does not know that the wrapper decides what is compiled, nor do counts of old code mean anything.
+# Cargo does not know that the wrapper decides what is compiled, nor do counts of old code mean
+# anything.
 stamp=$(cksum <scripts/instrument.sh)
 [ "$(cat "$work/stamp" 2>/dev/null)" = "$stamp" ] || rm -rf "$work"
 rm -rf "$work/raw" "$work/else"
@@ -30,8 +32,8 @@ export LLVM_PROFILE_FILE=$work/else/%m.profraw
 cargo build --release --locked --manifest-path qemu-tests/guest/Cargo.toml \
     --bin kmem-rig-guest --target "$riscv" --target-dir "$work/guest"
 
-# Left out is what needs minutes or another image, and reaches no line of its own. The counters lie in a
-# file that is mapped, which processes of one program share, forked workers included.
+# Left out is what needs minutes or another image, and reaches no line of its own. The counters lie
+# in a file that is mapped, which processes of one program share, forked workers included.
 slow='binary(own_allocator) | binary(report) | binary(debug) | binary(controls) | binary(reproducers)
     | test(naive_models) | test(a_million_recorded) | test(counters_move) | test(tutorial)'
 export CARGO_TARGET_DIR=$work/host RUSTFLAGS=-Clink-arg=-Wl,-u,__llvm_profile_runtime

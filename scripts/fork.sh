@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Fuzzes one target in libFuzzer's fork mode, which goes on after a crash: its exit status tells only how
-# the last job ended, so the log is looked at. Artifacts go to WORK/artifacts, the log to WORK/fuzz.log.
-# 0: it ran to its end; 2: there was no fuzzing.
-# Usage: scripts/fork.sh TARGET SECONDS JOBS WORK CORPUS...
+# Fuzzes one target in libFuzzer's fork mode, which goes on after a crash: its exit status tells
+# only how the last job ended, so the log is looked at. Artifacts go to WORK/artifacts, the log to
+# WORK/fuzz.log. 0: it ran to its end; 2: there was no fuzzing. Usage: scripts/fork.sh TARGET
+# SECONDS JOBS WORK CORPUS...
 set -euo pipefail
 cd "$(dirname "$0")/.."
 trap 'exit 130' INT TERM

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A RUSTC_WRAPPER for `make coverage`: compiles the packages whose lines are counted, and those in which
-# their generic code is instantiated, with LLVM's counters, and no other.
+# A RUSTC_WRAPPER for `make coverage`: compiles the packages whose lines are counted, and those in
+# which their generic code is instantiated, with LLVM's counters, and no other.
 set -euo pipefail
 
 counted=()

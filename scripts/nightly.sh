@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A night's work on one fuzz target: fuzz on from the corpus of the nights before, minimise what the corpus
-# has become, and hand the finds to triage. 0: nothing that no regression shows; 1: something new, as
-# traces and as a page in target/nightly/TARGET; 2: there was no fuzzing.
-# Usage: scripts/nightly.sh TARGET SECONDS
+# A night's work on one fuzz target: fuzz on from the corpus of the nights before, minimise what the
+# corpus has become, and hand the finds to triage. 0: nothing that no regression shows; 1: something
+# new, as traces and as a page in target/nightly/TARGET; 2: there was no fuzzing. Usage:
+# scripts/nightly.sh TARGET SECONDS
 set -euo pipefail
 cd "$(dirname "$0")/.."
 trap 'exit 130' INT TERM

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Replays the committed traces as machines that share them do: from nextest's archive, each part in a
-# folder with nothing of the repository in it. Together the parts must run every test, and each once.
-# Usage: scripts/replay-parts.sh [PARTS]
+# Replays the committed traces as machines that share them do: from nextest's archive, each part in
+# a folder with nothing of the repository in it. Together the parts must run every test, and each
+# once. Usage: scripts/replay-parts.sh [PARTS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

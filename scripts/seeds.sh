@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes the seed corpora anew from the regressions: in the byte form for the targets of the
-# subjects that a regression expects something of, as text for the parser's target. Heaps that grow have a
-# target of their own.
+# subjects that a regression expects something of, as text for the parser's target. Heaps that grow
+# have a target of their own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

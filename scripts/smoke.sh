@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=2000
-# What the allocators and their adapters have some of; with the rig's crates it would be 90,000, and slow.
+# What the allocators and their adapters have some of; with the rig's crates it would be 90,000, and
+# slow.
 counters_max=20000
 work=target/smoke
 rm -rf "$work"

@@ -17,7 +17,8 @@ scripts/miri.sh long
 # Twenty kills of campaigns, at moments that are not chosen.
 KMEM_RIG_KILLS=20 cargo test --release --locked --quiet -p kmem-rig --test campaign survives
 
-# A case has some 38 ops: the five hunts of a subject come to 10^8 ops and more, those of kmem to 10^9.
+# A case has some 38 ops: the five hunts of a subject come to 10^8 ops and more, those of kmem to
+# 10^9.
 for subject in kmem page "${controls[@]}"; do
     case $subject in
         kmem) execs=5300000 ;;

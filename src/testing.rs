@@ -39,8 +39,8 @@ pub struct Replayed {
     pub account: String,
 }
 
-/// Replays every regression of a folder with these subjects beside the rig's. The guest is the image
-/// that `KMEM_RIG_GUEST` names, else the one in the target folder.
+/// Replays every regression of a folder with these subjects beside the rig's. The guest is the
+/// image that `KMEM_RIG_GUEST` names, else the one in the target folder.
 ///
 /// # Errors
 /// When an adapter is wrong, a verdict is another than expected, the two sides differ, or there is

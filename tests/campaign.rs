@@ -1,5 +1,5 @@
-//! Campaigns with a real libFuzzer target, killed, interrupted and without room: what was reported is on
-//! the disk and replays, and nothing runs on.
+//! Campaigns with a real libFuzzer target, killed, interrupted and without room: what was reported
+//! is on the disk and replays, and nothing runs on.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -22,8 +22,8 @@ const KILLS_OF_ONE: u64 = 5;
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A folder with a campaign's settings in it. The campaign's own folder is `a b/run`, since libFuzzer
-/// writes paths into commands of a shell.
+/// A folder with a campaign's settings in it. The campaign's own folder is `a b/run`, since
+/// libFuzzer writes paths into commands of a shell.
 struct Site(tempfile::TempDir);
 
 impl Site {

@@ -1,6 +1,6 @@
 //! The controls: allocators that kernels use, under every rule, from fixed seeds. The rig is silent
-//! on all of them, on the host and in the guest, or it cries wolf. One of them, made to lose memory,
-//! shows that it is not silent for want of hearing.
+//! on all of them, on the host and in the guest, or it cries wolf. One of them, made to lose
+//! memory, shows that it is not silent for want of hearing.
 
 use std::alloc::Layout;
 use std::slice;
@@ -82,7 +82,8 @@ struct Forgetful {
     frees: u32,
 }
 
-/// One that also panics where a fresh heap is asked for more than it has: so it does when it is measured.
+/// One that also panics where a fresh heap is asked for more than it has: so it does when it is
+/// measured.
 struct Brittle {
     forgetful: Forgetful,
     fresh_bytes: Option<usize>,

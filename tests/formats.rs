@@ -57,8 +57,8 @@ fn junit_is_valid_whatever_traces_are_called_and_counts_what_the_summary_counts(
     assert_eq!(count("\n      <failure "), twice("unexpected"));
     assert!(!xml.contains('\u{1b}') && xml.contains("a&lt;b&gt;&amp;&quot;c'\u{fffd}[31m&#10;"));
     let told = "<failure type=\"misaligned\" message=\"diverge misaligned at 1\">the trace expects: \
-                kmem-2019 agree&#10;expected: an offset that is a multiple of 64&#10;observed: a1 at \
-                0x18&#10;</failure>";
+                kmem-2019 agree&#10;expected: an offset that is a multiple of 64&#10;observed: a1 \
+                at 0x18&#10;</failure>";
     assert!(xml.contains(told), "{xml}");
     let other = "<failure type=\"agree\" message=\"agree\">the trace expects: kmem crash&#10;";
     assert!(xml.contains(other), "{xml}");

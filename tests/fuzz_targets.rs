@@ -80,7 +80,8 @@ fn kmem_2019_passes_over_what_is_known_crashes_included() {
     }
 }
 
-/// Whoever drives a target may spend its time elsewhere, and minimising a crash runs traces without ops.
+/// Whoever drives a target may spend its time elsewhere, and minimising a crash runs traces without
+/// ops.
 #[test]
 fn a_second_without_an_op_is_no_hang() {
     let target = target("kmem");

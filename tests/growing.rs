@@ -1,5 +1,5 @@
-//! Heaps that grow, from end to end: every short row of calls that makes one take pages and give them back
-//! is as the exact model has it, and what cannot be done with one is told.
+//! Heaps that grow, from end to end: every short row of calls that makes one take pages and give
+//! them back is as the exact model has it, and what cannot be done with one is told.
 
 use std::sync::atomic::AtomicU32;
 
@@ -24,8 +24,8 @@ fn growing(first: u64, pages: u64, every: Option<u64>) -> Geometry {
         .unwrap()
 }
 
-/// What is called, in any order: sizes around a page, with an alignment, and what acts on the first or
-/// the latest block.
+/// What is called, in any order: sizes around a page, with an alignment, and what acts on the first
+/// or the latest block.
 fn menu(issued: u32) -> impl Iterator<Item = Op> {
     let page = Align::from_bytes(4096).unwrap();
     let alloc = |size, align| Op::Alloc {

@@ -1,5 +1,5 @@
-//! An allocator of one's own, as its owner meets the rig: what `new` writes, what the example shows,
-//! and what the documentation says to do, done.
+//! An allocator of one's own, as its owner meets the rig: what `new` writes, what the example
+//! shows, and what the documentation says to do, done.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,6 @@
-//! From a program's calls to a regression: recordings of a host program and of a kernel in the guest are
-//! replayed as they are, and a bug planted in a long one becomes a few lines that the guest shows too.
+//! From a program's calls to a regression: recordings of a host program and of a kernel in the
+//! guest are replayed as they are, and a bug planted in a long one becomes a few lines that the
+//! guest shows too.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::{self, File};
@@ -182,7 +183,8 @@ fn a_million_recorded_ops_are_replayed_and_a_crash_in_them_becomes_a_few_lines()
 
     let crash = folder.path().join("crash.trace");
     plant_crash(&trace, &crash, 900_000);
-    // A planted call that crashes the published allocator, and a planted defect that the program meets.
+    // A planted call that crashes the published allocator, and a planted defect that the program
+    // meets.
     assert_becomes_a_few_lines(&crash, "kmem-2019", "fault", "crash fault at 9000");
     assert_becomes_a_few_lines(&trace, "panic", "panic", "crash panic at ");
 

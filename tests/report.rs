@@ -1,5 +1,5 @@
-//! The page that `kmem-rig report` writes, as a browser shows it: a headless Chromium loads it from its
-//! file, and a script that the test adds to a copy says what there is to see.
+//! The page that `kmem-rig report` writes, as a browser shows it: a headless Chromium loads it from
+//! its file, and a script that the test adds to a copy says what there is to see.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use testkit::command_line::file;
 use testkit::{kmem_rig, root};
 
-/// What the added script can use: `see()` what there is to see, `press(...)` keys, and a `log` of what
-/// was seen, which the copy has for its title in the end.
+/// What the added script can use: `see()` what there is to see, `press(...)` keys, and a `log` of
+/// what was seen, which the copy has for its title in the end.
 const TOOLS: &str = r##"
 const log = [];
 const see = () => {
-  const visible = (query) => [...document.querySelectorAll(query)].filter((e) => e.checkVisibility());
+  const visible = (query) =>
+    [...document.querySelectorAll(query)].filter((e) => e.checkVisibility());
   const find = visible(".find")[0];
   log.push({
     rows: visible("#rows tbody tr").length,

@@ -9,8 +9,8 @@ use testkit::{regressions, root};
 
 /// Seeds of one target. Every fuzzing job reads them all before it starts.
 const SEEDS_MAX: usize = 250;
-/// Bytes of all seeds of all targets: git keeps each version of them for ever. A regression of more than a
-/// few hundred ops was not minimised.
+/// Bytes of all seeds of all targets: git keeps each version of them for ever. A regression of more
+/// than a few hundred ops was not minimised.
 const BYTES_MAX: usize = 256 << 10;
 
 /// The files of a target's seed corpus.

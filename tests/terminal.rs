@@ -193,7 +193,8 @@ fn a_difference_stands_beside_the_finding() {
     }
 }
 
-/// Commands that show how far they are, and what of: enough of each to take some tenths of a second.
+/// Commands that show how far they are, and what of: enough of each to take some tenths of a
+/// second.
 fn long_commands(folder: &Path) -> [(Vec<String>, &'static str); 7] {
     let artifacts = folder.join("kmem_2019");
     fs::create_dir(&artifacts).unwrap();

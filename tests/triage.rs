@@ -1,4 +1,5 @@
-//! A thousand artifacts of subjects with one known defect each: one class for each subject and rule.
+//! A thousand artifacts of subjects with one known defect each: one class for each subject and
+//! rule.
 
 use std::collections::BTreeSet;
 use std::fs;

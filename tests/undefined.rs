@@ -1,9 +1,11 @@
-//! Regressions and drawn traces in a form that Miri can run: no process, no mapping, and the heap and
-//! its side memory are two allocations of their own, of exactly as many bytes as the subject is given.
+//! Regressions and drawn traces in a form that Miri can run: no process, no mapping, and the heap
+//! and its side memory are two allocations of their own, of exactly as many bytes as the subject is
+//! given.
 //!
-//! Each trace is run twice. Once it is judged, as anywhere else. Once its calls alone are made, over
-//! memory that nobody has written yet: a subject that reads there what it has not put there does what
-//! Miri does not let pass, and so does a store one byte past the end, or a pointer out of thin air.
+//! Each trace is run twice. Once it is judged, as anywhere else. Once its calls alone are made,
+//! over memory that nobody has written yet: a subject that reads there what it has not put there
+//! does what Miri does not let pass, and so does a store one byte past the end, or a pointer out of
+//! thin air.
 //!
 //! `scripts/miri.sh` runs this under Miri; anywhere else it is a test as others are.
 
@@ -126,8 +128,8 @@ impl Plain {
         }
         let fresh = Fresh::new(entry, trace.geometry);
         self.blocks.resize(trace.ops.len(), Block::NONE);
-        // SAFETY: the memory lives until the end of this call, and nobody else has it; the subject takes
-        // this geometry, or `run` had panicked.
+        // SAFETY: the memory lives until the end of this call, and nobody else has it; the subject
+        // takes this geometry, or `run` had panicked.
         unsafe { bare::run(entry, &trace.ops, fresh.region(), &mut self.blocks) };
     }
 }

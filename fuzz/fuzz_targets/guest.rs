@@ -1,5 +1,5 @@
-//! Fuzzes `kmem` three ways at once: on the host, in a riscv64 guest whose coverage leads the way too,
-//! and in the reference model.
+//! Fuzzes `kmem` three ways at once: on the host, in a riscv64 guest whose coverage leads the way
+//! too, and in the reference model.
 #![no_main]
 
 #[cfg(feature = "libafl")]

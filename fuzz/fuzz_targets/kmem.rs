@@ -1,4 +1,5 @@
-//! Fuzzes `kmem` against its reference model, over heaps that do not grow: `kmem_growing` has those that do.
+//! Fuzzes `kmem` against its reference model, over heaps that do not grow: `kmem_growing` has those
+//! that do.
 #![no_main]
 
 #[cfg(feature = "libafl")]

@@ -1,5 +1,5 @@
-//! Fuzzes `kmem` over heaps that take pages and give them back, against its reference model. They have a target
-//! of their own, since ops on them take twice as long to judge.
+//! Fuzzes `kmem` over heaps that take pages and give them back, against its reference model. They
+//! have a target of their own, since ops on them take twice as long to judge.
 #![no_main]
 
 #[cfg(feature = "libafl")]

@@ -1,7 +1,8 @@
 //! The yardstick: a target as allocator crates usually have one, over `kmem`. Nothing is judged.
 //!
-//! `kmem-rig-bench fuzzing` holds the rig's targets against it. The package in `fuzz/plain` builds it
-//! as cargo-fuzz does by default: everything instrumented. Only the tally at the end is not usual.
+//! `kmem-rig-bench fuzzing` holds the rig's targets against it. The package in `fuzz/plain` builds
+//! it as cargo-fuzz does by default: everything instrumented. Only the tally at the end is not
+//! usual.
 #![no_main]
 
 use std::alloc::Layout;

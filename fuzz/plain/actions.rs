@@ -1,5 +1,6 @@
-//! What the yardstick does with an input, whatever the allocator: its calls on a new heap, and every
-//! block filled. Nothing is judged: what AddressSanitizer or a panic shows is all there is to see.
+//! What the yardstick does with an input, whatever the allocator: its calls on a new heap, and
+//! every block filled. Nothing is judged: what AddressSanitizer or a panic shows is all there is to
+//! see.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 

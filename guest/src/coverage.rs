@@ -1,7 +1,7 @@
-//! Where the coverage counters of an instrumented image lie: one byte for each edge of the subjects'
-//! code, or one word for each region of source code, counted by what the compiler puts there. They are
-//! ordinary memory, which the host maps like all of the guest's, so the host reads and clears them where
-//! they are. An image that is not instrumented has none.
+//! Where the coverage counters of an instrumented image lie: one byte for each edge of the
+//! subjects' code, or one word for each region of source code, counted by what the compiler puts
+//! there. They are ordinary memory, which the host maps like all of the guest's, so the host reads
+//! and clears them where they are. An image that is not instrumented has none.
 
 unsafe extern "C" {
     static mut __start_counters: [u64; 0];

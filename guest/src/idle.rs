@@ -16,9 +16,9 @@ use crate::sbi;
 const TICKS_PER_US: u64 = 10;
 /// Looks between two looks at the clock, which QEMU emulates slowly.
 const SPINS: u32 = 64;
-/// How long the guest looks for a request without a pause: longer than a host takes between two, even one
-/// under libFuzzer, whose own work takes up to 200 us an input.
-/// A pause costs QEMU more time than a short trace does.
+/// How long the guest looks for a request without a pause: longer than a host takes between two,
+/// even one under libFuzzer, whose own work takes up to 200 us an input. A pause costs QEMU more
+/// time than a short trace does.
 const SPIN: u64 = 300 * TICKS_PER_US;
 /// The first sleep.
 const SLEEP_MIN: u64 = 50 * TICKS_PER_US;
@@ -26,7 +26,8 @@ const SLEEP_MIN: u64 = 50 * TICKS_PER_US;
 /// that the guest was idle before.
 const SLEEP_MAX: u64 = 10_000 * TICKS_PER_US;
 /// When a timer that is not wanted goes off. One that has gone off stays pending until it is set
-/// again, and a pending interrupt, even a disabled one, has QEMU stop at each block that it looks up.
+/// again, and a pending interrupt, even a disabled one, has QEMU stop at each block that it looks
+/// up.
 const NEVER: u64 = u64::MAX;
 /// The timer's compare register of hart 0, in the CLINT of `virt`.
 const MTIMECMP: *mut u64 = 0x0200_4000 as *mut u64;

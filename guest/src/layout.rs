@@ -13,8 +13,9 @@
 //! 0x8420_0000  side memory  the subject's
 //! ```
 //!
-//! QEMU finds a page quickly if no other in use has the same number modulo 256. So what a run uses does
-//! not start at the same place of its megabyte as the heap, of which the first pages are used most.
+//! QEMU finds a page quickly if no other in use has the same number modulo 256. So what a run uses
+//! does not start at the same place of its megabyte as the heap, of which the first pages are used
+//! most.
 
 /// One part of memory.
 #[derive(Clone, Copy)]

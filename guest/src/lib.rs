@@ -9,7 +9,8 @@
 //! // src/main.rs                                     // build.rs
 //! #![no_std]                                         fn main() {
 //! #![no_main]                                            println!(
-//! kmem_rig_guest::guest_main![my_heap::MyHeap];              "cargo::rustc-link-arg-bins=-Tguest.x"
+//! kmem_rig_guest::guest_main![my_heap::MyHeap];
+//! "cargo::rustc-link-arg-bins=-Tguest.x"
 //!                                                        );
 //!                                                    }
 //! ```
@@ -35,9 +36,10 @@
 //! | `memory`, `checksum` | the shared mailbox, the buffers, and whether they are still whole |
 //! | `no_memory` | the allocator that some subjects' crates want named, and the guest lacks |
 //!
-//! The same image boots in machine mode without firmware and in supervisor mode under one that speaks
-//! SBI (OpenSBI), and finds out which. One hart, no interrupts, no allocator, no state that outlives a request except
-//! the heap's guard: whatever a subject does, the next trace starts like the first.
+//! The same image boots in machine mode without firmware and in supervisor mode under one that
+//! speaks SBI (OpenSBI), and finds out which. One hart, no interrupts, no allocator, no state that
+//! outlives a request except the heap's guard: whatever a subject does, the next trace starts like
+//! the first.
 #![no_std]
 
 mod bounds;

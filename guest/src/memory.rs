@@ -63,11 +63,11 @@ pub fn mailbox() -> &'static Mailbox {
 /// # Safety
 /// No reference that an earlier call returned is used any more.
 pub unsafe fn buffers() -> Buffers {
-    // SAFETY: by the caller's promise the references are the only ones. The workspace is one that an
-    // earlier request left, or else the zeros that the machine starts with (the mailbox counts on
-    // them, too), which is what `Workspace::new` consists of. Nothing else of the guest lies behind
-    // the heap's address and the side memory's, of which there is enough for any heap (asserted in
-    // `harness::mailbox`), and the host leaves both alone.
+    // SAFETY: by the caller's promise the references are the only ones. The workspace is one that
+    // an earlier request left, or else the zeros that the machine starts with (the mailbox counts
+    // on them, too), which is what `Workspace::new` consists of. Nothing else of the guest lies
+    // behind the heap's address and the side memory's, of which there is enough for any heap
+    // (asserted in `harness::mailbox`), and the host leaves both alone.
     unsafe {
         Buffers {
             ops: &mut *OPS.0.get(),

@@ -46,8 +46,8 @@ const _: () = assert!(LEAVES <= ENTRIES && RAM_ADDRESS.is_multiple_of(GIGAPAGE))
 /// The page before the heap is closed too.
 const _: () = assert!(TRANSCRIPT.end() + PAGE_BYTES <= HEAP_ADDRESS as usize);
 
-/// Page-aligned, and in pages of their own: as much the guest's own as the mailbox is. Zero at first,
-/// so that they are no data, whose checksum they would change.
+/// Page-aligned, and in pages of their own: as much the guest's own as the mailbox is. Zero at
+/// first, so that they are no data, whose checksum they would change.
 #[repr(C, align(4096))]
 struct Tables {
     root: Table,

@@ -1,4 +1,5 @@
-//! Who may touch what, as PMP entries: in machine mode, which no page table binds. The first entry that matches an address decides.
+//! Who may touch what, as PMP entries: in machine mode, which no page table binds. The first entry
+//! that matches an address decides.
 //!
 //! | entry | from | machine mode | user mode |
 //! |---|---|---|---|

@@ -34,8 +34,8 @@ pub extern "C" fn serve() -> ! {
     loop {
         idle::wait_for_request();
         answer(mailbox().request(), &mut buffers);
-        // Once more from where no subject can have changed it: a fault from here on would be blamed on the
-        // next request.
+        // Once more from where no subject can have changed it: a fault from here on would be blamed
+        // on the next request.
         let heap = heap(&mailbox().request());
         mailbox().set_replied();
         // The host is at work on the answer, and its next request is likely to be of the same heap.
@@ -56,8 +56,8 @@ fn answer(request: Request, buffers: &mut Buffers) {
         workspace,
         ground,
     } = buffers;
-    // SAFETY: a heap of any geometry lies in the machine's RAM (asserted in `harness::mailbox`), to the
-    // end of its last page.
+    // SAFETY: a heap of any geometry lies in the machine's RAM (asserted in `harness::mailbox`), to
+    // the end of its last page.
     unsafe { ground.set_region(heap(&request)) };
     bounds::open_heap(ground.region());
     let plan = Plan {
@@ -87,9 +87,9 @@ fn heap(request: &Request) -> Region {
 }
 
 /// How much of the memory behind the heap's end is watched rather than closed. In a strict run none
-/// is, where bounds may lie within a page. Else it is the rest of the last page, as on the host: QEMU looks up who may touch a
-/// page with two rights anew at each access, so that a run over a heap of a few hundred bytes would
-/// take six times as long.
+/// is, where bounds may lie within a page. Else it is the rest of the last page, as on the host:
+/// QEMU looks up who may touch a page with two rights anew at each access, so that a run over a
+/// heap of a few hundred bytes would take six times as long.
 fn slack(request: &Request) -> usize {
     let bytes = request.heap.bytes() as usize;
     match request.strict && bounds::end_anywhere() {

@@ -1,9 +1,9 @@
 //! The first instructions, and which of the two configurations this boot is.
 //!
-//! A hart cannot be asked for its mode. So the guest sets the trap vector that only machine mode has:
-//! in supervisor mode the attempt is an illegal instruction, which the firmware hands to supervisor
-//! mode's own vector. There is no data to copy and nothing to clear: QEMU puts data where it is
-//! used, and all other memory starts as zeros.
+//! A hart cannot be asked for its mode. So the guest sets the trap vector that only machine mode
+//! has: in supervisor mode the attempt is an illegal instruction, which the firmware hands to
+//! supervisor mode's own vector. There is no data to copy and nothing to clear: QEMU puts data
+//! where it is used, and all other memory starts as zeros.
 
 use core::arch::global_asm;
 

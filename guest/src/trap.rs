@@ -9,9 +9,9 @@ use crate::memory::mailbox;
 use crate::{bounds, recovery};
 
 // The vectors of both modes. None needs a stack, which may be the very thing that is broken: an
-// `ecall` in the guest without firmware (causes 8 to 11) goes on behind it, in machine mode; anything
-// else never goes back to where it came from, so the stack and the registers that code relies on are
-// made anew.
+// `ecall` in the guest without firmware (causes 8 to 11) goes on behind it, in machine mode;
+// anything else never goes back to where it came from, so the stack and the registers that code
+// relies on are made anew.
 global_asm!(
     ".section .text.trap, \"ax\"",
     ".balign 4",
@@ -45,8 +45,8 @@ global_asm!(
     fault = sym fault,
 );
 
-/// Records the trap and recovers. One that was not taken within a subject's bounds is the guest's own
-/// fault.
+/// Records the trap and recovers. One that was not taken within a subject's bounds is the guest's
+/// own fault.
 extern "C" fn fault(cause: u64, place: u64, value: u64) -> ! {
     let own = !bounds::leave_after_trap();
     let transcript = &mailbox().transcript;

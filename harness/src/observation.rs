@@ -50,7 +50,8 @@ pub enum Outcome {
 /// What verifying memory found; every byte position counts from its block's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contents {
-    /// The lowest live handle whose bytes changed behind the client's back, and the first such byte.
+    /// The lowest live handle whose bytes changed behind the client's back, and the first such
+    /// byte.
     pub corrupted: Option<(Handle, u64)>,
     /// The first byte of a zeroed allocation that is not 0.
     pub not_zeroed: Option<u64>,
@@ -83,7 +84,8 @@ impl Contents {
 /// A digest of the chunk walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WalkDigest {
-    /// `None` if the chunks tile the table exactly; else the offset of the chunk at which they cease to.
+    /// `None` if the chunks tile the table exactly; else the offset of the chunk at which they
+    /// cease to.
     pub broken_at: Option<u64>,
     /// The offset of the first free chunk that is followed by a free one.
     pub unmerged_at: Option<u64>,

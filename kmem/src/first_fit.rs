@@ -9,12 +9,13 @@
 //! - a freed block merges with both neighbours; a resized one stays where it is if it can.
 //!
 //! The headers are the chunk list. What would take a walk over them is looked up in *side memory*
-//! beside the heap, of [`side_bytes`](FirstFit::side_bytes): at most a page or a twentieth of the heap.
+//! beside the heap, of [`side_bytes`](FirstFit::side_bytes): at most a page or a twentieth of the
+//! heap.
 //!
 //! ```text
-//! kmalloc   maxima: the first span (512 bytes) with a large enough hole; there, its holes one by one
-//! kfree     taken bits: does a block start here?  bits and crossings: what lies before and behind?
-//! realloc   as kfree, then as kmalloc if the block cannot stay
+//! kmalloc   maxima: the first span (512 bytes) with a large enough hole; there, its holes one by
+//! one kfree     taken bits: does a block start here?  bits and crossings: what lies before and
+//! behind? realloc   as kfree, then as kmalloc if the block cannot stay
 //! ```
 //!
 //! | file | what |
@@ -31,8 +32,8 @@
 //! | `page_map`, `pages` | of a heap that grows: which pages it has, and how that changes |
 //!
 //! A call takes time logarithmic in the heap's size, and for the holes of one span: at most 32. An
-//! aligned request also tries each hole that holds it but for its alignment. No call reads the payload
-//! of a free chunk, and a wild pointer is compared, never followed.
+//! aligned request also tries each hole that holds it but for its alignment. No call reads the
+//! payload of a free chunk, and a wild pointer is compared, never followed.
 //!
 //! Invariant between calls: chunks tile `[head, tail)`, each at least 16 bytes and a multiple of
 //! 8, no two free ones are neighbours, and the side memory says the same (`audit`).
@@ -81,16 +82,16 @@ pub type Kmem = FirstFit<Hardening<false, false>>;
 /// The correct generation, with headers that are sealed: it notices that one was overwritten.
 pub type SealedKmem = FirstFit<Hardening<true, false>>;
 
-/// The correct generation, with free bytes that are [poisoned](POISON): it notices that one was written to, for
-/// time linear in what is allocated and freed.
+/// The correct generation, with free bytes that are [poisoned](POISON): it notices that one was
+/// written to, for time linear in what is allocated and freed.
 pub type PoisonedKmem = FirstFit<Hardening<false, true>>;
 
 /// The correct generation, sealed and poisoned.
 ///
-/// [`try_kfree`](FirstFit::try_kfree) and [`try_realloc`](FirstFit::try_realloc) refuse what would use an
-/// overwritten header of the block or beside it ([`FreeError::SealBroken`]); looking for room panics where it
-/// meets one, or free bytes that were written to. Blocks lie where [`Kmem`] has them. It is for accidents,
-/// not for attacks: a seal is 15 bits that anybody can compute.
+/// [`try_kfree`](FirstFit::try_kfree) and [`try_realloc`](FirstFit::try_realloc) refuse what would
+/// use an overwritten header of the block or beside it ([`FreeError::SealBroken`]); looking for
+/// room panics where it meets one, or free bytes that were written to. Blocks lie where [`Kmem`]
+/// has them. It is for accidents, not for attacks: a seal is 15 bits that anybody can compute.
 pub type HardenedKmem = FirstFit<Hardening<true, true>>;
 
 /// The heap, of one [`Variant`].
@@ -105,13 +106,13 @@ pub struct FirstFit<V: Variant> {
     variant: PhantomData<V>,
 }
 
-// SAFETY: region and side memory are exclusively this instance's (contract of `new`), whatever thread
-// uses it.
+// SAFETY: region and side memory are exclusively this instance's (contract of `new`), whatever
+// thread uses it.
 unsafe impl<V: Variant> Send for FirstFit<V> {}
 
 impl<V: Variant> FirstFit<V> {
-    /// Bytes of side memory for a heap of so many bytes, a multiple of 8: less than a page, or than a
-    /// twentieth of a heap of more than 20 pages.
+    /// Bytes of side memory for a heap of so many bytes, a multiple of 8: less than a page, or than
+    /// a twentieth of a heap of more than 20 pages.
     pub const fn side_bytes(bytes: usize) -> usize {
         side::bytes(bytes / WORD_BYTES)
     }
@@ -187,16 +188,17 @@ impl<V: Variant> FirstFit<V> {
         block.unwrap_or_else(|error| error.panic("realloc"))
     }
 
-    /// Resizes like [`realloc`](Self::realloc). Any pointer value may be passed: it is looked up, not
-    /// followed.
+    /// Resizes like [`realloc`](Self::realloc). Any pointer value may be passed: it is looked up,
+    /// not followed.
     ///
     /// # Errors
     ///
-    /// [`FreeError`] if no live payload starts at `ptr` (null is none), or if a seal beside it is broken; the
-    /// table is then unchanged.
+    /// [`FreeError`] if no live payload starts at `ptr` (null is none), or if a seal beside it is
+    /// broken; the table is then unchanged.
     ///
-    /// Also if none does any more once the block has its new place: a client has overwritten the header of a
-    /// free chunk, which then gave the old place away. The new place stays taken, and belongs to nobody.
+    /// Also if none does any more once the block has its new place: a client has overwritten the
+    /// header of a free chunk, which then gave the old place away. The new place stays taken, and
+    /// belongs to nobody.
     ///
     /// # Safety
     ///

@@ -3,8 +3,8 @@
 use core::error::Error;
 use core::fmt;
 
-/// What is wrong with a pointer: no live payload starts there, or a header that lies there or beside it was
-/// overwritten. Addresses are in bytes.
+/// What is wrong with a pointer: no live payload starts there, or a header that lies there or
+/// beside it was overwritten. Addresses are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FreeError {
     /// The pointer is outside the heap, which is `[head, tail)`.

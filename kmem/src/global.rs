@@ -26,8 +26,8 @@ pub fn alloc_error(layout: Layout) -> ! {
     );
 }
 
-/// Expands to the global layer over one heap type and one page allocator type. `$new_heap` makes the
-/// heap over a region; it is called by `init` alone.
+/// Expands to the global layer over one heap type and one page allocator type. `$new_heap` makes
+/// the heap over a region; it is called by `init` alone.
 macro_rules! global_layer {
     ($heap:ty, $pages:ty, $new_heap:path) => {
         use core::alloc::GlobalAlloc;
@@ -308,7 +308,8 @@ global_layer!(Heap, crate::Pages, new_heap);
 
 const SIDE_BYTES: usize = Heap::side_bytes(HEAP_PAGES * crate::PAGE_SIZE);
 
-/// The heap's side memory. It is static, since `init` takes no other pages than the published one did.
+/// The heap's side memory. It is static, since `init` takes no other pages than the published one
+/// did.
 struct SideMemory(UnsafeCell<[u64; SIDE_BYTES / 8]>);
 
 // SAFETY: only the heap of `STATE` uses it, whose users owe it a single hart.

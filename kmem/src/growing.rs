@@ -1,23 +1,26 @@
-//! [`Kmem`](crate::Kmem) over a heap that grows: it takes pages from a page allocator when no chunk fits.
+//! [`Kmem`](crate::Kmem) over a heap that grows: it takes pages from a page allocator when no chunk
+//! fits.
 //!
 //! ```text
 //! head                                                                    reach
 //! | region: the first pages, and such as were added in place | others' | region | free | ...
 //! ```
 //!
-//! A heap *reaches* a number of pages from its head on; its side memory is made for all of them. A *region*
-//! is a longest run of pages that are the heap's. The policy is [`FirstFit`]'s over the chunks of all
-//! regions, in address order; where that ends in null, the heap grows:
+//! A heap *reaches* a number of pages from its head on; its side memory is made for all of them. A
+//! *region* is a longest run of pages that are the heap's. The policy is [`FirstFit`]'s over the
+//! chunks of all regions, in address order; where that ends in null, the heap grows:
 //!
-//! - in place: the lowest region behind which enough pages are free is made longer, by as many pages as the
-//!   request needs besides the free chunk that the region ends with;
-//! - else, in the lowest free run of enough pages, a new region is made, of as many as the request needs;
-//! - `realloc`, before either: if the block ends its region, but for a free chunk, and enough pages behind
-//!   it are free, these make the region longer;
-//! - then the call is made again. If none of these is possible, it is null, and nothing has changed.
+//! - in place: the lowest region behind which enough pages are free is made longer, by as many
+//!   pages as the request needs besides the free chunk that the region ends with;
+//! - else, in the lowest free run of enough pages, a new region is made, of as many as the request
+//!   needs;
+//! - `realloc`, before either: if the block ends its region, but for a free chunk, and enough pages
+//!   behind it are free, these make the region longer;
+//! - then the call is made again. If none of these is possible, it is null, and nothing has
+//!   changed.
 //!
-//! Pages added in place are their region's from then on. A region that has become one free chunk is given
-//! back as a whole, but for the first. Regions that touch are one.
+//! Pages added in place are their region's from then on. A region that has become one free chunk is
+//! given back as a whole, but for the first. Regions that touch are one.
 //!
 //! | file | what |
 //! |---|---|
@@ -45,30 +48,31 @@ pub struct GrowingKmem<S> {
 }
 
 impl<S: PageSource> GrowingKmem<S> {
-    /// Bytes of side memory for a heap that reaches so many pages: at most a page, or a twentieth of a
-    /// reach of more than 20 pages.
+    /// Bytes of side memory for a heap that reaches so many pages: at most a page, or a twentieth
+    /// of a reach of more than 20 pages.
     pub const fn side_bytes(reach: usize) -> usize {
         FirstFit::<Extensible>::side_bytes_of_reach(reach)
     }
 
-    /// Makes the first `pages` pages one free chunk. Their contents do not matter, nor do the side memory's.
+    /// Makes the first `pages` pages one free chunk. Their contents do not matter, nor do the side
+    /// memory's.
     ///
     /// # Safety
     ///
-    /// For the life of the instance, the first `pages` pages from `head`, a multiple of the page size, are
-    /// readable and writable and are used by nobody else but the owners of blocks; so are those that the
-    /// source gives among the first `reach`, while they are taken, and `head` may be used to access all of
-    /// them. The [`side_bytes`](Self::side_bytes) bytes from `side`, a multiple of 8, are used by nobody at
-    /// all. To the source, the first pages are taken. `pages` is at least 1 and at most `reach`, and `reach`
-    /// pages are less than 32 GiB.
+    /// For the life of the instance, the first `pages` pages from `head`, a multiple of the page
+    /// size, are readable and writable and are used by nobody else but the owners of blocks; so are
+    /// those that the source gives among the first `reach`, while they are taken, and `head` may be
+    /// used to access all of them. The [`side_bytes`](Self::side_bytes) bytes from `side`, a
+    /// multiple of 8, are used by nobody at all. To the source, the first pages are taken. `pages`
+    /// is at least 1 and at most `reach`, and `reach` pages are less than 32 GiB.
     pub unsafe fn new(head: *mut u8, pages: usize, reach: usize, side: *mut u8, source: S) -> Self {
         // SAFETY: exactly the caller's promise.
         let heap = unsafe { FirstFit::within(head, pages, reach, side) };
         Self { heap, source }
     }
 
-    /// Allocates `size` bytes, aligned to 8; null if no free chunk holds them and the heap cannot grow
-    /// enough.
+    /// Allocates `size` bytes, aligned to 8; null if no free chunk holds them and the heap cannot
+    /// grow enough.
     pub fn kmalloc(&mut self, size: usize) -> *mut u8 {
         self.or_grow(size, 1, |heap| heap.kmalloc(size))
     }
@@ -103,9 +107,10 @@ impl<S: PageSource> GrowingKmem<S> {
         })
     }
 
-    /// Resizes a block: in place if it shrinks or a free successor suffices, else by moving it. Where
-    /// there is no place for it, the heap grows, and it is tried again: by the pages behind the block's
-    /// region, if enough are free and only a free chunk lies between, else as for a new block.
+    /// Resizes a block: in place if it shrinks or a free successor suffices, else by moving it.
+    /// Where there is no place for it, the heap grows, and it is tried again: by the pages behind
+    /// the block's region, if enough are free and only a free chunk lies between, else as for a new
+    /// block.
     ///
     /// Null if the heap cannot grow enough; the table and the block are then untouched.
     ///
@@ -122,13 +127,13 @@ impl<S: PageSource> GrowingKmem<S> {
         block.unwrap_or_else(|error| error.panic("realloc"))
     }
 
-    /// Resizes like [`realloc`](Self::realloc). Any pointer value may be passed: it is looked up, not
-    /// followed.
+    /// Resizes like [`realloc`](Self::realloc). Any pointer value may be passed: it is looked up,
+    /// not followed.
     ///
     /// # Errors
     ///
-    /// As of [`FirstFit::try_realloc`]. Pages that were taken for a block whose old place was given away
-    /// stay the heap's.
+    /// As of [`FirstFit::try_realloc`]. Pages that were taken for a block whose old place was given
+    /// away stay the heap's.
     ///
     /// # Safety
     ///
@@ -181,8 +186,8 @@ impl<S: PageSource> GrowingKmem<S> {
         unsafe { self.try_kfree(ptr) }.unwrap_or_else(|error| error.panic("kfree"));
     }
 
-    /// Frees a block, merges it with free neighbours, and gives its region back if that is empty now;
-    /// null does nothing.
+    /// Frees a block, merges it with free neighbours, and gives its region back if that is empty
+    /// now; null does nothing.
     ///
     /// Any pointer value may be passed: it is looked up, not followed.
     ///
@@ -225,8 +230,8 @@ impl<S: PageSource> GrowingKmem<S> {
         self.heap.tail()
     }
 
-    /// Whether all that calls rely on in the side memory follows from the headers, every region is tiled by
-    /// its chunks, and none but the first is empty.
+    /// Whether all that calls rely on in the side memory follows from the headers, every region is
+    /// tiled by its chunks, and none but the first is empty.
     ///
     /// Walks the whole heap. Always true between calls, unless a client wrote over a header.
     pub fn audit(&self) -> bool {
@@ -249,8 +254,8 @@ impl<S: PageSource> GrowingKmem<S> {
         &mut self.source
     }
 
-    /// What a call comes to that asks for `size` bytes; made again if it is null at first and the heap can
-    /// be made to hold them.
+    /// What a call comes to that asks for `size` bytes; made again if it is null at first and the
+    /// heap can be made to hold them.
     fn or_grow(
         &mut self,
         size: usize,

@@ -1,8 +1,8 @@
 //! What a lock asks of the hart that it is taken on: that no interrupt handler runs meanwhile.
 //!
 //! A handler that wants the lock which its own hart holds waits for ever. So interrupts are masked
-//! before a lock is asked for and let in again after it was given back: a handler that runs while the
-//! hart merely waits would queue up behind it, and nobody would move.
+//! before a lock is asked for and let in again after it was given back: a handler that runs while
+//! the hart merely waits would queue up behind it, and nobody would move.
 
 #[cfg(any(target_arch = "riscv32", target_arch = "riscv64"))]
 use core::arch::asm;
@@ -12,9 +12,9 @@ use core::hint;
 ///
 /// # Safety
 ///
-/// From the return of [`mask`](Self::mask) until [`unmask`](Self::unmask) no interrupt handler runs on
-/// the hart, or none that takes a lock for which this type masks interrupts. The compiler moves no
-/// access to memory over either.
+/// From the return of [`mask`](Self::mask) until [`unmask`](Self::unmask) no interrupt handler runs
+/// on the hart, or none that takes a lock for which this type masks interrupts. The compiler moves
+/// no access to memory over either.
 pub unsafe trait Hart {
     /// Masks interrupts, and tells whether they were let in until now.
     fn mask() -> bool;
@@ -23,8 +23,8 @@ pub unsafe trait Hart {
     ///
     /// # Safety
     ///
-    /// The latest [`mask`](Self::mask) on this hart that was not undone yet returned true, and no lock
-    /// that was taken since is held.
+    /// The latest [`mask`](Self::mask) on this hart that was not undone yet returned true, and no
+    /// lock that was taken since is held.
     unsafe fn unmask();
 
     /// Passes a moment of the time in which another hart holds the lock.
@@ -34,7 +34,8 @@ pub unsafe trait Hart {
     }
 }
 
-/// A hart whose interrupt handlers leave the locks alone, or a thread of a hosted program: masks nothing.
+/// A hart whose interrupt handlers leave the locks alone, or a thread of a hosted program: masks
+/// nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct NoInterrupts;
 
@@ -54,8 +55,8 @@ unsafe impl Hart for NoInterrupts {
 #[derive(Clone, Copy, Debug)]
 pub struct Machine;
 
-/// A RISC-V hart in supervisor mode: `sstatus.SIE`. Machine mode's own interrupts come all the same; the
-/// firmware's handlers know nothing of the kernel's locks.
+/// A RISC-V hart in supervisor mode: `sstatus.SIE`. Machine mode's own interrupts come all the
+/// same; the firmware's handlers know nothing of the kernel's locks.
 #[cfg(any(target_arch = "riscv32", target_arch = "riscv64"))]
 #[derive(Clone, Copy, Debug)]
 pub struct Supervisor;
@@ -63,9 +64,9 @@ pub struct Supervisor;
 #[cfg(any(target_arch = "riscv32", target_arch = "riscv64"))]
 macro_rules! masks {
     ($hart:ty, $status:literal, $enabled:literal) => {
-        // SAFETY: one instruction reads and clears the bit without which no interrupt that this mode
-        // handles is taken, and only `unmask` sets it again. Neither claims to leave memory alone, so
-        // the compiler keeps accesses on their sides.
+        // SAFETY: one instruction reads and clears the bit without which no interrupt that this
+        // mode handles is taken, and only `unmask` sets it again. Neither claims to leave memory
+        // alone, so the compiler keeps accesses on their sides.
         unsafe impl Hart for $hart {
             #[inline]
             fn mask() -> bool {

@@ -22,8 +22,8 @@
 //! one instance, in the published names. An instance keeps everything but its region's bounds in
 //! the region itself; [`Kmem`] has side memory besides, so that it need not walk its chunks.
 //!
-//! All of that is for a single hart at a time. With the feature `harts`, `SharedHeap` puts a heap behind
-//! a ticket lock that is held with interrupts masked.
+//! All of that is for a single hart at a time. With the feature `harts`, `SharedHeap` puts a heap
+//! behind a ticket lock that is held with interrupts masked.
 #![no_std]
 
 #[cfg(test)]

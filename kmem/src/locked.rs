@@ -26,8 +26,8 @@ impl<H: Hart> RelaxStrategy for Waits<H> {
 
 /// A value behind a lock that is taken with interrupts masked.
 ///
-/// `H` says how a hart's interrupts are masked. `L` is the lock, any of `lock_api`'s kind; a kernel of
-/// many harts under contention may bring an MCS lock.
+/// `H` says how a hart's interrupts are masked. `L` is the lock, any of `lock_api`'s kind; a kernel
+/// of many harts under contention may bring an MCS lock.
 ///
 /// ```
 /// use kmem::{Locked, NoInterrupts};
@@ -52,8 +52,8 @@ impl<T, H: Hart, L: RawMutex> Locked<T, H, L> {
 
     /// Runs `work` on the value, once it is this hart's turn.
     ///
-    /// `work` should be short: nothing interrupts this hart, and every other one may be waiting. It must
-    /// not come back here, or it waits for itself for ever.
+    /// `work` should be short: nothing interrupts this hart, and every other one may be waiting. It
+    /// must not come back here, or it waits for itself for ever.
     #[inline]
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         // Dropped in the reverse order, also by a panic that unwinds.
@@ -91,8 +91,8 @@ impl<H: Hart> Drop for Masked<H> {
     #[inline]
     fn drop(&mut self) {
         if self.undo {
-            // SAFETY: `new` masked them on this hart, since the type is not `Send`. `Locked::with`, the
-            // only user, drops this after it has given the lock back, and scopes nest.
+            // SAFETY: `new` masked them on this hart, since the type is not `Send`. `Locked::with`,
+            // the only user, drops this after it has given the lock back, and scopes nest.
             unsafe { H::unmask() };
         }
     }

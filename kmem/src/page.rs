@@ -70,8 +70,8 @@ impl Pages {
     pub fn zalloc(&mut self, pages: usize) -> *mut u8 {
         let start = self.alloc(pages);
         if !start.is_null() {
-            // SAFETY: these pages were just handed out, so they lie in the region; a page starts at a
-            // multiple of 8.
+            // SAFETY: these pages were just handed out, so they lie in the region; a page starts at
+            // a multiple of 8.
             unsafe { zero_words(start, pages * PAGE_SIZE / size_of::<u64>()) };
         }
         start

@@ -9,9 +9,11 @@ use core::ops::Range;
 ///
 /// # Safety
 ///
-/// Pages that [`take`](Self::take) took are used by nobody but who took them until they are given back.
+/// Pages that [`take`](Self::take) took are used by nobody but who took them until they are given
+/// back.
 pub unsafe trait PageSource {
-    /// The lowest free pages in this range that lie side by side: all of them, as far as the range goes.
+    /// The lowest free pages in this range that lie side by side: all of them, as far as the range
+    /// goes.
     fn free_run(&self, within: Range<usize>) -> Option<Range<usize>>;
 
     /// Takes pages, all of which are free. They need not be zeroed.

@@ -3,8 +3,8 @@
 //! ```text
 //! alloc            [ place ]
 //! alloc_zeroed     [ place ] zero
-//! realloc          [ resize, else place ] copy [ free ]          [ ]: with the lock, interrupts masked
-//! dealloc          [ free ]
+//! realloc          [ resize, else place ] copy [ free ]          [ ]: with the lock, interrupts
+//! masked dealloc          [ free ]
 //! ```
 //!
 //! Nothing is zeroed or copied while the lock is held, so that it is held for a time that does not
@@ -25,15 +25,15 @@ use crate::zero::zero_words;
 ///
 /// # Safety
 ///
-/// A block that was placed is nobody else's, starts at a multiple of 8 and of its alignment, and holds its
-/// size rounded up to 8, until it is freed; resized, it holds the new size, and its first bytes are
-/// unchanged.
+/// A block that was placed is nobody else's, starts at a multiple of 8 and of its alignment, and
+/// holds its size rounded up to 8, until it is freed; resized, it holds the new size, and its first
+/// bytes are unchanged.
 pub unsafe trait Heap {
     /// Finds room for `size` bytes at a multiple of `align`, a power of two; null if there is none.
     fn place(&mut self, size: usize, align: usize) -> *mut u8;
 
-    /// Makes the block at `ptr` hold `new_size` bytes where it is, if it can be done; whatever pointer
-    /// it is.
+    /// Makes the block at `ptr` hold `new_size` bytes where it is, if it can be done; whatever
+    /// pointer it is.
     ///
     /// # Errors
     ///
@@ -100,7 +100,8 @@ impl<T: Heap, H: Hart, L: RawMutex> SharedHeap<T, H, L> {
         assert!(refused.is_none(), "a shared heap is given its heap once");
     }
 
-    /// Runs `work` on the heap, with the lock held; `None` before `init`. For tables, counts, audits.
+    /// Runs `work` on the heap, with the lock held; `None` before `init`. For tables, counts,
+    /// audits.
     ///
     /// `work` must not allocate from this heap, nor free: it would wait for itself.
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
@@ -112,7 +113,8 @@ impl<T: Heap, H: Hart, L: RawMutex> SharedHeap<T, H, L> {
         self.place(size, 8)
     }
 
-    /// Allocates like [`kmalloc`](Self::kmalloc), and zeroes `size` bytes rounded up to 8; null if nothing fits.
+    /// Allocates like [`kmalloc`](Self::kmalloc), and zeroes `size` bytes rounded up to 8; null if
+    /// nothing fits.
     pub fn kzmalloc(&self, size: usize) -> *mut u8 {
         self.place_zeroed(size, 8)
     }
@@ -167,8 +169,8 @@ impl<T: Heap, H: Hart, L: RawMutex> Default for SharedHeap<T, H, L> {
     }
 }
 
-// SAFETY: the heap's own contract (`Heap`), of which the lock lets one hart at a time make use; a block
-// that moves is copied between two blocks that both belong to the caller.
+// SAFETY: the heap's own contract (`Heap`), of which the lock lets one hart at a time make use; a
+// block that moves is copied between two blocks that both belong to the caller.
 unsafe impl<T: Heap, H: Hart, L: RawMutex> GlobalAlloc for SharedHeap<T, H, L> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.place(layout.size(), layout.align())
@@ -188,8 +190,8 @@ unsafe impl<T: Heap, H: Hart, L: RawMutex> GlobalAlloc for SharedHeap<T, H, L> {
         let block = block.unwrap_or(Ok(null_mut()));
         let block = block.unwrap_or_else(|error: FreeError| error.panic("realloc"));
         if !block.is_null() && block != ptr {
-            // SAFETY: both blocks hold the smaller size, and nobody else uses either. (They overlap where a
-            // client has overwritten a header.)
+            // SAFETY: both blocks hold the smaller size, and nobody else uses either. (They overlap
+            // where a client has overwritten a header.)
             unsafe {
                 block.copy_from(ptr, layout.size().min(new_size));
                 self.kfree(ptr);

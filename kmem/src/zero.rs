@@ -1,5 +1,5 @@
-//! Zeroing: by words for the correct generation, and in a way that stays well behaved when the published
-//! one asks for far too much.
+//! Zeroing: by words for the correct generation, and in a way that stays well behaved when the
+//! published one asks for far too much.
 
 use core::hint::black_box;
 
@@ -27,8 +27,8 @@ const UNROLLED: usize = 8;
 
 /// Stores zeroes into `words` words of 8 bytes from `start` on.
 ///
-/// The `memset` of a bare-metal program takes three instructions a word, this takes 1.25. The stores are
-/// volatile, or the compiler would see a `memset` in them.
+/// The `memset` of a bare-metal program takes three instructions a word, this takes 1.25. The
+/// stores are volatile, or the compiler would see a `memset` in them.
 ///
 /// # Safety
 ///
@@ -55,9 +55,9 @@ pub(crate) unsafe fn store_words(start: *mut u8, words: usize) {
 
 /// Stores `bytes` zeroes from `start` upwards.
 ///
-/// Not a plain `write_bytes`: its count may exceed every object (a wrapped size), and then the optimiser
-/// or a library `memset` would be free to store anywhere first. Here stores go upwards a page at a time, so
-/// that an overrun reaches the heap's guard and nothing else.
+/// Not a plain `write_bytes`: its count may exceed every object (a wrapped size), and then the
+/// optimiser or a library `memset` would be free to store anywhere first. Here stores go upwards a
+/// page at a time, so that an overrun reaches the heap's guard and nothing else.
 ///
 /// # Safety
 ///

@@ -19,8 +19,8 @@ const RAM_STEP_BYTES: u64 = 8 * 1024;
 /// Enough for any report a person reads, small beside thousands of guests.
 const SERIAL_BYTES_MAX: usize = 256 * 1024;
 
-/// A machine to boot: one hart unless more are asked for, no network, no disk. It can be started many
-/// times.
+/// A machine to boot: one hart unless more are asked for, no network, no disk. It can be started
+/// many times.
 #[derive(Clone, Debug)]
 pub struct Machine {
     image: PathBuf,
@@ -61,9 +61,9 @@ impl Machine {
         self
     }
 
-    /// Harts; 1 by default, and QEMU knows no more than 512. Without firmware all of them run the image's
-    /// first instructions; with it, one does, and starts the others. A program that starts elsewhere
-    /// than at [`RAM_BASE`](crate::RAM_BASE) needs firmware for that.
+    /// Harts; 1 by default, and QEMU knows no more than 512. Without firmware all of them run the
+    /// image's first instructions; with it, one does, and starts the others. A program that starts
+    /// elsewhere than at [`RAM_BASE`](crate::RAM_BASE) needs firmware for that.
     pub fn harts(mut self, harts: u32) -> Machine {
         self.harts = harts;
         self
@@ -82,8 +82,8 @@ impl Machine {
     }
 
     /// Whether OpenSBI, as QEMU brings it along, is booted first and starts the image in supervisor
-    /// mode. It takes the first half MiB of RAM, and a raw binary is placed 2 MiB behind `RAM_BASE`.
-    /// Off by default.
+    /// mode. It takes the first half MiB of RAM, and a raw binary is placed 2 MiB behind
+    /// `RAM_BASE`. Off by default.
     pub fn firmware(mut self, firmware: bool) -> Machine {
         self.firmware = firmware;
         self

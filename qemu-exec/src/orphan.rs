@@ -4,14 +4,14 @@
 
 use std::io;
 
-/// Has the kernel kill this process, a child that was just forked, when the thread that forked it ends.
-/// `parent` is the process that did.
+/// Has the kernel kill this process, a child that was just forked, when the thread that forked it
+/// ends. `parent` is the process that did.
 ///
 /// It allocates nothing and takes no lock: a child may call it between fork and exec.
 ///
 /// # Errors
-/// ESRCH if the parent is gone already: then the signal comes no more, and the child must give up. Else the
-/// kernel's.
+/// ESRCH if the parent is gone already: then the signal comes no more, and the child must give up.
+/// Else the kernel's.
 pub fn die_with_parent(parent: u32) -> io::Result<()> {
     // SAFETY: `prctl` with PR_SET_PDEATHSIG takes a signal number and touches no memory.
     if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {

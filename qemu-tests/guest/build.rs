@@ -1,5 +1,5 @@
-//! Gives the linker its scripts: for the guest the one that comes with `kmem-rig-guest`, for the kernels
-//! in `bin` one of their own.
+//! Gives the linker its scripts: for the guest the one that comes with `kmem-rig-guest`, for the
+//! kernels in `bin` one of their own.
 
 use std::env;
 
@@ -11,6 +11,7 @@ fn main() {
     for kernel in ["recorded-kernel", "pressed-kernel"] {
         println!("cargo::rustc-link-arg-bin={kernel}=-T{folder}/kernel.x");
     }
-    // Labels within functions: nobody asks for them, and QEMU would sort tens of thousands at each boot.
+    // Labels within functions: nobody asks for them, and QEMU would sort tens of thousands at each
+    // boot.
     println!("cargo::rustc-link-arg-bins=--discard-locals");
 }

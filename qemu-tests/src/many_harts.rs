@@ -1,8 +1,8 @@
 //! Boots the kernel of many harts, and judges what its harts and their interrupt handlers recorded.
 //!
-//! Each call on the heap has a number that was taken with the lock held. So the records of all contexts
-//! make one trace, in the order in which the calls were made, and that trace is judged as any other: by
-//! contract, and byte for byte by the exact model of `kmem`'s policy.
+//! Each call on the heap has a number that was taken with the lock held. So the records of all
+//! contexts make one trace, in the order in which the calls were made, and that trace is judged as
+//! any other: by contract, and byte for byte by the exact model of `kmem`'s policy.
 
 #[path = "../many-harts/src/record.rs"]
 pub mod record;
@@ -228,8 +228,8 @@ struct Handles {
 }
 
 impl Handles {
-    /// The op that a call is, and what was observed; `Some(None)` for a block that could not be resized
-    /// where it is, which changes nothing; `None` if the call names no live block.
+    /// The op that a call is, and what was observed; `Some(None)` for a block that could not be
+    /// resized where it is, which changes nothing; `None` if the call names no live block.
     #[expect(clippy::option_option, reason = "no op is not the same as no sense")]
     fn step(&mut self, call: &Call) -> Option<Option<(Op, Observation)>> {
         let (op, outcome) = match call.event {

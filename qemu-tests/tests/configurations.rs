@@ -1,5 +1,5 @@
-//! The other machines that the guest boots in: supervisor mode under OpenSBI, where page tables guard
-//! the heap, and other processors. What a subject does there is what it does in machine mode.
+//! The other machines that the guest boots in: supervisor mode under OpenSBI, where page tables
+//! guard the heap, and other processors. What a subject does there is what it does in machine mode.
 
 use std::slice;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! What calls cost is a number that repeats: from boot to boot, however much is checked, and from
-//! one build to the next. The costs of `kmem` are locked, so that a slower allocator shows in review.
+//! one build to the next. The costs of `kmem` are locked, so that a slower allocator shows in
+//! review.
 //!
 //! Instructions are the compiler's as much as the allocator's. The snapshot therefore names the
 //! compiler that built the guest it was made with. A guest built by the same one must cost the same

@@ -1,5 +1,5 @@
-//! What each hardened variant of `kmem` notices of a client that errs, on the host and in the guest, and that
-//! a client which does not err can tell none of them from `kmem`.
+//! What each hardened variant of `kmem` notices of a client that errs, on the host and in the
+//! guest, and that a client which does not err can tell none of them from `kmem`.
 
 use harness::observation::Outcome;
 use kmem_rig::capacity::Measured;

@@ -5,8 +5,8 @@ use object::{Object, ObjectSymbol, SymbolKind};
 
 const PAGE_BYTES: u64 = 4096;
 
-/// QEMU is in it for most of the time, and looks up the target of each jump that leaves a page. The linker's
-/// script names it by a part of its symbol, which nothing else would miss.
+/// QEMU is in it for most of the time, and looks up the target of each jump that leaves a page. The
+/// linker's script names it by a part of its symbol, which nothing else would miss.
 #[test]
 fn the_loop_that_runs_ops_lies_in_one_page() {
     let image = std::fs::read(find_image(None).unwrap()).unwrap();

@@ -1,5 +1,6 @@
-//! Four harts and their timer interrupts on one heap, in the guest: each call is right in the order in
-//! which they were made. A lock that is not taken is found, and so are interrupts that are not masked.
+//! Four harts and their timer interrupts on one heap, in the guest: each call is right in the order
+//! in which they were made. A lock that is not taken is found, and so are interrupts that are not
+//! masked.
 
 use qemu_tests::many_harts::record::Build;
 use qemu_tests::many_harts::{Verdict, run};

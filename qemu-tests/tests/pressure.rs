@@ -1,5 +1,5 @@
-//! A kernel in the guest that fills real collections until `kmem` refuses, and recovers: what it says, and
-//! every call that it made, judged on both sides.
+//! A kernel in the guest that fills real collections until `kmem` refuses, and recovers: what it
+//! says, and every call that it made, judged on both sides.
 
 use std::fs;
 use std::time::Duration;

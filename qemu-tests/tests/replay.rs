@@ -1,8 +1,8 @@
-//! Every committed trace, each on either side a test of its own: a regression's verdicts and tables,
-//! and what a fuzz target's corpus runs into.
+//! Every committed trace, each on either side a test of its own: a regression's verdicts and
+//! tables, and what a fuzz target's corpus runs into.
 //!
-//! The traces are built in and the guest's image travels with nextest's archive, so that these tests
-//! need nothing else of the repository and any number of machines can share them
+//! The traces are built in and the guest's image travels with nextest's archive, so that these
+//! tests need nothing else of the repository and any number of machines can share them
 //! (`scripts/replay-parts.sh`).
 
 use std::collections::BTreeSet;
@@ -100,7 +100,8 @@ static KNOWN: LazyLock<BTreeSet<Key>> = LazyLock::new(|| {
     keys.collect()
 });
 
-/// An input of a fuzz target does the same on both sides, and breaks no rule that it is not known to.
+/// An input of a fuzz target does the same on both sides, and breaks no rule that it is not known
+/// to.
 fn corpus(path: &Path, input: Vec<u8>) -> Result<()> {
     let target = path.parent().unwrap_or(Path::new("")).to_string_lossy();
     // A target is named after its subject, and one over heaps that grow besides.

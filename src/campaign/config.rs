@@ -33,7 +33,8 @@ use crate::subject::registry;
 const TURN_DEFAULT: Duration = Duration::from_secs(600);
 /// The least room on the disk with which fuzzing goes on, unless told.
 const MIN_FREE_MIB_DEFAULT: u64 = 64;
-/// Where cargo-fuzz builds, seen from the package above `fuzz`: in a folder named after the machine.
+/// Where cargo-fuzz builds, seen from the package above `fuzz`: in a folder named after the
+/// machine.
 const BUILT: &str = "fuzz/target";
 
 /// A campaign's settings, checked.

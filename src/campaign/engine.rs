@@ -1,9 +1,9 @@
 //! libFuzzer in fork mode, as a group of processes that ends with this one.
 //!
 //! libFuzzer starts its jobs by a shell, and they outlive it when it is killed. So a second process
-//! waits in its group (`GROUP`) until this one closes a pipe, which the kernel sees to when this one is
-//! killed. What libFuzzer prints is read here as it comes, and kept nowhere but for its last lines,
-//! which say why it would not run.
+//! waits in its group (`GROUP`) until this one closes a pipe, which the kernel sees to when this
+//! one is killed. What libFuzzer prints is read here as it comes, and kept nowhere but for its last
+//! lines, which say why it would not run.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -23,12 +23,13 @@ use crate::wording::printable::printable;
 
 /// Becomes the program that it is given, with a process beside it that ends their group.
 ///
-/// The jobs inherit two descriptors that they know nothing of: 9, our pipe, which is at its end when the
-/// last of them is gone, and 8, the campaign's lock, which nobody else gets sooner. First libFuzzer is
-/// killed, so that it starts no more jobs. Then they are asked to end, which libFuzzer does between two
-/// inputs: what they have just found they still write down. Asked by a line, the process waits for
-/// the end of its input before it kills what is left; an end without a line means that the rig is dead.
-/// The number of the group, `$$`, is nobody else's while the process itself is in it.
+/// The jobs inherit two descriptors that they know nothing of: 9, our pipe, which is at its end
+/// when the last of them is gone, and 8, the campaign's lock, which nobody else gets sooner. First
+/// libFuzzer is killed, so that it starts no more jobs. Then they are asked to end, which libFuzzer
+/// does between two inputs: what they have just found they still write down. Asked by a line, the
+/// process waits for the end of its input before it kills what is left; an end without a line means
+/// that the rig is dead. The number of the group, `$$`, is nobody else's while the process itself
+/// is in it.
 const GROUP: &str = r#"exec 3<&0 9>&1 8>&2 </dev/null 2>&1
 {
     trap '' USR1

@@ -1,4 +1,5 @@
-//! A campaign's folder: the one place that it writes to, and all that it knows when it starts again.
+//! A campaign's folder: the one place that it writes to, and all that it knows when it starts
+//! again.
 //!
 //! ```text
 //! lock                   held by the campaign and by every process that it started

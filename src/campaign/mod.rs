@@ -1,17 +1,18 @@
 //! Long campaigns: several fuzz targets under one budget of time, on all cores, for days.
 //!
-//! libFuzzer fuzzes, in fork mode ([`engine`]), one target at a time with all cores, in turns by which
-//! each comes to its share ([`status`]). Meanwhile what it finds is triaged, as `kmem-rig triage` does,
-//! and from then on passed over by every target. There is no scheduling beyond that, no fuzzing of our
-//! own, and no building: the programs are cargo-fuzz's.
+//! libFuzzer fuzzes, in fork mode ([`engine`]), one target at a time with all cores, in turns by
+//! which each comes to its share ([`status`]). Meanwhile what it finds is triaged, as `kmem-rig
+//! triage` does, and from then on passed over by every target. There is no scheduling beyond that,
+//! no fuzzing of our own, and no building: the programs are cargo-fuzz's.
 //!
 //! ```text
 //! libFuzzer -> TARGET/artifacts -> triage -> finds/*.trace -> reported -> TARGET/triaged
 //! ```
 //!
-//! Each arrow is taken when what is behind it is on the disk to stay. So a campaign that is killed at any
-//! moment has lost nothing that it has told of, and goes on from its folder alone ([`folder`]). A disk
-//! without room stops it at the arrow that it has come to, and it goes on once there is room.
+//! Each arrow is taken when what is behind it is on the disk to stay. So a campaign that is killed
+//! at any moment has lost nothing that it has told of, and goes on from its folder alone
+//! ([`folder`]). A disk without room stops it at the arrow that it has come to, and it goes on once
+//! there is room.
 
 pub mod config;
 pub mod duration;
@@ -48,8 +49,8 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// Artifacts triaged at once: a Ctrl-C waits for no more, and the first finds are told early.
 const BATCH_MAX: usize = 32;
 
-/// Artifacts of a target that are kept for certain once their finds are. Of more, only those are that no
-/// find explains: a bug that is met again every second would fill the disk.
+/// Artifacts of a target that are kept for certain once their finds are. Of more, only those are
+/// that no find explains: a bug that is met again every second would fill the disk.
 const KEPT_MAX: u64 = 1000;
 
 /// What happens in a campaign.
@@ -284,8 +285,8 @@ impl<'a> Campaign<'a> {
         self.count_finds()
     }
 
-    /// Why nothing can be fuzzed, if that is for want of room. A campaign that is paused wants twice as
-    /// much, so that it does not stop at once again.
+    /// Why nothing can be fuzzed, if that is for want of room. A campaign that is paused wants
+    /// twice as much, so that it does not stop at once again.
     fn lacks_room(&self) -> Result<Option<String>> {
         let free = room::free_mib(self.folder.path())?;
         let least = self.setting.config.min_free_mib;

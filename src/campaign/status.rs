@@ -1,5 +1,5 @@
-//! How far a campaign is: what others read in `status.json`, and what the campaign itself goes by when
-//! it starts again.
+//! How far a campaign is: what others read in `status.json`, and what the campaign itself goes by
+//! when it starts again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -76,8 +76,8 @@ pub struct Progress {
 }
 
 impl Status {
-    /// What an earlier campaign in this folder came to; nothing if there was none. Targets that were
-    /// set aside are tried again.
+    /// What an earlier campaign in this folder came to; nothing if there was none. Targets that
+    /// were set aside are tried again.
     ///
     /// # Errors
     /// When the file says nothing that is understood.

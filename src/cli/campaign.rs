@@ -24,10 +24,10 @@ use crate::wording::counted::counted;
 
 /// Fuzz several targets on all cores for as long as you say, and keep what they find
 ///
-/// Each artifact is minimised, replayed in the guest and kept as a regression, and reported once it is on
-/// the disk to stay; the targets pass it over from then on. However the campaign is ended, by Ctrl-C or
-/// by kill -9, the same command goes on with what is left of its budget. The file and the folder are
-/// described in docs/campaigns.md.
+/// Each artifact is minimised, replayed in the guest and kept as a regression, and reported once it
+/// is on the disk to stay; the targets pass it over from then on. However the campaign is ended, by
+/// Ctrl-C or by kill -9, the same command goes on with what is left of its budget. The file and the
+/// folder are described in docs/campaigns.md.
 ///
 /// Exits with 0 when every find is a known regression, with 1 when one is new.
 #[derive(Args)]
@@ -146,9 +146,9 @@ impl Arguments {
     }
 }
 
-/// Nothing but on a terminal. It is drawn when the campaign says so, and by no thread of its own: there are
-/// forks while it is shown. No `Progress`, which a signal takes away together with the process: a campaign ends in
-/// order.
+/// Nothing but on a terminal. It is drawn when the campaign says so, and by no thread of its own:
+/// there are forks while it is shown. No `Progress`, which a signal takes away together with the
+/// process: a campaign ends in order.
 fn status_line() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

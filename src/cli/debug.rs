@@ -13,9 +13,9 @@ use crate::regression::Regression;
 
 /// Run a trace under gdb, stopped right before one of its ops
 ///
-/// gdb has the commands `kmem where` (the op), `kmem table` (the subject's table before it) and, for
-/// kmem and its like, `kmem chunks` (the heap as its headers say at any moment). From there on it is
-/// gdb: `step`, `break`, `continue`. When it ends, so does what it debugged.
+/// gdb has the commands `kmem where` (the op), `kmem table` (the subject's table before it) and,
+/// for kmem and its like, `kmem chunks` (the heap as its headers say at any moment). From there on
+/// it is gdb: `step`, `break`, `continue`. When it ends, so does what it debugged.
 #[derive(Args)]
 #[command(after_help = examples(&[
     "kmem-rig debug qemu-tests/regressions/kmem-2019-unmerged-free.trace",
@@ -27,7 +27,8 @@ pub(super) struct Arguments {
     /// The op to stop before, counted from 0 [default: the one that breaks a rule]
     #[arg(long, value_name = "K")]
     at_op: Option<usize>,
-    /// The subject [default: the first one the trace expects something of, else the first of this binary's own, else kmem]
+    /// The subject [default: the first one the trace expects something of, else the first of this
+    /// binary's own, else kmem]
     #[arg(long, value_name = "S")]
     subject: Option<Named>,
     /// Where to run

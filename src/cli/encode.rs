@@ -14,8 +14,8 @@ use crate::trace::input;
 
 /// Write a trace in the byte form that the fuzz targets read, or a whole corpus in the newest
 ///
-/// Of a folder, every file is read as a fuzz target reads it, in whatever version it is; what is the same
-/// trace is written once.
+/// Of a folder, every file is read as a fuzz target reads it, in whatever version it is; what is
+/// the same trace is written once.
 #[derive(Args)]
 #[command(after_help = examples(&["kmem-rig encode my.trace -o fuzz/corpus/kmem/my-trace"]))]
 pub(super) struct Arguments {

@@ -33,7 +33,8 @@ const MEMORY_MIB_DEFAULT: u64 = 1024;
 ///
 /// Ends with "complete", or with the shortest trace that breaks each rule; with --out, each of them
 /// becomes a regression. Exits with 1 if a rule was broken, or if the search was not complete:
-/// because its memory was used up, or because a request that crashed the subject was not made again.
+/// because its memory was used up, or because a request that crashed the subject was not made
+/// again.
 #[derive(Args)]
 #[command(after_help = examples(&["kmem-rig explore --subject kmem --heap 160"]))]
 pub(super) struct Arguments {
@@ -57,9 +58,9 @@ pub(super) struct Arguments {
     /// MiB of memory that states may take, each at most 160 bytes
     #[arg(long, value_name = "MIB", default_value_t = MEMORY_MIB_DEFAULT)]
     memory_max: u64,
-    /// Where to write the shortest traces as regressions, after ten replays of each on the host, and in the
-    /// guest if there is one; one that a regression there shows already,
-    /// by subject, rule, kind of op and place in the code, is not written again
+    /// Where to write the shortest traces as regressions, after ten replays of each on the host,
+    /// and in the guest if there is one; one that a regression there shows already, by subject,
+    /// rule, kind of op and place in the code, is not written again
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     #[command(flatten)]

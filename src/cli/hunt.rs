@@ -65,15 +65,16 @@ pub(super) struct Arguments {
     /// Only for a subject that promises something about misuse
     #[arg(long)]
     misuse: bool,
-    /// Over heaps that grow, of which other owners have some pages. Only for a subject whose heap can
+    /// Over heaps that grow, of which other owners have some pages. Only for a subject whose heap
+    /// can
     #[arg(long)]
     grow: bool,
     /// Guests to hunt in at the same time, with `--on qemu`; the finds do not depend on it
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     guests: u8,
-    /// Where to write the finds as regressions, after ten replays of each on the host, and in the guest if
-    /// there is one; one that a regression there shows already, by subject,
-    /// rule, kind of op and place in the code, is not written again
+    /// Where to write the finds as regressions, after ten replays of each on the host, and in the
+    /// guest if there is one; one that a regression there shows already, by subject, rule, kind of
+    /// op and place in the code, is not written again
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     #[command(flatten)]

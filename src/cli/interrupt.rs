@@ -1,5 +1,5 @@
-//! A signal that ends the process takes the line of its progress along: the shell's prompt begins where
-//! that was.
+//! A signal that ends the process takes the line of its progress along: the shell's prompt begins
+//! where that was.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
@@ -10,8 +10,8 @@ const CLEAR: &[u8] = b"\r\x1b[2K";
 /// The process that shows the line; its forked workers inherit the handler, and show none.
 static SHOWN_BY: AtomicI32 = AtomicI32::new(0);
 
-/// From now on the terminal's line is cleared when a signal ends this process. Then the signal does what it
-/// does without.
+/// From now on the terminal's line is cleared when a signal ends this process. Then the signal does
+/// what it does without.
 pub(super) fn clear_line() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

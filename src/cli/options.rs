@@ -128,8 +128,8 @@ impl GuestOptions {
         })
     }
 
-    /// What finds are replayed on before they are written: the host, and the guest if it can be had. If
-    /// not, that is told, and an error only of an image that was named.
+    /// What finds are replayed on before they are written: the host, and the guest if it can be
+    /// had. If not, that is told, and an error only of an image that was named.
     pub(super) fn start_for_finds(&self) -> Result<Started> {
         let guest = match self.start() {
             Err(error) if self.guest.is_none() => {
@@ -197,7 +197,8 @@ pub(super) struct ReplayOptions {
 }
 
 impl ReplayOptions {
-    /// The files, the sides, which are started, and the job; the adapters of its subjects were tried.
+    /// The files, the sides, which are started, and the job; the adapters of its subjects were
+    /// tried.
     pub(super) fn start(&self) -> Result<(Vec<PathBuf>, Started, Job)> {
         let files = input::files(&self.paths)?;
         let paths = self.paths.iter().map(|path| path.display().to_string());

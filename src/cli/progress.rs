@@ -1,8 +1,8 @@
 //! How far a command is: a line on the terminal, with its rate and the time left.
 //!
-//! Only where the standard error is a terminal. It is drawn by whoever shows progress, at most ten times a
-//! second, and by no thread of its own: commands fork while it is shown. It is gone when it is dropped, and
-//! when a signal ends the process.
+//! Only where the standard error is a terminal. It is drawn by whoever shows progress, at most ten
+//! times a second, and by no thread of its own: commands fork while it is shown. It is gone when it
+//! is dropped, and when a signal ends the process.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};

@@ -92,7 +92,8 @@ fn print_json(rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-/// How the table differs from the model's in a run that is not as expected: which run, and the lines.
+/// How the table differs from the model's in a run that is not as expected: which run, and the
+/// lines.
 fn difference_of(
     path: &Path,
     reading: Reading,

@@ -15,8 +15,8 @@ use crate::wording::printable::printable;
 
 /// Draw finds on one HTML page: the trace, the evidence, and the heap over time
 ///
-/// Traces run as `replay` runs them. The page needs no network and no other file, and every find and op
-/// on it has an address of its own, such as FILE.html#find=3&op=2 or FILE.html#filter=leak.
+/// Traces run as `replay` runs them. The page needs no network and no other file, and every find
+/// and op on it has an address of its own, such as FILE.html#find=3&op=2 or FILE.html#filter=leak.
 #[derive(Args)]
 #[command(after_help = examples(&["kmem-rig report qemu-tests/regressions -o report.html"]))]
 pub(super) struct Arguments {

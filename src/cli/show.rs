@@ -44,7 +44,8 @@ pub(super) struct Arguments {
     /// Print a Rust test that fails as long as the subject breaks the rule: for its own test suite
     #[arg(long, conflicts_with_all = ["tables", "cost"])]
     rust: bool,
-    /// The subject to run it on [default: the first one the trace expects something of, else the first of this binary's own, else kmem]
+    /// The subject to run it on [default: the first one the trace expects something of, else the
+    /// first of this binary's own, else kmem]
     #[arg(long, value_name = "S")]
     subject: Option<Named>,
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! The terminal, if there is one: how wide it is. Colours are the business of [`console`], which leaves
-//! them out of what is piped, and listens to `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE`.
+//! The terminal, if there is one: how wide it is. Colours are the business of [`console`], which
+//! leaves them out of what is piped, and listens to `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE`.
 
 use console::Term;
 

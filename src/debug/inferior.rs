@@ -77,7 +77,8 @@ pub fn run(session: &Session<'_>, fresh_capacity: u64) -> Result<()> {
         fresh_capacity,
         ..RunOptions::STRICT
     };
-    // SAFETY: the region is mapped as `Region` says as long as `mapped` lives, and is nobody else's.
+    // SAFETY: the region is mapped as `Region` says as long as `mapped` lives, and is nobody
+    // else's.
     let mut ground = unsafe { Ground::new(mapped.region()) };
     let mut workspace = Workspace::boxed();
     // SAFETY: `ensure_accepts` has checked the geometry.

@@ -1,5 +1,5 @@
-# The command `kmem` of gdb: where the run is, and what the heap looks like. What is known of the run
-# is defined before this text: AT_OP, OP, HEAP_BYTES, HEADERS and PLACES.
+# The command `kmem` of gdb: where the run is, and what the heap looks like. What is known of the
+# run is defined before this text: AT_OP, OP, HEAP_BYTES, HEADERS and PLACES.
 import gdb
 import re
 import struct

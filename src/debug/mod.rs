@@ -5,9 +5,9 @@
 //!  `---starts--> gdb: watches the count of ops begun -----------------------------'
 //! ```
 //!
-//! In the guest nothing is compiled for it: the run stops when the count of begun ops, which each run
-//! writes down for the host in any case, becomes the op's. On the host gdb runs the rig itself, which
-//! runs the trace in its own process and calls [`inferior`]'s marker before the op.
+//! In the guest nothing is compiled for it: the run stops when the count of begun ops, which each
+//! run writes down for the host in any case, becomes the op's. On the host gdb runs the rig itself,
+//! which runs the trace in its own process and calls [`inferior`]'s marker before the op.
 //!
 //! The table shown is the one that the subject printed after the op before, so that it is right for
 //! any subject: tables are observed after each op, and after an op `table` put before the first.
@@ -53,8 +53,8 @@ pub struct Session<'a> {
 /// The op to stop before: the one asked for, else the one that breaks a rule.
 ///
 /// # Errors
-/// If none is asked for and none breaks a rule; if the trace, or its run, ends before it; if the rig
-/// itself cannot do its work.
+/// If none is asked for and none breaks a rule; if the trace, or its run, ends before it; if the
+/// rig itself cannot do its work.
 pub fn stop_at(
     executor: &mut Measured<dyn Executor>,
     entry: &Entry,

@@ -6,8 +6,8 @@
 //!   `- boots anew after a hang, a death, or a record that cannot be believed
 //! ```
 //!
-//! *A bad guest is `Ok`, a bad rig is `Err`*: whatever a subject does to its guest is a [`Run`], and
-//! the next trace is run as if nothing had happened. An error means that nothing can be run at
+//! *A bad guest is `Ok`, a bad rig is `Err`*: whatever a subject does to its guest is a [`Run`],
+//! and the next trace is run as if nothing had happened. An error means that nothing can be run at
 //! all: no QEMU, no image, an image of another version.
 //!
 //! A run is never taken for complete without a complete record: the guest's reply, as many
@@ -127,8 +127,8 @@ impl Machine {
             .map_or(Ok(Duration::ZERO), Booted::cpu_time)
     }
 
-    /// The coverage counters of the guest that is up, a byte for each edge of the subjects' code, in
-    /// words; none of an image that was not built to count. They go on from run to run; whoever
+    /// The coverage counters of the guest that is up, a byte for each edge of the subjects' code,
+    /// in words; none of an image that was not built to count. They go on from run to run; whoever
     /// clears them does so while nothing is under way.
     ///
     /// # Errors
@@ -295,8 +295,8 @@ fn read<const OPS: usize, const TEXT: usize>(
     })
 }
 
-/// A run as it is told, once its record is believed. A strict one in a guest whose guards lie at page
-/// ends tells what one on the host does.
+/// A run as it is told, once its record is believed. A strict one in a guest whose guards lie at
+/// page ends tells what one on the host does.
 fn as_told(run: Run, request: Request) -> Run {
     match request.strict {
         true => run.faulted_at_stray_store(request.heap),

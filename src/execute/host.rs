@@ -99,8 +99,8 @@ impl Workers {
         } = self;
         worker.start(op_limit, region.start.addr(), |common| {
             let mut recorder = Recorder::new(&common.transcript);
-            // SAFETY: the region is mapped as `Region` says until another is opened, and the worker's
-            // copy of it is nobody else's.
+            // SAFETY: the region is mapped as `Region` says until another is opened, and the
+            // worker's copy of it is nobody else's.
             let mut ground = unsafe { Ground::new(region) };
             let completion = body(&mut ground, workspace, &mut recorder);
             recorder.finish(completion);

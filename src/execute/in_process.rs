@@ -126,8 +126,9 @@ impl InProcess {
         Ok(())
     }
 
-    /// Tries ops from the state to which `path`'s ops lead; see [`harness::branch`]. `watched` bytes
-    /// behind the heap are restored and checked each time; `saved` is memory for a copy of the heap.
+    /// Tries ops from the state to which `path`'s ops lead; see [`harness::branch`]. `watched`
+    /// bytes behind the heap are restored and checked each time; `saved` is memory for a copy of
+    /// the heap.
     ///
     /// # Errors
     /// When the kernel grants no memory, or the subject's table is not its state.

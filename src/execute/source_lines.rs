@@ -18,8 +18,8 @@ const THIS_PROGRAM: &str = "/proc/self/exe";
 const MAPS: &str = "/proc/self/maps";
 
 /// The source lines of a program, each looked up once: reading the debug information takes
-/// milliseconds, and many runs end at the same instruction. It is not kept, since each worker that is
-/// forked would take longer for it.
+/// milliseconds, and many runs end at the same instruction. It is not kept, since each worker that
+/// is forked would take longer for it.
 pub(crate) struct SourceLines {
     path: PathBuf,
     /// Where the program lies, unless that is where it is linked for.

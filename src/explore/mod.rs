@@ -99,8 +99,8 @@ pub enum Incomplete {
     Steps,
     /// Some requests crashed the subject, and were not made again.
     Crashes,
-    /// Some states' tables are not all that the subject goes by: its side memory says otherwise. They
-    /// were not expanded.
+    /// Some states' tables are not all that the subject goes by: its side memory says otherwise.
+    /// They were not expanded.
     Contradicted,
 }
 

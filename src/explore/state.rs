@@ -13,8 +13,8 @@
 //!   counts as asked for to its chunk's last byte: wherever a smaller size absorbs the rest of a
 //!   chunk, the size that needs all of it goes into the same chunk.
 //!
-//! - the side memory: what calls rely on in it follows from the chunks, which is asked in each state
-//!   ([`harness::subject::Subject::audit`]). A state in which it does not is not expanded.
+//! - the side memory: what calls rely on in it follows from the chunks, which is asked in each
+//!   state ([`harness::subject::Subject::audit`]). A state in which it does not is not expanded.
 //!
 //! A subject without a policy is judged by what its blocks *may* have absorbed, so that there the
 //! amount is part of the state.

@@ -1,8 +1,8 @@
 //! A corpus written anew in the newest byte form, for whoever keeps one over versions of the rig.
 //!
-//! Nothing that lies in a corpus is an error: every byte string is a trace, and an entry of an old version
-//! decodes to the trace that it was. Entries that are the same trace become one. Which of the others are
-//! worth their place is libFuzzer's to say (`make corpus`).
+//! Nothing that lies in a corpus is an error: every byte string is a trace, and an entry of an old
+//! version decodes to the trace that it was. Entries that are the same trace become one. Which of
+//! the others are worth their place is libFuzzer's to say (`make corpus`).
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -43,8 +43,8 @@ impl fmt::Display for Renewed {
     }
 }
 
-/// Writes every entry of the folder `from` into the folder `to`, by its own name; of an entry in a folder
-/// below, the path with dashes.
+/// Writes every entry of the folder `from` into the folder `to`, by its own name; of an entry in a
+/// folder below, the path with dashes.
 ///
 /// # Errors
 /// When `from` is no folder that can be read, or `to` cannot be written.

@@ -60,7 +60,8 @@ impl Target {
     /// Runs an input on both sides and judges it; adds what the guest counted to `counters`.
     ///
     /// # Panics
-    /// When a rule is broken, with the trace and what broke it; and when the rig itself cannot work.
+    /// When a rule is broken, with the trace and what broke it; and when the rig itself cannot
+    /// work.
     pub fn check_in_guest(&self, input: Input, counters: &Counters) {
         self.check_by(input, judge);
         GUEST.with_borrow(|guest| {
@@ -125,8 +126,8 @@ fn differs(
                 .is_some())
 }
 
-/// Runs strictly, one side after the other, on heaps that nothing has run on before: the host's finding,
-/// else the guest's, else how the two differ.
+/// Runs strictly, one side after the other, on heaps that nothing has run on before: the host's
+/// finding, else the guest's, else how the two differ.
 fn explain(entry: &Entry, trace: &Trace, fresh: u64) -> Result<Option<Finding>> {
     let (mut heaps, mut guest) = (InProcess::default(), Guest::start(&find_coverage_image()?)?);
     prepare(&mut heaps, trace);

@@ -1,5 +1,5 @@
-//! Which finds a target passes over, so that fuzzing goes on to new ones: those that committed regressions show,
-//! unless they are to be reported too, and those of a campaign.
+//! Which finds a target passes over, so that fuzzing goes on to new ones: those that committed
+//! regressions show, unless they are to be reported too, and those of a campaign.
 
 use std::path::{Path, PathBuf};
 
@@ -15,20 +15,20 @@ use crate::regression::finds;
 
 /// With the value `report`, has a target report what is known as well.
 pub const KNOWN_VARIABLE: &str = "KMEM_RIG_KNOWN";
-/// Names the folder of the regressions whose finds are known, in place of the target's own; if empty,
-/// none are.
+/// Names the folder of the regressions whose finds are known, in place of the target's own; if
+/// empty, none are.
 pub const REGRESSIONS_VARIABLE: &str = "KMEM_RIG_REGRESSIONS";
-/// Names a folder of finds that are passed over whatever the kind of call, since triage could not tell
-/// another defect that breaks the same rule, at the same place of a panic or fault, from them. (A
-/// committed regression stands for one kind.)
+/// Names a folder of finds that are passed over whatever the kind of call, since triage could not
+/// tell another defect that breaks the same rule, at the same place of a panic or fault, from them.
+/// (A committed regression stands for one kind.)
 pub const FINDS_VARIABLE: &str = "KMEM_RIG_FINDS";
 
 /// The finds of one subject that are passed over.
 pub(super) struct Known(Vec<Broken>);
 
 impl Known {
-    /// Those of a subject. `regressions` is the folder of the committed ones, unless there is another beside
-    /// the program or the environment names one.
+    /// Those of a subject. `regressions` is the folder of the committed ones, unless there is
+    /// another beside the program or the environment names one.
     ///
     /// # Panics
     /// When one of them cannot be read or run.

@@ -1,9 +1,9 @@
 //! What the libFuzzer targets call: bytes in, and a panic that is a bug report if a rule is broken.
 //!
 //! Targets stay a few lines long and everything is compiled here, once, without instrumentation:
-//! `fuzz/Cargo.toml` leaves that to the subjects. A find that a committed regression shows already is passed
-//! over, so that fuzzing goes on to new ones; `KMEM_RIG_KNOWN=report` reports those too. A campaign names
-//! other regressions, and its own finds, by the environment.
+//! `fuzz/Cargo.toml` leaves that to the subjects. A find that a committed regression shows already
+//! is passed over, so that fuzzing goes on to new ones; `KMEM_RIG_KNOWN=report` reports those too.
+//! A campaign names other regressions, and its own finds, by the environment.
 //!
 //! A target is one line, [`fuzz_subject!`](crate::fuzz_subject), in a package that depends on
 //! `libfuzzer-sys` as well:
@@ -115,8 +115,8 @@ pub struct Target {
 
 impl Target {
     /// The target of a subject over heaps that do not grow; inputs over others are passed over.
-    /// `regressions` is the folder of the traces whose finds are known, unless there is a folder of that
-    /// name, `regressions`, beside the program.
+    /// `regressions` is the folder of the traces whose finds are known, unless there is a folder of
+    /// that name, `regressions`, beside the program.
     #[must_use]
     pub const fn new(entry: &'static Entry, regressions: &'static str) -> Self {
         Self {
@@ -207,8 +207,8 @@ impl Target {
         }
     }
 
-    /// Whether the input runs into a crash that a committed regression shows. Such a crash cannot be
-    /// passed over where it happens, so subjects that have one run in a worker first.
+    /// Whether the input runs into a crash that a committed regression shows. Such a crash cannot
+    /// be passed over where it happens, so subjects that have one run in a worker first.
     fn crashes_as_known(&self, trace: &Trace, fresh: u64) -> bool {
         let known = self.known();
         if !known.has_crash() {
@@ -306,8 +306,8 @@ fn watch_this_process() {
 /// Makes a libFuzzer target of a subject: what is judged, mutated and crossed over.
 ///
 /// The finds of the regressions in `../regressions`, seen from the target's package, are known
-/// already; another folder may be named. In the place of the type, `growing` and an `Entry` with a second
-/// adapter make a target over heaps that grow. The package depends on `libfuzzer-sys`.
+/// already; another folder may be named. In the place of the type, `growing` and an `Entry` with a
+/// second adapter make a target over heaps that grow. The package depends on `libfuzzer-sys`.
 #[macro_export]
 macro_rules! fuzz_subject {
     ($subject:ty) => {
@@ -337,7 +337,9 @@ macro_rules! fuzz_subject {
 #[macro_export]
 macro_rules! fuzz_target {
     ($target:expr, $check:ident $(, $more:expr)?) => {
-        ::libfuzzer_sys::fuzz_target!(|input: $crate::fuzz::Input| $target.$check(input $(, $more)?));
+        ::libfuzzer_sys::fuzz_target!(|input: $crate::fuzz::Input| {
+            $target.$check(input $(, $more)?)
+        });
         ::libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
             $target.mutate(data, size, max_size, seed)
         });

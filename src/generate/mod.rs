@@ -25,8 +25,8 @@ const GEOMETRIES_MIN: usize = 3;
 /// ops are theirs.
 const CYCLES_RATIO: u16 = 64;
 
-/// The heaps that grow: first pages, pages to be had, each which of them is another owner's. In small ones,
-/// a trace of some tens of ops takes pages and gives them back.
+/// The heaps that grow: first pages, pages to be had, each which of them is another owner's. In
+/// small ones, a trace of some tens of ops takes pages and gives them back.
 const GROWING: [(u64, u64, Option<u64>); 5] = [
     (1, 6, Some(3)),
     (1, 3, None),
@@ -383,7 +383,8 @@ fn weighted(u: &mut Unstructured<'_>, weights: &[u32]) -> Result<usize> {
     Ok(0)
 }
 
-/// The trace as this subject is fuzzed with it: one that promises nothing about misuse is spared it.
+/// The trace as this subject is fuzzed with it: one that promises nothing about misuse is spared
+/// it.
 #[must_use]
 pub fn judged_part(entry: &Entry, trace: Trace) -> Trace {
     if entry.declaration.misuse == Misuse::Undefined {

@@ -2,8 +2,8 @@
 //! ([`shrink`]).
 //!
 //! Smaller means, in this order: fewer ops, the published heap, simpler calls (no alignment, no
-//! zeroing), round or smaller numbers. Dropping an alloc drops every op on its handle; the handles behind
-//! it move up. Each candidate is tried once.
+//! zeroing), round or smaller numbers. Dropping an alloc drops every op on its handle; the handles
+//! behind it move up. Each candidate is tried once.
 
 pub mod narrow;
 mod shrink;
@@ -230,8 +230,8 @@ impl<E, P: FnMut(&Trace) -> Result<bool, E>> Search<P> {
     }
 }
 
-/// Heaps that grow in a simpler way, the simplest first: of one page at first, without pages of others,
-/// with fewer pages to take. None for a heap that does not grow.
+/// Heaps that grow in a simpler way, the simplest first: of one page at first, without pages of
+/// others, with fewer pages to take. None for a heap that does not grow.
 fn simpler_growths(heap: Geometry) -> impl Iterator<Item = Geometry> {
     let (growth, first) = (heap.growth(), heap.first_bytes());
     let fewer = 1..=growth.pages().min(GROWTH_PAGES_MAX);

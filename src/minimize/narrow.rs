@@ -1,9 +1,9 @@
 //! Makes a very long trace short enough for the minimiser, in few runs: each takes seconds.
 //!
-//! First a smaller heap, which is full sooner, so that what takes a full heap shows after fewer ops. Then
-//! whole *blocks* go, with all their ops: what is left still frees what it allocates, so that the heap
-//! fills no further than it did. All blocks that were gone long before the end come first, since most
-//! bugs need the last few; then halves, quarters and so on of the rest.
+//! First a smaller heap, which is full sooner, so that what takes a full heap shows after fewer
+//! ops. Then whole *blocks* go, with all their ops: what is left still frees what it allocates, so
+//! that the heap fills no further than it did. All blocks that were gone long before the end come
+//! first, since most bugs need the last few; then halves, quarters and so on of the rest.
 
 use harness::geometry::Geometry;
 use harness::op::{Handle, Op};
@@ -21,8 +21,8 @@ const RUNS_MAX: usize = 8;
 /// But at least so many ops.
 const OPS_RUN_MIN: usize = 4_000_000;
 
-/// Fewer ops over a heap as large or smaller, for which `shows` still answers with the op at which they show
-/// what `ops` over a heap of `geometry` do at their last.
+/// Fewer ops over a heap as large or smaller, for which `shows` still answers with the op at which
+/// they show what `ops` over a heap of `geometry` do at their last.
 ///
 /// # Errors
 /// The predicate's.

@@ -17,12 +17,13 @@ use crate::trace::long::LongTrace;
 /// The most ops that are handed to the minimiser: it runs a trace thousands of times, strictly.
 const MINIMIZED_OPS_MAX: usize = 1024;
 
-/// The smallest trace found that breaks the rule which a long one breaks, and how; `None` if the long one
-/// breaks none.
+/// The smallest trace found that breaks the rule which a long one breaks, and how; `None` if the
+/// long one breaks none.
 ///
-/// What is behind the broken op goes first, then most of the heap and whole blocks, in streamed runs that
-/// look for the same rule. What is left is short enough to be looked at strictly, and nearly always for
-/// the minimiser that all other traces have; else it is the answer. `watch` sees how far it is.
+/// What is behind the broken op goes first, then most of the heap and whole blocks, in streamed
+/// runs that look for the same rule. What is left is short enough to be looked at strictly, and
+/// nearly always for the minimiser that all other traces have; else it is the answer. `watch` sees
+/// how far it is.
 ///
 /// # Errors
 /// When the rig itself cannot do its work, or what a fast run found no strict one finds.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::oracle::rules::Rule;
 
-/// What tells a find from others, whichever trace shows it, in the form in which ClusterFuzz compares
-/// crash states exactly and not by likeness.
+/// What tells a find from others, whichever trace shows it, in the form in which ClusterFuzz
+/// compares crash states exactly and not by likeness.
 pub struct CrashKey<'a, Source> {
     /// The subject's name.
     pub subject: &'a str,

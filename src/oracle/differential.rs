@@ -1,5 +1,6 @@
 //! Host against guest: the same trace on the same subject must do the same on both. Of a subject
-//! whose placement depends on absolute addresses, that is what it answers, not where its blocks lie.
+//! whose placement depends on absolute addresses, that is what it answers, not where its blocks
+//! lie.
 
 use std::mem::discriminant;
 

@@ -233,9 +233,9 @@ impl<B: Blocks, E: Placing> Judge<B, E> {
         self.end_behind(ops.len(), ops.get(self.observed), ops.last(), end)
     }
 
-    /// The same of a trace of so many ops that are not held together: `culprit` is the op in which the
-    /// run may have ended, the one behind the last observation, and `last` the one that was observed
-    /// last.
+    /// The same of a trace of so many ops that are not held together: `culprit` is the op in which
+    /// the run may have ended, the one behind the last observation, and `last` the one that was
+    /// observed last.
     pub fn end_behind(
         &mut self,
         ops: usize,

@@ -1,8 +1,8 @@
 //! How reliably a find breaks its rule: its trace run again and again, on each side that is there.
 //!
-//! What a regression expects is what all of these replays did: of both sides where they did the same
-//! each time, else of each side that always gave one verdict. A find that broke its rule always on no
-//! side is unconfirmed, and expects nothing.
+//! What a regression expects is what all of these replays did: of both sides where they did the
+//! same each time, else of each side that always gave one verdict. A find that broke its rule
+//! always on no side is unconfirmed, and expects nothing.
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
-//! The verdict that a trace expects of a subject: `expect SUBJECT [on host|qemu] VERDICT [RULE] [at OP]`.
+//! The verdict that a trace expects of a subject: `expect SUBJECT [on host|qemu] VERDICT [RULE] [at
+//! OP]`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -184,8 +184,8 @@ impl<'a> Finds<'a> {
     }
 
     /// Writes a find as a regression that expects what its replays did, and what those of the other
-    /// subjects of the family do; nothing, unless it was seen each time on one side at least. Returns
-    /// its file: a new one, or one that holds the same trace and expects nothing either.
+    /// subjects of the family do; nothing, unless it was seen each time on one side at least.
+    /// Returns its file: a new one, or one that holds the same trace and expects nothing either.
     ///
     /// # Errors
     /// When it cannot be written, or the rig itself cannot do its work.

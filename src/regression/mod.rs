@@ -245,8 +245,8 @@ impl Regression {
 /// How a file is called that is not written to its end yet.
 pub const TEMPORARY_PREFIX: &str = ".kmem-rig-";
 
-/// Writes a file whole or not at all: beside its place first, then renamed over it. Once this returns,
-/// neither a crash of the machine nor one of the rig can take it away.
+/// Writes a file whole or not at all: beside its place first, then renamed over it. Once this
+/// returns, neither a crash of the machine nor one of the rig can take it away.
 ///
 /// # Errors
 /// When the folder or the file cannot be written; nothing half-written is left behind then.

@@ -99,8 +99,8 @@ pub struct Job {
 /// A trace of more than [`OPS_MAX`] ops takes part on the host alone: the guest has no room for it.
 ///
 /// # Errors
-/// When the file is no trace, or the rig itself cannot do its work; when a long trace is to run in the
-/// guest alone.
+/// When the file is no trace, or the rig itself cannot do its work; when a long trace is to run in
+/// the guest alone.
 pub fn replay(
     path: &Path,
     job: &Job,
@@ -168,9 +168,9 @@ pub(crate) struct Judged {
     pub verdict: Verdict,
 }
 
-/// Runs a trace on each side on which it expects anything of the subject; on both if the subject was
-/// `chosen`, or it expects nothing of anyone. Where both take part and differ, `host-guest` replaces
-/// the guest's verdict, unless another verdict is expected of the guest alone.
+/// Runs a trace on each side on which it expects anything of the subject; on both if the subject
+/// was `chosen`, or it expects nothing of anyone. Where both take part and differ, `host-guest`
+/// replaces the guest's verdict, unless another verdict is expected of the guest alone.
 pub(crate) fn runs(
     entry: &Entry,
     regression: &Regression,

@@ -1,5 +1,5 @@
-//! From a fuzzer's artifacts to regressions: decoded, run, sorted into finds, minimised, replayed in
-//! the guest, written.
+//! From a fuzzer's artifacts to regressions: decoded, run, sorted into finds, minimised, replayed
+//! in the guest, written.
 //!
 //! Two artifacts show one find if the same subject breaks the same rule; panics and faults, at the
 //! same place in the code. Which kind of call breaks it is mostly chance: a block that was asked
@@ -159,8 +159,8 @@ fn artifacts(paths: &[PathBuf], settings: &Settings<'_>) -> Result<Vec<Artifact>
     Ok(artifacts)
 }
 
-/// Runs artifacts on the host, and those that agree there in the guest; sorts them by what breaks the
-/// rule in each.
+/// Runs artifacts on the host, and those that agree there in the guest; sorts them by what breaks
+/// the rule in each.
 fn sort(
     artifacts: &[Artifact],
     rules: Rules,

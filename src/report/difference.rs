@@ -1,6 +1,7 @@
 //! Where a subject's table differs from the one that the exact model has, line by line.
 //!
-//! The rules that compare chunk lists see digests; this is what a person reads beside their findings.
+//! The rules that compare chunk lists see digests; this is what a person reads beside their
+//! findings.
 
 use std::fmt::Write;
 
@@ -43,8 +44,9 @@ impl Difference {
         (expected != observed).then_some(Self { expected, observed })
     }
 
-    /// Line by line: `- ` before what only the model has, `+ ` before what only the subject printed, two
-    /// blanks before what both have. In colour if the terminal has it; what a subject printed is escaped.
+    /// Line by line: `- ` before what only the model has, `+ ` before what only the subject
+    /// printed, two blanks before what both have. In colour if the terminal has it; what a subject
+    /// printed is escaped.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let diff = TextDiff::from_lines(&self.expected, &self.observed);
@@ -95,8 +97,8 @@ fn changes<'a>(
     })
 }
 
-/// The tables right after op `op`, which breaks `rule`, as the model has it and as `executor` runs it; `None`
-/// if the rule compares no such two, or there is no difference to be seen.
+/// The tables right after op `op`, which breaks `rule`, as the model has it and as `executor` runs
+/// it; `None` if the rule compares no such two, or there is no difference to be seen.
 ///
 /// # Errors
 /// When the rig itself cannot do its work.

@@ -1,13 +1,14 @@
 //! Finds as one self-contained HTML page: `kmem-rig report`. Finds in words are [`crate::report`].
 //!
 //! ```text
-//! trace, subject --replay::runs--> runs, verdicts --find--> Find -- timeline   blocks as rectangles
+//! trace, subject --replay::runs--> runs, verdicts --find--> Find -- timeline   blocks as
+//! rectangles
 //!                                                                `- tables     before and after
 //! rows, finds --minijinja--> page.html + page.css + page.js, in one file
 //! ```
 //!
-//! Everything is drawn here; the script only filters, sorts and steps. No text of others reaches it, nor
-//! the style sheet: whatever a template prints is escaped, control characters first
+//! Everything is drawn here; the script only filters, sorts and steps. No text of others reaches
+//! it, nor the style sheet: whatever a template prints is escaped, control characters first
 //! ([`crate::wording::printable`]) and HTML then, in one place (`render`).
 
 mod find;
@@ -91,7 +92,8 @@ impl Page {
         self.finds.len()
     }
 
-    /// Whether a run came out other than its trace expects; a find counts where nothing is expected.
+    /// Whether a run came out other than its trace expects; a find counts where nothing is
+    /// expected.
     #[must_use]
     pub fn is_unexpected(&self) -> bool {
         self.rows
@@ -141,7 +143,8 @@ fn row(regression: &Regression, entry: &Entry, judged: &[Judged]) -> Row {
     }
 }
 
-/// Fills the templates in. Every string but our own script and style sheet passes both escapes here.
+/// Fills the templates in. Every string but our own script and style sheet passes both escapes
+/// here.
 fn render(page: &Page) -> Result<String, minijinja::Error> {
     let mut templates = Environment::new();
     templates.set_syntax(

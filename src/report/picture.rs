@@ -1,5 +1,5 @@
-//! A run as a person follows it: after each op a map of the heap and the table it left; where the exact
-//! model parts from the subject, its map and the lines that differ.
+//! A run as a person follows it: after each op a map of the heap and the table it left; where the
+//! exact model parts from the subject, its map and the lines that differ.
 //!
 //! As in [`crate::report::listing`], every addition is a comment.
 
@@ -26,7 +26,8 @@ use crate::wording::printable::printable;
 const WIDTH_MAX: usize = 60;
 /// Fewer tell nothing.
 const WIDTH_MIN: usize = 16;
-/// Columns that are taken beside a map: by the comment's sign, and by what follows a row or its scale.
+/// Columns that are taken beside a map: by the comment's sign, and by what follows a row or its
+/// scale.
 const BESIDE: usize = COMMENT.len() + 16;
 
 const MODEL: &str = "expected";
@@ -41,8 +42,8 @@ struct Frame {
     parted: Option<(View, Difference)>,
 }
 
-/// The ops of a trace, each with its number, its outcome, and the heap after it; a line is no longer than
-/// `columns`, as far as that can be helped.
+/// The ops of a trace, each with its number, its outcome, and the heap after it; a line is no
+/// longer than `columns`, as far as that can be helped.
 ///
 /// What a subject printed is escaped.
 pub(crate) fn of_run(entry: &Entry, trace: &Trace, run: &Run, columns: usize) -> String {
@@ -188,7 +189,8 @@ fn stretches(cuts: &BTreeSet<u64>, heap: u64) -> usize {
 /// A scale for each frame: the same for as many frames in a row as lose nothing by that.
 fn scales(frames: &[Frame], heap: u64, width: usize) -> Vec<Scale> {
     let mut scales = Vec::with_capacity(frames.len());
-    // Of the frames since the latest change: where they are cut, and how many stretches each can bear.
+    // Of the frames since the latest change: where they are cut, and how many stretches each can
+    // bear.
     let (mut cuts, mut most, mut since) = (BTreeSet::new(), usize::MAX, 0);
     for (index, frame) in frames.iter().enumerate() {
         let models = frame.parted.iter().flat_map(|(model, _)| model.cuts());

@@ -1,8 +1,8 @@
 //! A find as a Rust test for the allocator's own test suite, without the rig.
 //!
 //! The test makes a heap over memory of its own, performs the trace's ops through the calls of
-//! `GlobalAlloc` (and `kmalloc`, `kzmalloc`, `kfree` where the subject has them), and asserts what a
-//! client of any allocator relies on. It fails as long as the bug is there: by an assertion that
+//! `GlobalAlloc` (and `kmalloc`, `kzmalloc`, `kfree` where the subject has them), and asserts what
+//! a client of any allocator relies on. It fails as long as the bug is there: by an assertion that
 //! starts with the rule's name, by the subject's panic, or by a signal where the subject stores or
 //! loads outside its heap.
 //!

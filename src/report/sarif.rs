@@ -2,8 +2,8 @@
 //!
 //! One run. Its rules are the rig's and one more, for a verdict that breaks no rule but is not the
 //! one the trace expects. A result is a run of a trace that broke a rule or did not come out as
-//! expected: an error if it is not as expected, a note if it is, as a kept regression's are. Its place
-//! is the op that broke the rule, in the trace's file.
+//! expected: an error if it is not as expected, a note if it is, as a kept regression's are. Its
+//! place is the op that broke the rule, in the trace's file.
 
 use std::collections::BTreeMap;
 

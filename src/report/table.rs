@@ -1,7 +1,7 @@
 //! A printed table, read back: the chunks that it lists, and the same table with others in it.
 //!
-//! What a subject prints may be anything: what cannot be read is left out, and what is read is cut at
-//! the heap's end.
+//! What a subject prints may be anything: what cannot be read is left out, and what is read is cut
+//! at the heap's end.
 
 use std::ops::Range;
 
@@ -9,8 +9,8 @@ use harness::declaration::TableForm;
 use harness::subject::Chunk;
 use harness::table::{lists_a_chunk, write_line};
 
-/// The chunks of a table over a heap of `heap` bytes, in its order. Free runs of pages, which have no
-/// line of their own, are those between allocations.
+/// The chunks of a table over a heap of `heap` bytes, in its order. Free runs of pages, which have
+/// no line of their own, are those between allocations.
 pub(crate) fn chunks(form: TableForm, text: &str, heap: u64) -> Vec<Chunk> {
     let lines = text.lines();
     let mut chunks: Vec<_> = match form {

@@ -106,7 +106,8 @@ impl Run {
             End::None => died(),
         };
         let observed = transcript.observations();
-        // All at once: how many there are at most is known, and that all of them can be read is usual.
+        // All at once: how many there are at most is known, and that all of them can be read is
+        // usual.
         let mut observations = Vec::with_capacity(observed.size_hint().1.unwrap_or(0));
         observations.extend(observed);
         Self {
@@ -116,8 +117,9 @@ impl Run {
         }
     }
 
-    /// Small heaps end inside a page, where no guard page can catch a store behind the end; the bytes
-    /// there are watched instead. Such a store is told as the fault that it is where guards are exact.
+    /// Small heaps end inside a page, where no guard page can catch a store behind the end; the
+    /// bytes there are watched instead. Such a store is told as the fault that it is where guards
+    /// are exact.
     pub(crate) fn faulted_at_stray_store(mut self, geometry: Geometry) -> Self {
         let strays = |observation: &Observation| observation.contents.stray_store;
         if let Some(at) = self.observations.iter().position(|o| strays(o).is_some()) {

@@ -1,9 +1,10 @@
 //! Whether an adapter does what it declares, as far as a few calls on fresh heaps tell.
 //!
-//! An adapter that is wrong looks like an allocator that is: one that grants nothing agrees with every
-//! model, and one that hands its allocator another region breaks a rule at each op. So those of a
-//! binary's own subjects that a command uses are tried before it runs them. An error is what cannot
-//! be the allocator's doing; what may be is for the judge, and the trace that shows it for a hunt.
+//! An adapter that is wrong looks like an allocator that is: one that grants nothing agrees with
+//! every model, and one that hands its allocator another region breaks a rule at each op. So those
+//! of a binary's own subjects that a command uses are tried before it runs them. An error is what
+//! cannot be the allocator's doing; what may be is for the judge, and the trace that shows it for a
+//! hunt.
 
 use std::collections::BTreeSet;
 

@@ -69,8 +69,8 @@ const FILES: [(&str, &str); 17] = [
     ),
 ];
 
-/// The packages that a workspace depends on: what stands for each in the template, and its folder in
-/// the rig's repository.
+/// The packages that a workspace depends on: what stands for each in the template, and its folder
+/// in the rig's repository.
 const PACKAGES: [(&str, &str); 3] = [
     ("@RIG@", ""),
     ("@HARNESS@", "harness"),

@@ -1,7 +1,7 @@
 //! The subjects of this process by name: those that the binary brought along, then ours.
 //!
-//! A binary names its own once, before anything runs ([`install`]); from then on every command knows
-//! them by name.
+//! A binary names its own once, before anything runs ([`install`]); from then on every command
+//! knows them by name.
 
 use std::sync::OnceLock;
 

@@ -89,8 +89,8 @@ pub fn read(path: &Path, reading: Reading) -> Result<Document> {
     }
 }
 
-/// Reads an entry of a corpus as the fuzz targets do, whatever it is: as bytes. `None` if it is too large for
-/// a trace.
+/// Reads an entry of a corpus as the fuzz targets do, whatever it is: as bytes. `None` if it is too
+/// large for a trace.
 ///
 /// # Errors
 /// When the file cannot be read.

@@ -1,7 +1,7 @@
 //! Traces that are longer than [`OPS_MAX`]: recordings of running programs, mostly.
 //!
-//! Their ops are never held together: they are read from their file as often as they are run. What is
-//! kept is what one look at them told ([`Survey`]).
+//! Their ops are never held together: they are read from their file as often as they are run. What
+//! is kept is what one look at them told ([`Survey`]).
 //!
 //! [`OPS_MAX`]: harness::trace::OPS_MAX
 

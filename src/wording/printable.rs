@@ -1,5 +1,6 @@
-//! Text of others (names, titles, messages, tables), made fit to be shown: what would move the cursor,
-//! colour a terminal or turn the direction of a line around is written out instead of obeyed.
+//! Text of others (names, titles, messages, tables), made fit to be shown: what would move the
+//! cursor, colour a terminal or turn the direction of a line around is written out instead of
+//! obeyed.
 
 use std::borrow::Cow;
 

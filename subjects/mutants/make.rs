@@ -1,8 +1,10 @@
-//! Each mutant is a copy of kmem's sources, in `OUT_DIR/NAME/kmem/src`, with `NAME.patch` applied to
-//! it. A patch is a unified diff of one file below its head, which says what is wrong with the mutant.
+//! Each mutant is a copy of kmem's sources, in `OUT_DIR/NAME/kmem/src`, with `NAME.patch` applied
+//! to it. A patch is a unified diff of one file below its head, which says what is wrong with the
+//! mutant.
 //!
-//! Copied are only the module that the patch changes and what is made of its types. All mutants have
-//! the other modules from one more copy, `original`: they need parts of kmem that are private there.
+//! Copied are only the module that the patch changes and what is made of its types. All mutants
+//! have the other modules from one more copy, `original`: they need parts of kmem that are private
+//! there.
 //!
 //! ```text
 //! mod original { mod allocators { mod align; mod chunk; mod first_fit; ... } }
@@ -36,8 +38,8 @@ const MODULES: [&str; 11] = [
     "zero",
 ];
 
-/// The parts of `first_fit` that do not know the heap: a mutant has one of its own only if its patch
-/// changes that, or what it is made of.
+/// The parts of `first_fit` that do not know the heap: a mutant has one of its own only if its
+/// patch changes that, or what it is made of.
 const PARTS: [&str; 5] = ["extent", "maxima", "page_map", "side", "variant"];
 
 /// The module of all mutants, and that of the sources they share.

@@ -7,7 +7,8 @@
 //!     `- an implementation of `Subject` and an `Entry` each, all of them in `ALL`
 //! ```
 //!
-//! This crate and the allocators below it are what a fuzzer instruments: nothing of the rig is here.
+//! This crate and the allocators below it are what a fuzzer instruments: nothing of the rig is
+//! here.
 #![no_std]
 
 #[cfg(test)]

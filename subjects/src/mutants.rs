@@ -1,14 +1,15 @@
 //! `kmem` and `page` with one fault each: what the oracles are tested on.
 //!
 //! A mutant is a patch, `mutants/NAME.patch`, whose head says what the fault is. The build script
-//! (`mutants/make.rs`) applies it to a copy of kmem's sources. They are the slips that people make: a
-//! comparison one off, a size with or without its header, a case of two forgotten.
+//! (`mutants/make.rs`) applies it to a copy of kmem's sources. They are the slips that people make:
+//! a comparison one off, a size with or without its header, a case of two forgotten.
 //!
 //! Left out on purpose are faults that neither a client nor the table can tell from the original:
 //!
 //! - zeroing the size asked for instead of that rounded up to 8: the rest is not the client's;
 //! - a move that copies the slack behind the contents as well: the new block holds as much;
-//! - a shrink to the very same chunk that lays the remainder's header anew: it writes what is there;
+//! - a shrink to the very same chunk that lays the remainder's header anew: it writes what is
+//!   there;
 //! - clearing the payload or the old header of a chunk that is merged away: nobody reads those;
 //! - a request for 0 pages that gets one, or a page taken whose run is marked in another order.
 

@@ -1,7 +1,8 @@
 //! The names of the mutants, built in or not: what each has wrong says the head of
 //! `mutants/NAME.patch`.
 
-/// One mutant for each thing an oracle must see: each shows within six operations on a heap of 64 pages.
+/// One mutant for each thing an oracle must see: each shows within six operations on a heap of 64
+/// pages.
 pub const CANARIES: [&str; 10] = [
     "off-by-8-split",
     "missing-merge",
@@ -120,8 +121,8 @@ pub const SIDE_MUTANTS: [&str; 11] = [
     "nodes-not-lowered",
 ];
 
-/// Mutants that only cost time, since a search goes on where it finds nothing: no client can tell them
-/// from the original, but an audit can.
+/// Mutants that only cost time, since a search goes on where it finds nothing: no client can tell
+/// them from the original, but an audit can.
 pub const SLOW_MUTANTS: [&str; 1] = ["largest-not-lowered"];
 
 /// Mutants of how `kmem` grows. On a heap that does not, nothing is wrong with them.

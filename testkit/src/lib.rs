@@ -1,5 +1,5 @@
-//! What tests share, whatever they test: the repository's top, the committed regressions, the one way
-//! to assert a snapshot, processes of this machine, and workspaces of others.
+//! What tests share, whatever they test: the repository's top, the committed regressions, the one
+//! way to assert a snapshot, processes of this machine, and workspaces of others.
 //!
 //! Nothing here depends on the rig, so that the rig's own tests may use it.
 

@@ -1,5 +1,5 @@
-//! The grammar of traces, held to the parser: what one takes as a line the other does too, for every
-//! line of up to three words, and for longer ones that are right or a word from right.
+//! The grammar of traces, held to the parser: what one takes as a line the other does too, for
+//! every line of up to three words, and for longer ones that are right or a word from right.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -155,7 +155,8 @@ fn item(tokens: &mut Vec<String>) -> Form {
     }
 }
 
-/// Lines of up to three of these words, and each of the long lines with a word more, less or another.
+/// Lines of up to three of these words, and each of the long lines with a word more, less or
+/// another.
 fn lines(words: &[String], long_lines: &[&str]) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     let mut short = words.to_vec();

@@ -1,5 +1,5 @@
-//! The book, `docs/`, held to what it says: its links lead somewhere, its examples do what they show,
-//! and each rule, op and header that there is has its place in it.
+//! The book, `docs/`, held to what it says: its links lead somewhere, its examples do what they
+//! show, and each rule, op and header that there is has its place in it.
 
 mod ci;
 mod grammar;

@@ -1,5 +1,5 @@
-//! What a page shows against what was seen: `…` stands for any part of a line, and alone on its line
-//! for any lines.
+//! What a page shows against what was seen: `…` stands for any part of a line, and alone on its
+//! line for any lines.
 
 /// Stands for what is not compared.
 const ANY: char = '…';

@@ -1,5 +1,5 @@
-//! The page about guests, held to the numbers of the mailbox. Where the fields lie is checked beside
-//! them, in `harness`.
+//! The page about guests, held to the numbers of the mailbox. Where the fields lie is checked
+//! beside them, in `harness`.
 
 use harness::mailbox::{
     HEAP_ADDRESS, MAILBOX_ADDRESS, PROTOCOL, RAM_ADDRESS, SHORT_OPS_MAX, SIDE_ADDRESS, SLOTS,

@@ -11,7 +11,8 @@ use kmem_rig::rules::{Rule, RuleSet};
 use crate::page;
 use crate::page::{Block, Heading, Page};
 
-/// The only rule of which no subject has an example. The test `tutorial` runs what the page says of it.
+/// The only rule of which no subject has an example. The test `tutorial` runs what the page says of
+/// it.
 const ELSEWHERE: Rule = Rule::HostGuest;
 
 const SETS: [(&str, RuleSet); 5] = [

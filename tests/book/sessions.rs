@@ -1,7 +1,8 @@
-//! Sessions: blocks of commands with what they print, run with the files that the page says to write.
+//! Sessions: blocks of commands with what they print, run with the files that the page says to
+//! write.
 //!
-//! A line that starts with `$ ` is a command; the lines behind it are what it prints. `…` stands for
-//! any part of a line, and alone on its line for any lines. After a change on purpose,
+//! A line that starts with `$ ` is a command; the lines behind it are what it prints. `…` stands
+//! for any part of a line, and alone on its line for any lines. After a change on purpose,
 //! `KMEM_RIG_BOOK=write` has the test write what it saw into the page, to be read as a diff.
 
 use std::fs;

@@ -30,8 +30,8 @@ make() {
 set -eu
 "#;
 
-/// Runs a script in a folder, and returns what it printed. Whatever is asked of Cargo there, it is asked
-/// without a network.
+/// Runs a script in a folder, and returns what it printed. Whatever is asked of Cargo there, it is
+/// asked without a network.
 fn shell(script: &str, folder: &Path) -> String {
     let rig = Path::new(env!("CARGO_BIN_EXE_kmem-rig")).parent().unwrap();
     let path = std::env::var("PATH").unwrap();

@@ -23,8 +23,8 @@ KEY = "FuzzerHash=kmem-NUMBER"
 # Of kmem-2019: what a fuzzer meets within a second or two, from nothing.
 EASY = {"impossible-success", "misaligned", "unmerged"}
 SECONDS = 8
-# Of a target that is to report nothing: the same inputs each time, since what fuzzing may find must not decide
-# whether the engine is found to drive the target. The time is a bound only.
+# Of a target that is to report nothing: the same inputs each time, since what fuzzing may find must
+# not decide whether the engine is found to drive the target. The time is a bound only.
 RUNS = 50_000
 REPEATABLE = ["-seed=1", f"-runs={RUNS}"]
 REPEATABLE_SECONDS = 300

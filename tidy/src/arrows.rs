@@ -42,8 +42,9 @@ fn parse(lines: &[String]) -> Arrows {
     arrows
 }
 
-/// What the manifests of this repository say, dev-dependencies included: the crates in its folders by
-/// package name, without those of examples and of known bugs, which are other people's workspaces.
+/// What the manifests of this repository say, dev-dependencies included: the crates in its folders
+/// by package name, without those of examples and of known bugs, which are other people's
+/// workspaces.
 fn of_manifests() -> Arrows {
     let mut arrows = Arrows::new();
     for manifest in tracked() {

@@ -1,8 +1,8 @@
 //! Which handle a live block has: a table of fixed size, by address.
 //!
 //! Open addressing: an entry lies at its address's home slot or in the run of used slots behind it.
-//! Removing one moves up those behind it that would else be cut off from their home, so that no slot
-//! is ever "used before" and lookups stay short however long a recording is.
+//! Removing one moves up those behind it that would else be cut off from their home, so that no
+//! slot is ever "used before" and lookups stay short however long a recording is.
 //!
 //! Invariant: between the home of an entry and its slot, every slot is used.
 
@@ -10,7 +10,8 @@ use crate::trace::op::Handle;
 
 /// An address that no block has.
 const FREE: usize = 0;
-/// An odd number without a pattern: it spreads addresses, which are multiples of 8 and near each other.
+/// An odd number without a pattern: it spreads addresses, which are multiples of 8 and near each
+/// other.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A table of `SLOTS` slots.

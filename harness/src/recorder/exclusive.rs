@@ -3,8 +3,8 @@
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// Runs works one at a time. A kernel that allocates in interrupt handlers brings its own, which keeps
-/// interrupts away from the hart that holds it: `without_interrupts(|| self.spin.run(work))`.
+/// Runs works one at a time. A kernel that allocates in interrupt handlers brings its own, which
+/// keeps interrupts away from the hart that holds it: `without_interrupts(|| self.spin.run(work))`.
 ///
 /// # Safety
 /// Of the works given to one value, no two are ever under way at the same time, whatever threads,
@@ -27,8 +27,8 @@ impl Spin {
     }
 }
 
-// SAFETY: only who has changed `false` to `true` runs its work, and puts `false` back behind it; the
-// orderings hand over what was written.
+// SAFETY: only who has changed `false` to `true` runs its work, and puts `false` back behind it;
+// the orderings hand over what was written.
 unsafe impl Exclusive for Spin {
     fn run<R>(&self, work: impl FnOnce() -> R) -> R {
         while self.0.swap(true, Acquire) {

@@ -29,8 +29,8 @@ impl<W: Write> Lines<W> {
         }
     }
 
-    /// Each line between marks, [`MARK`] and [`END_MARK`], so that the rig finds them among what others
-    /// write to the same console.
+    /// Each line between marks, [`MARK`] and [`END_MARK`], so that the rig finds them among what
+    /// others write to the same console.
     pub const fn marked(out: W) -> Self {
         Self {
             out,

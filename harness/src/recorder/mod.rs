@@ -6,14 +6,14 @@
 //!                             `- Sink: Lines (text, to a console or a file), Ring (the last ops)
 //! ```
 //!
-//! It is for kernels, so it allocates nothing, needs nothing of the rest of this crate's machinery and
-//! never panics. What it cannot record it says in a comment, and then records no more: a trace is
-//! never wrong, it is at most short. `docs/recording.md` argues each choice.
+//! It is for kernels, so it allocates nothing, needs nothing of the rest of this crate's machinery
+//! and never panics. What it cannot record it says in a comment, and then records no more: a trace
+//! is never wrong, it is at most short. `docs/recording.md` argues each choice.
 //!
-//! An op is recorded *before* the call is made, and both under one lock: the order of ops is the order
-//! of calls, and the op that crashes is the last of the trace. An alloc's number is known before its
-//! address. A request that was refused is followed by a `free` of it: in a replay that frees what
-//! another allocator may have granted, and is no call where it was refused as well.
+//! An op is recorded *before* the call is made, and both under one lock: the order of ops is the
+//! order of calls, and the op that crashes is the last of the trace. An alloc's number is known
+//! before its address. A request that was refused is followed by a `free` of it: in a replay that
+//! frees what another allocator may have granted, and is no call where it was refused as well.
 //!
 //! ```
 //! use std::alloc::System;
@@ -119,8 +119,8 @@ pub mod remarks {
 
 /// A [`GlobalAlloc`] around another that records what is asked of it.
 ///
-/// `BLOCKS` is the size of its table, 16 bytes each, of which seven in eight can be blocks that are live
-/// at a time.
+/// `BLOCKS` is the size of its table, 16 bytes each, of which seven in eight can be blocks that are
+/// live at a time.
 pub struct Recorder<A, S, const BLOCKS: usize, L = Spin> {
     inner: A,
     heap: Geometry,
@@ -138,8 +138,8 @@ unsafe impl<A: Sync, S: Send, const BLOCKS: usize, L: Exclusive + Sync> Sync
 }
 
 impl<A, S: Sink, const BLOCKS: usize> Recorder<A, S, BLOCKS> {
-    /// A recorder around `inner`, at rest, locked by [`Spin`]. `heap` is the trace's: that of `inner`
-    /// where it has one, else large enough for all that is recorded.
+    /// A recorder around `inner`, at rest, locked by [`Spin`]. `heap` is the trace's: that of
+    /// `inner` where it has one, else large enough for all that is recorded.
     pub const fn new(inner: A, heap: Geometry, sink: S) -> Self {
         Self::with_lock(inner, heap, sink, Spin::new())
     }
@@ -187,8 +187,9 @@ impl<A, S: Sink, const BLOCKS: usize, L: Exclusive> Recorder<A, S, BLOCKS, L> {
         self.change(|state| work(&mut state.sink))
     }
 
-    /// The sink, past the lock: for a panic handler, since what panics may be the allocator itself, and
-    /// the lock is then taken for good. It may be used once nothing else runs that could allocate.
+    /// The sink, past the lock: for a panic handler, since what panics may be the allocator itself,
+    /// and the lock is then taken for good. It may be used once nothing else runs that could
+    /// allocate.
     pub const fn sink_ptr(&self) -> *mut S {
         let state = self.state.get();
         // SAFETY: the cell is there, and no reference to it or to its field is made.
@@ -198,8 +199,8 @@ impl<A, S: Sink, const BLOCKS: usize, L: Exclusive> Recorder<A, S, BLOCKS, L> {
     /// Runs `work` on the state, under the lock.
     fn change<R>(&self, work: impl FnOnce(&mut State<S, BLOCKS>) -> R) -> R {
         self.lock.run(|| {
-            // SAFETY: the lock runs nothing else meanwhile, and this is the only place that refers to
-            // the state, so there is no other reference.
+            // SAFETY: the lock runs nothing else meanwhile, and this is the only place that refers
+            // to the state, so there is no other reference.
             let state = unsafe { &mut *self.state.get() };
             let result = work(state);
             self.recording.store(state.recording, Relaxed);

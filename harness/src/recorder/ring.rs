@@ -9,9 +9,9 @@ use crate::trace::record::{OP_BYTES, decode_op, encode_op};
 
 /// Keeps the last `OPS` ops: what led to a crash, of a kernel that has run for long.
 ///
-/// Once it has forgotten ops, the blocks that they made are unknown: [`Self::print`] leaves out what is
-/// done to them, and numbers the others anew. What is left is a valid trace, over a heap in which
-/// the older blocks are missing; a comment says so.
+/// Once it has forgotten ops, the blocks that they made are unknown: [`Self::print`] leaves out
+/// what is done to them, and numbers the others anew. What is left is a valid trace, over a heap in
+/// which the older blocks are missing; a comment says so.
 pub struct Ring<const OPS: usize> {
     heap: Geometry,
     /// As records: all zero at first, so that a ring in a program's data takes up no image.

@@ -25,8 +25,8 @@ impl Block {
     };
 }
 
-/// Makes the calls of `ops` on a fresh subject over `region`. `blocks` is memory for as many blocks as
-/// there are allocs.
+/// Makes the calls of `ops` on a fresh subject over `region`. `blocks` is memory for as many blocks
+/// as there are allocs.
 ///
 /// # Panics
 /// If `blocks` is shorter.

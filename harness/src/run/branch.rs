@@ -1,8 +1,8 @@
 //! Tries many ops from one state of a heap, each as if no other had been tried.
 //!
 //! The state is reached the honest way, by the calls that lead to it on a fresh heap; what is
-//! restored between two tries are the bytes of the region and of the side memory. Everything is checked after each try, as
-//! in strict strength. Like [`crate::run::execute`] it judges nothing.
+//! restored between two tries are the bytes of the region and of the side memory. Everything is
+//! checked after each try, as in strict strength. Like [`crate::run::execute`] it judges nothing.
 
 use crate::observation::{Observation, Outcome};
 use crate::run::execute::{Plan, step};
@@ -21,14 +21,14 @@ pub trait Branches {
     fn next(&mut self) -> Option<Op>;
     /// A chunk of the subject's walk behind the op under way, in address order.
     fn chunk(&mut self, chunk: Chunk);
-    /// What the op under way did, and whether the subject's side memory says the same as its chunks. The
-    /// next thing to happen is another try.
+    /// What the op under way did, and whether the subject's side memory says the same as its
+    /// chunks. The next thing to happen is another try.
     fn observe(&mut self, observation: &Observation, audited: bool);
 }
 
-/// Runs the ops of `path` on a fresh subject over `ground`, then tries what `branches` asks for from
-/// the state they lead to. `saved` is memory for the bytes of the region, its slack and as much side
-/// memory as the subject uses.
+/// Runs the ops of `path` on a fresh subject over `ground`, then tries what `branches` asks for
+/// from the state they lead to. `saved` is memory for the bytes of the region, its slack and as
+/// much side memory as the subject uses.
 ///
 /// # Safety
 /// As for [`crate::run::execute::execute`].

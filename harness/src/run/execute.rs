@@ -13,9 +13,9 @@ use crate::subject::declaration::TableForm;
 use crate::subject::entry::Entry;
 use crate::trace::op::Op;
 
-/// In fast strength, the chunks are walked after every so many ops, or all live blocks verified where
-/// there is no walk; at the end, both. At the end alone where costs are counted, since thousands of
-/// live blocks take longer to verify than the calls do.
+/// In fast strength, the chunks are walked after every so many ops, or all live blocks verified
+/// where there is no walk; at the end, both. At the end alone where costs are counted, since
+/// thousands of live blocks take longer to verify than the calls do.
 const FAST_CHECK_OPS: usize = 16;
 
 /// What to run, and how.
@@ -37,7 +37,8 @@ pub struct Plan<'a> {
 pub trait Sink {
     /// The op of this index is about to be called: if nothing follows, it was the last.
     fn begin(&mut self, op: usize);
-    /// The table printed at the op that was begun last; in fast strength only of a plan that asks for tables.
+    /// The table printed at the op that was begun last; in fast strength only of a plan that asks
+    /// for tables.
     fn table(&mut self, text: &str);
     /// What the op that was begun last cost, before it is observed; only of a plan with a meter. It
     /// is no part of the observation: two sides may differ in it.
@@ -160,8 +161,8 @@ pub(crate) fn step(
     }
 }
 
-/// [`step`] for the ops of which there are few: apart, so that the guest gets to the others without a
-/// jump table, which costs QEMU more than some branches.
+/// [`step`] for the ops of which there are few: apart, so that the guest gets to the others without
+/// a jump table, which costs QEMU more than some branches.
 fn step_seldom(heap: &mut Heap<'_>, op: &Op, plan: Plan<'_>, contents: &mut Contents) -> Outcome {
     match *op {
         Op::Alloc { .. } | Op::Realloc { .. } => unreachable!("not seldom"),

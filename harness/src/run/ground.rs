@@ -9,10 +9,10 @@
 //! 0                       clean              from here on nothing was filled yet
 //! ```
 //!
-//! That is sound for a subject whose overhead is declared, as long as its run ends well and its client has
-//! not led it astray, by a write beyond a block or a misused free that was not refused. After any other
-//! run, and once in `RUNS_MAX` in any case, the whole heap is filled: a stray store that nothing noticed
-//! does not live long. Whatever is found is run again on a fresh heap besides.
+//! That is sound for a subject whose overhead is declared, as long as its run ends well and its
+//! client has not led it astray, by a write beyond a block or a misused free that was not refused.
+//! After any other run, and once in `RUNS_MAX` in any case, the whole heap is filled: a stray store
+//! that nothing noticed does not live long. Whatever is found is run again on a fresh heap besides.
 
 use core::slice::from_raw_parts_mut;
 
@@ -94,8 +94,9 @@ impl Ground {
         self.spoiled = true;
     }
 
-    /// Gives the heap the bytes of the next run, if that is of the same heap and starts from the same byte:
-    /// preparing that has nothing left to do then. For whoever has time between two runs.
+    /// Gives the heap the bytes of the next run, if that is of the same heap and starts from the
+    /// same byte: preparing that has nothing left to do then. For whoever has time between two
+    /// runs.
     ///
     /// Whatever else a subject has made of this value, nothing but the region is written.
     pub fn restore(&mut self) {
@@ -175,8 +176,8 @@ impl Ground {
     }
 }
 
-/// Writes `count` bytes alike. What a program for riscv64 is given as `memset` goes on by single words,
-/// which takes QEMU three times as long as to fill in a pattern.
+/// Writes `count` bytes alike. What a program for riscv64 is given as `memset` goes on by single
+/// words, which takes QEMU three times as long as to fill in a pattern.
 ///
 /// # Safety
 /// The bytes from `at` on may be written.
@@ -206,7 +207,8 @@ mod tests {
             growth: Growth::NONE,
             side: core::ptr::null_mut(),
         };
-        // SAFETY: there is no subject to use side memory; the memory outlives the test's use of the ground, which alone uses it.
+        // SAFETY: there is no subject to use side memory; the memory outlives the test's use of the
+        // ground, which alone uses it.
         unsafe { Ground::new(region) }
     }
 

@@ -1,12 +1,11 @@
 //! One subject over one region, and the blocks it has handed out.
 //!
 //! This is the one place of the harness that touches heap memory: it calls the subject, fills
-//! blocks and verifies them (`contents`), asks for what an empty heap has (`capacity`), errs as a client
-//! may (`misuse`), puts states back (`rewind`), names blocks anew (`renew`), counts what calls cost
-//! (`meter`), sees stores where no block is (`stray`), has it print its table (`tables`), and answers in
-//! offsets.
-//! It never lets the harness do damage of its own: only blocks that lie wholly inside the heap are
-//! filled.
+//! blocks and verifies them (`contents`), asks for what an empty heap has (`capacity`), errs as a
+//! client may (`misuse`), puts states back (`rewind`), names blocks anew (`renew`), counts what
+//! calls cost (`meter`), sees stores where no block is (`stray`), has it print its table
+//! (`tables`), and answers in offsets. It never lets the harness do damage of its own: only blocks
+//! that lie wholly inside the heap are filled.
 //!
 //! Invariant: a slot is live iff the subject granted its block, the block lies inside the heap,
 //! and it was not freed since.
@@ -50,8 +49,8 @@ const WATCHED_WORDS: usize = 8;
 pub enum Strength {
     /// Everything, after every op: the op reported is the one that did the damage.
     Strict,
-    /// Both ends of a block when it is freed or resized; the walk at every sixteenth op, or both ends
-    /// of all live blocks where there is no walk; everything at the end.
+    /// Both ends of a block when it is freed or resized; the walk at every sixteenth op, or both
+    /// ends of all live blocks where there is no walk; everything at the end.
     Fast,
 }
 
@@ -77,7 +76,8 @@ pub struct Heap<'a> {
     lost: bool,
 }
 
-/// Which live blocks are known to hold what the client wrote: nothing that may write was called since.
+/// Which live blocks are known to hold what the client wrote: nothing that may write was called
+/// since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Whole {
     /// None.

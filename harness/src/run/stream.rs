@@ -1,4 +1,5 @@
-//! Runs a trace of any length: its ops come one by one, and memory is needed for the live blocks alone.
+//! Runs a trace of any length: its ops come one by one, and memory is needed for the live blocks
+//! alone.
 //!
 //! ```text
 //! ops --names--> window of renamed ops --execute--> observations --names--> witness
@@ -36,8 +37,8 @@ pub trait Witness {
     fn observe(&mut self, op: &Op, observation: &Observation) -> ControlFlow<()>;
 }
 
-/// Runs `ops` on a fresh subject over `ground`, in fast strength. `named_again` are the handles that the
-/// ops name once they have freed them.
+/// Runs `ops` on a fresh subject over `ground`, in fast strength. `named_again` are the handles
+/// that the ops name once they have freed them.
 ///
 /// # Panics
 /// If more than [`BLOCKS_MAX`] blocks are live or named again at a time, by the ops alone, or an op
@@ -152,8 +153,8 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Gives the handles that may be named again the first slots, in their order. Returns the slots that
-    /// they had.
+    /// Gives the handles that may be named again the first slots, in their order. Returns the slots
+    /// that they had.
     fn renew(&mut self) -> Vec<Handle> {
         assert!(self.slots.len() <= BLOCKS_MAX, "too many blocks at a time");
         self.by_slot.clear();

@@ -22,7 +22,8 @@ pub const NAME_BYTES: usize = 32;
 pub struct Declaration {
     /// The subject's name on the command line and in traces.
     pub name: &'static str,
-    /// Subjects of one family are generations of one design: a regression of one is expected of all.
+    /// Subjects of one family are generations of one design: a regression of one is expected of
+    /// all.
     pub family: &'static str,
     /// Whether it is wrong on purpose: then nobody tests it who does not name it.
     pub planted: bool,
@@ -106,7 +107,8 @@ impl Declaration {
         self
     }
 
-    /// It has entries that take any size without a layout: [`crate::subject::Subject::alloc_native`].
+    /// It has entries that take any size without a layout:
+    /// [`crate::subject::Subject::alloc_native`].
     #[must_use]
     pub const fn native(mut self) -> Self {
         self.native = true;
@@ -183,8 +185,9 @@ impl Declaration {
         self
     }
 
-    /// It looks for what clients have overwritten, and panics when it finds something. Once a client has
-    /// written beyond its block, a panic is then what it is there for, and breaks no rule.
+    /// It looks for what clients have overwritten, and panics when it finds something. Once a
+    /// client has written beyond its block, a panic is then what it is there for, and breaks no
+    /// rule.
     #[must_use]
     pub const fn panics_on_damage(mut self) -> Self {
         self.panics_on_damage = true;
@@ -281,7 +284,8 @@ pub struct Overhead {
     pub granularity: u64,
     /// The smallest chunk, header included.
     pub chunk_min: u64,
-    /// The most that a chunk may hold beyond what was asked, because the rest was too small to split.
+    /// The most that a chunk may hold beyond what was asked, because the rest was too small to
+    /// split.
     pub absorb_max: u64,
     /// What the subject keeps at the region's start for itself.
     pub reserved: Reserved,

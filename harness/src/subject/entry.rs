@@ -145,8 +145,8 @@ pub trait AnySubject {
     /// [`Subject::audit`].
     fn audit(&self) -> bool;
 
-    /// [`table::digest`]: apart from `walk`, so that a chunk does not cost a call; and written to where it is
-    /// kept, since to copy what was just written takes as long as some chunks.
+    /// [`table::digest`]: apart from `walk`, so that a chunk does not cost a call; and written to
+    /// where it is kept, since to copy what was just written takes as long as some chunks.
     fn digest(&self, digest: &mut Option<WalkDigest>);
 
     /// [`Subject::print_table`].

@@ -15,8 +15,9 @@ use core::ops::{ControlFlow, Range};
 use crate::subject::declaration::Declaration;
 use crate::trace::geometry::Growth;
 
-/// Memory for one heap. Whoever makes one vouches that `bytes` from `start`, `slack` bytes behind them,
-/// and the side memory are readable, writable and used by nobody else while the region is in use.
+/// Memory for one heap. Whoever makes one vouches that `bytes` from `start`, `slack` bytes behind
+/// them, and the side memory are readable, writable and used by nobody else while the region is in
+/// use.
 #[derive(Clone, Copy, Debug)]
 pub struct Region {
     /// First byte; a multiple of the geometry's region alignment.
@@ -28,9 +29,9 @@ pub struct Region {
     pub slack: usize,
     /// How the heap may grow: `bytes` is then all that it can reach, and this its end.
     pub growth: Growth,
-    /// Side memory: what a subject may use for its own bookkeeping outside the heap, as many bytes as
-    /// [`Geometry::side_bytes`](crate::trace::geometry::Geometry::side_bytes). A multiple of 8; it
-    /// holds whatever the last run has left there.
+    /// Side memory: what a subject may use for its own bookkeeping outside the heap, as many bytes
+    /// as [`Geometry::side_bytes`](crate::trace::geometry::Geometry::side_bytes). A multiple of 8;
+    /// it holds whatever the last run has left there.
     pub side: *mut u8,
 }
 
@@ -106,13 +107,13 @@ pub trait Subject: Sized {
     const DECLARATION: Declaration;
 
     /// Whether its table is its state: the instance itself never changes, all it knows of its
-    /// blocks lies in the region and in [`Self::side_bytes`] of side memory, and what a call does depends
-    /// on the call's own arguments and on the chunks that [`Self::walk`] shows, alone. What `explore`
-    /// relies on; as far as the side memory goes, it asks [`Self::audit`] in each state.
+    /// blocks lies in the region and in [`Self::side_bytes`] of side memory, and what a call does
+    /// depends on the call's own arguments and on the chunks that [`Self::walk`] shows, alone. What
+    /// `explore` relies on; as far as the side memory goes, it asks [`Self::audit`] in each state.
     const TABLE_IS_STATE: bool = false;
 
-    /// Whether it is one for heaps that grow: its chunks may leave out whole pages behind the first ones.
-    /// Another subject of the same name is for heaps that do not
+    /// Whether it is one for heaps that grow: its chunks may leave out whole pages behind the first
+    /// ones. Another subject of the same name is for heaps that do not
     /// ([`crate::subject::entry::Entry::growing`]).
     const GROWS: bool = false;
 
@@ -126,7 +127,8 @@ pub trait Subject: Sized {
     /// An allocator over a fresh region, made as its documentation says.
     ///
     /// # Safety
-    /// The region is as [`Region`] says and as the declaration's needs say, and outlives the subject.
+    /// The region is as [`Region`] says and as the declaration's needs say, and outlives the
+    /// subject.
     unsafe fn new(region: Region) -> Self;
 
     /// A block, or null.
@@ -184,14 +186,15 @@ pub trait Subject: Sized {
 
     /// Shows each chunk in address order until `visit` breaks, and says which offsets the chunks
     /// should tile; `None` if the subject does not list its chunks. What is shown is what the
-    /// bookkeeping says, however broken; the visitor bounds the walk. It writes nothing: blocks count as
-    /// unchanged over it.
+    /// bookkeeping says, however broken; the visitor bounds the walk. It writes nothing: blocks
+    /// count as unchanged over it.
     fn walk(&self, visit: &mut dyn FnMut(Chunk) -> ControlFlow<()>) -> Option<Range<u64>> {
         let _ = visit;
         None
     }
 
-    /// Whether what it relies on in the side memory follows from the chunks that [`Self::walk`] shows.
+    /// Whether what it relies on in the side memory follows from the chunks that [`Self::walk`]
+    /// shows.
     fn audit(&self) -> bool {
         true
     }

@@ -1,8 +1,8 @@
 //! The subject's chunk list, twice: as its bookkeeping is walked, and as it prints it.
 //!
 //! The walk is folded into a [`WalkDigest`]; the printed text is rewritten from addresses to
-//! offsets. Both are bounded, since a subject's bookkeeping may go round in circles. The heap compares
-//! the two (`heap/tables.rs`).
+//! offsets. Both are bounded, since a subject's bookkeeping may go round in circles. The heap
+//! compares the two (`heap/tables.rs`).
 
 pub(crate) mod line;
 
@@ -22,8 +22,8 @@ pub const TABLE_BYTES_MAX: usize = 64 << 10;
 /// Marks a text that was cut at [`TABLE_BYTES_MAX`].
 pub const CUT_MARK: &str = "... cut: the table is longer\n";
 
-/// A hash of a chunk list, as the sum of its chunks' own. Host, guest and model compute the same, so
-/// a difference in any chunk shows without sending the list; and who knows which chunks a call
+/// A hash of a chunk list, as the sum of its chunks' own. Host, guest and model compute the same,
+/// so a difference in any chunk shows without sending the list; and who knows which chunks a call
 /// changed need not go through the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkHash(u64);
@@ -44,8 +44,8 @@ impl ChunkHash {
         Self(self.0.wrapping_sub(Self::of(chunk)))
     }
 
-    /// Two multiplications by odd numbers, with the upper half folded into the lower in between: any
-    /// two chunks differ, and their sums as good as always.
+    /// Two multiplications by odd numbers, with the upper half folded into the lower in between:
+    /// any two chunks differ, and their sums as good as always.
     const fn of(chunk: Chunk) -> u64 {
         let place = chunk.offset.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mixed = place.wrapping_add(chunk.size << 1 | chunk.taken as u64);
@@ -62,8 +62,8 @@ impl ChunkHash {
 /// What a walk shows its chunks to, until it breaks.
 pub type Visit<'a> = &'a mut dyn FnMut(Chunk) -> ControlFlow<()>;
 
-/// Digests a subject's walk, and shows each of its chunks to `visit`; `None` if it lists none. The chunks
-/// of one that `grows` may leave out whole pages, which are not the heap's.
+/// Digests a subject's walk, and shows each of its chunks to `visit`; `None` if it lists none. The
+/// chunks of one that `grows` may leave out whole pages, which are not the heap's.
 #[inline]
 pub fn digest(
     walk: impl FnOnce(Visit<'_>) -> Option<Range<u64>>,
@@ -259,8 +259,8 @@ pub fn lists_a_chunk(form: TableForm, line: &str) -> bool {
     }
 }
 
-/// Writes the line that the form prescribes for a chunk, with offsets for addresses and without its end;
-/// nothing where the form has no lines.
+/// Writes the line that the form prescribes for a chunk, with offsets for addresses and without its
+/// end; nothing where the form has no lines.
 ///
 /// # Errors
 /// The writer's.

@@ -2,19 +2,19 @@
 //!
 //! ```text
 //! byte  0       version (1 or 2; a byte that names no version is read as 1)
-//! byte  1       version 2: K of `grow M every K taken`, the page in so many that is another's; below 2: none
-//! bytes 2..4    version 2: how many pages the heap may take, little-endian
-//! bytes 4..8    heap size in bytes, at first, little-endian
-//! then, an op   16 bytes, see `record`; a short last record is filled up with zeroes
+//! byte  1       version 2: K of `grow M every K taken`, the page in so many that is another's;
+//! below 2: none bytes 2..4    version 2: how many pages the heap may take, little-endian bytes
+//! 4..8    heap size in bytes, at first, little-endian then, an op   16 bytes, see `record`; a
+//! short last record is filled up with zeroes
 //! ```
 //!
 //! Version 2 is that of heaps that grow; others are written as version 1, as they always were.
 //!
 //! Decoding is total: every byte string is a trace. A record's handle is an index: below 2^31 among
-//! the blocks live at that point, so that mutated ops keep hitting live blocks; with that bit, among
-//! all handles issued, so that every trace can be written down. *Live* is judged by the ops alone, as
-//! if every request were granted. An op that needs a handle where none was issued becomes an alloc of
-//! its size. Ops beyond [`OPS_MAX`] are not read.
+//! the blocks live at that point, so that mutated ops keep hitting live blocks; with that bit,
+//! among all handles issued, so that every trace can be written down. *Live* is judged by the ops
+//! alone, as if every request were granted. An op that needs a handle where none was issued becomes
+//! an alloc of its size. Ops beyond [`OPS_MAX`] are not read.
 
 use alloc::vec::Vec;
 
@@ -87,7 +87,8 @@ pub fn decode(bytes: &[u8]) -> Trace {
     trace
 }
 
-/// The heap of a header; of a size that can be none, the published heap. What cannot grow so does not.
+/// The heap of a header; of a size that can be none, the published heap. What cannot grow so does
+/// not.
 fn geometry([version, every, p0, p1, b0, b1, b2, b3]: [u8; HEADER_BYTES]) -> Geometry {
     let bytes = u32::from_le_bytes([b0, b1, b2, b3]);
     let geometry = Geometry::from_bytes(bytes.into()).unwrap_or(Geometry::published());

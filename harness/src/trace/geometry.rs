@@ -27,8 +27,8 @@ impl Growth {
     /// The most pages.
     pub const PAGES_MAX: u64 = Geometry::BYTES_MAX / PAGE_BYTES - 1;
 
-    /// `pages` pages, of which each `taken_every`-th is another owner's, for good. `None` unless there are
-    /// from 1 to [`Self::PAGES_MAX`], and that is from 2 to 255.
+    /// `pages` pages, of which each `taken_every`-th is another owner's, for good. `None` unless
+    /// there are from 1 to [`Self::PAGES_MAX`], and that is from 2 to 255.
     #[must_use]
     pub const fn new(pages: u64, taken_every: Option<u64>) -> Option<Self> {
         let taken_every = match taken_every {
@@ -89,8 +89,8 @@ impl Growth {
     }
 }
 
-/// The heap's size: a multiple of 8, from [`Geometry::BYTES_MIN`] to [`Geometry::BYTES_MAX`]; and how it may
-/// grow, within the same bounds. One that grows is whole pages.
+/// The heap's size: a multiple of 8, from [`Geometry::BYTES_MIN`] to [`Geometry::BYTES_MAX`]; and
+/// how it may grow, within the same bounds. One that grows is whole pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Geometry {
     /// All that it can reach.
@@ -129,7 +129,8 @@ impl Geometry {
         }
     }
 
-    /// The same heap, growing; `None` unless it is whole pages, at most as many as the largest heap in all.
+    /// The same heap, growing; `None` unless it is whole pages, at most as many as the largest heap
+    /// in all.
     #[must_use]
     pub const fn growing(self, growth: Growth) -> Option<Self> {
         let first = self.first_bytes();

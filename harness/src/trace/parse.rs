@@ -51,7 +51,8 @@ impl LineParser {
         }
     }
 
-    /// The next line, without its end; `None` for a trace's first line. `number` is what an error calls it.
+    /// The next line, without its end; `None` for a trace's first line. `number` is what an error
+    /// calls it.
     ///
     /// # Errors
     /// When the line cannot stand there.

@@ -9,8 +9,9 @@
 //! free a0                  # comments are kept
 //! ```
 //!
-//! A heap line is `heap 64 pages`, `heap 192 bytes`, or of a heap that grows `heap 64 pages grow 16`, which
-//! may take 16 pages more; with `every 4 taken` behind it, each fourth of those is another owner's.
+//! A heap line is `heap 64 pages`, `heap 192 bytes`, or of a heap that grows `heap 64 pages grow
+//! 16`, which may take 16 pages more; with `every 4 taken` behind it, each fourth of those is
+//! another owner's.
 //!
 //! A [`Document`] is the whole file, comments included, so that printing one back loses nothing;
 //! its [`Trace`] is what is run. What a header line means is the reader's business: here it is a

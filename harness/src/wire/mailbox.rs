@@ -11,9 +11,9 @@
 //!
 //! Up to [`SLOTS`] requests are under way at a time and are answered in order, so that the guest
 //! runs one while the host judges those before it and draws those behind. The subject can reach
-//! the transcript of its own run and nothing else of the mailbox: neither the requests that wait nor
-//! the answers that were not read yet. A long request ([`SHORT_OPS_MAX`]), or one whose tables are
-//! wanted, is posted alone; its answer stays in the transcript.
+//! the transcript of its own run and nothing else of the mailbox: neither the requests that wait
+//! nor the answers that were not read yet. A long request ([`SHORT_OPS_MAX`]), or one whose tables
+//! are wanted, is posted alone; its answer stays in the transcript.
 //!
 //! A panic or a trap ends a request with a reply like any other; a guest that never replies is
 //! hung or dead, which the host tells from outside. Everything is atomics (see [`Transcript`]), so
@@ -57,8 +57,8 @@ const _: () = assert!(SIDE_ADDRESS + SIDE_BYTES <= RAM_ADDRESS + RAM_BYTES);
 
 /// Subjects a guest can name.
 pub const SUBJECTS_MAX: usize = 160;
-/// Requests that can be under way at a time: work for half a millisecond, so that a host that sleeps
-/// some tens of microseconds finds the guest still busy.
+/// Requests that can be under way at a time: work for half a millisecond, so that a host that
+/// sleeps some tens of microseconds finds the guest still busy.
 pub const SLOTS: usize = 32;
 /// The most ops of a request that others may follow before it is answered.
 pub const SHORT_OPS_MAX: usize = 256;
@@ -155,8 +155,8 @@ impl Mailbox {
             .take_while(|&byte| byte != 0)
     }
 
-    /// Posts a request that others may follow, and returns its number. At most [`SHORT_OPS_MAX`] ops
-    /// are taken.
+    /// Posts a request that others may follow, and returns its number. At most [`SHORT_OPS_MAX`]
+    /// ops are taken.
     ///
     /// # Panics
     /// If [`SLOTS`] requests are under way.
@@ -169,7 +169,8 @@ impl Mailbox {
         self.hand_over(request, ops.len(), 0)
     }
 
-    /// Posts a request that is the only one until it is answered. At most [`OPS_MAX`] ops are taken.
+    /// Posts a request that is the only one until it is answered. At most [`OPS_MAX`] ops are
+    /// taken.
     ///
     /// # Panics
     /// If another is under way.
@@ -296,7 +297,8 @@ impl Mailbox {
         }
     }
 
-    /// Copies the ops of the request that is next into `ops`, whatever that held, and returns those.
+    /// Copies the ops of the request that is next into `ops`, whatever that held, and returns
+    /// those.
     pub fn ops<'a>(&self, ops: &'a mut [MaybeUninit<Op>; OPS_MAX]) -> &'a [Op] {
         let slot = self.slot(self.replied.load(Relaxed));
         let written = match slot.flags.load(Relaxed) & FLAG_ALONE {

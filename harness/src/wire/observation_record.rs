@@ -6,8 +6,8 @@ use crate::trace::op::Handle;
 /// Words of an observation's record.
 pub const OBSERVATION_WORDS: usize = 12;
 
-/// An outcome's first word. Numbers alone, so that the guest needs no jump table, which costs QEMU more than
-/// some branches.
+/// An outcome's first word. Numbers alone, so that the guest needs no jump table, which costs QEMU
+/// more than some branches.
 const fn tag(outcome: &Outcome) -> u64 {
     match outcome {
         Outcome::Placed(_) => 1,

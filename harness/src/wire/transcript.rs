@@ -201,8 +201,8 @@ impl<const OPS: usize, const TEXT: usize> Transcript<OPS, TEXT> {
         (bytes(&self.text, &self.text_length), cut)
     }
 
-    /// Copies what a run has left here into `kept`, but for its tables and costs, and as many observations as
-    /// fit there. Whatever stands here, the copy stays within bounds.
+    /// Copies what a run has left here into `kept`, but for its tables and costs, and as many
+    /// observations as fit there. Whatever stands here, the copy stays within bounds.
     pub fn copy_to<const KEPT: usize>(&self, kept: &Transcript<KEPT, 0>) {
         let observed = self.observed.load(Acquire);
         let records = self.records.iter().zip(&kept.records);

@@ -1,4 +1,5 @@
-//! What a hart asks of the heap, and what it holds the heap to: no two blocks overlap, contents stay.
+//! What a hart asks of the heap, and what it holds the heap to: no two blocks overlap, contents
+//! stay.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::{Arc, Mutex};

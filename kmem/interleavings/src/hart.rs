@@ -1,8 +1,8 @@
 //! A hart of the model: a thread with a mask and an interrupt line.
 //!
-//! An interrupt comes between two instructions. Here it comes at *points*: before a hart masks, at once
-//! when it lets interrupts in again, while it waits, and in the middle of its work on the heap. Loom
-//! chooses when the line is raised, so each point is tried.
+//! An interrupt comes between two instructions. Here it comes at *points*: before a hart masks, at
+//! once when it lets interrupts in again, while it waits, and in the middle of its work on the
+//! heap. Loom chooses when the line is raised, so each point is tried.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -47,7 +47,8 @@ pub struct Happened {
     pub waits: u32,
 }
 
-/// Runs `work` as a hart that `handler` interrupts whenever the line is up and interrupts are let in.
+/// Runs `work` as a hart that `handler` interrupts whenever the line is up and interrupts are let
+/// in.
 pub fn run(interrupt: Option<(Line, Handler)>, work: impl FnOnce()) -> Happened {
     STATE.with(|state| state.interrupt.replace(interrupt));
     work();

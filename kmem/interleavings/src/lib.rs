@@ -1,5 +1,5 @@
-//! Model checks `kmem`'s heap for many harts: loom runs two harts, and an interrupt, in every order of a
-//! few preemptions, relaxed memory included, over the code that is shipped.
+//! Model checks `kmem`'s heap for many harts: loom runs two harts, and an interrupt, in every order
+//! of a few preemptions, relaxed memory included, over the code that is shipped.
 //!
 //! ```text
 //! client: fills and checks blocks     client            device: raises a hart's interrupt
@@ -19,8 +19,8 @@
 //! | `model` | harts and devices put together, and what was reached |
 //! | `planted` | locks and harts with a defect each, which must be found |
 //!
-//! The lock is `spin`'s own code over loom's atomics (`loom-atomics`). What loom cannot see are the bytes
-//! of blocks; those are checked by value.
+//! The lock is `spin`'s own code over loom's atomics (`loom-atomics`). What loom cannot see are the
+//! bytes of blocks; those are checked by value.
 
 pub mod client;
 pub mod hart;

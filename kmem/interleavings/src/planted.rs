@@ -75,7 +75,8 @@ impl Defect for Relaxed {
     const RELEASE: Ordering = Ordering::Relaxed;
 }
 
-/// Interrupts are masked only once the lock is held. To be used with [`NotMasked`], since this masks.
+/// Interrupts are masked only once the lock is held. To be used with [`NotMasked`], since this
+/// masks.
 pub struct MaskedLate;
 
 impl Defect for MaskedLate {
@@ -99,8 +100,8 @@ impl Defect for RestoredEarly {
     }
 }
 
-// SAFETY: a ticket is served once the one before it was given back; of the planted defects, `Relaxed`
-// alone breaks the promise, and is meant to.
+// SAFETY: a ticket is served once the one before it was given back; of the planted defects,
+// `Relaxed` alone breaks the promise, and is meant to.
 unsafe impl<D: Defect> RawMutex for Ticket<D> {
     const INIT: Self = Self {
         next: AtomicUsize::new(0),

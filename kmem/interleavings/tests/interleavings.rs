@@ -1,5 +1,5 @@
-//! No order of a few harts' calls and interrupts breaks the heap for many harts; of each planted defect,
-//! some order does.
+//! No order of a few harts' calls and interrupts breaks the heap for many harts; of each planted
+//! defect, some order does.
 
 use std::panic::catch_unwind;
 use std::sync::atomic::Ordering::Relaxed;

@@ -1,5 +1,5 @@
-//! Whether the side memory says what the headers say: for tests, and for whoever searches all states of
-//! a heap and tells them by their table.
+//! Whether the side memory says what the headers say: for tests, and for whoever searches all
+//! states of a heap and tells them by their table.
 //!
 //! This is the invariant of `side` written out a second time, as a walk over the chunks.
 
@@ -24,8 +24,8 @@ impl<V: Variant> FirstFit<V> {
         self.follows_from(self.chunks())
     }
 
-    /// Whether it follows from these chunks, in address order. Pages that they leave out are not the
-    /// heap's.
+    /// Whether it follows from these chunks, in address order. Pages that they leave out are not
+    /// the heap's.
     pub(crate) fn follows_from(&self, chunks: impl Iterator<Item = Chunk>) -> bool {
         let mut expected = Expected::default();
         let mut top = self.words;

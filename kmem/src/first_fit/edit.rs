@@ -1,9 +1,9 @@
-//! The ways in which the chunk list changes: header and side memory together, so that the two say the
-//! same.
+//! The ways in which the chunk list changes: header and side memory together, so that the two say
+//! the same.
 //!
-//! Whoever changes the list puts what there is afterwards, calls `forget` for the starts that are no
-//! more, and `settle_largest` for a hole that is gone or has shrunk, last. A chunk is put in an open
-//! stretch: what moves the top up comes first.
+//! Whoever changes the list puts what there is afterwards, calls `forget` for the starts that are
+//! no more, and `settle_largest` for a hole that is gone or has shrunk, last. A chunk is put in an
+//! open stretch: what moves the top up comes first.
 
 use super::extent::Extent;
 use super::side::{self, STRETCH_WORDS, WORD_BYTES};
@@ -68,8 +68,8 @@ impl<V: Variant> FirstFit<V> {
     pub(super) fn write_header(&mut self, chunk: Extent, taken: bool) {
         let header = Header::new(chunk.words * WORD_BYTES, taken);
         let word = self.pointer(chunk.at).cast::<usize>();
-        // SAFETY: every caller's chunk starts less than `words` words from the head: the 8 bytes lie in
-        // the region that `new` was given, and at a multiple of 8.
+        // SAFETY: every caller's chunk starts less than `words` words from the head: the 8 bytes
+        // lie in the region that `new` was given, and at a multiple of 8.
         unsafe { word.write(Self::sealed(chunk.at, header)) };
     }
 }

@@ -1,18 +1,19 @@
 //! What the hardened variants do besides: sealing each header, and poisoning what is free.
 //!
 //! ```text
-//! header   | 63 taken | 62 ... 48 seal | 47 ... 0 size |     the seal depends on the rest and on its place
-//! free     | header | 0xa5 0xa5 0xa5 ... 0xa5          |
+//! header   | 63 taken | 62 ... 48 seal | 47 ... 0 size |     the seal depends on the rest and on
+//! its place free     | header | 0xa5 0xa5 0xa5 ... 0xa5          |
 //! ```
 //!
-//! A client that overruns its block breaks the next header's seal. What would use that header is then
-//! refused: freeing or resizing the block that it is of, or one beside it. One that writes into what it gave
-//! back breaks the poison, which is looked at when those bytes are handed out again. Who meets either while it
-//! looks for room has nobody to tell but the kernel, and panics.
+//! A client that overruns its block breaks the next header's seal. What would use that header is
+//! then refused: freeing or resizing the block that it is of, or one beside it. One that writes
+//! into what it gave back breaks the poison, which is looked at when those bytes are handed out
+//! again. Who meets either while it looks for room has nobody to tell but the kernel, and panics.
 //!
-//! Not noticed are a write that stays inside live blocks, one that puts back what was there, one into what was
-//! freed and handed out again, reads of any kind, and one header in 32,768 that is overwritten at random. A
-//! seal is for accidents: an attacker who can write over a header can write its seal too.
+//! Not noticed are a write that stays inside live blocks, one that puts back what was there, one
+//! into what was freed and handed out again, reads of any kind, and one header in 32,768 that is
+//! overwritten at random. A seal is for accidents: an attacker who can write over a header can
+//! write its seal too.
 //!
 //! Where blocks go is the same as in [`Kmem`](crate::Kmem), whose code this does not change.
 
@@ -59,14 +60,14 @@ impl<V: Variant> FirstFit<V> {
 
     /// Whether the header at `at` is as it was written.
     pub(super) fn is_sealed(&self, at: usize) -> bool {
-        // SAFETY: every caller's `at` is less than `words`: the 8 bytes lie in the region that `new` was
-        // given, and at a multiple of 8.
+        // SAFETY: every caller's `at` is less than `words`: the 8 bytes lie in the region that
+        // `new` was given, and at a multiple of 8.
         let bits = unsafe { self.pointer(at).cast::<usize>().read() };
         bits == Self::sealed(at, Self::unsealed(bits))
     }
 
-    /// Where a header lies that is not as it was written: that of a block, of what follows it, or of the
-    /// hole before it that starts at `first`.
+    /// Where a header lies that is not as it was written: that of a block, of what follows it, or
+    /// of the hole before it that starts at `first`.
     #[inline]
     pub(super) fn broken_seal(&self, block: Extent, first: usize) -> Option<*mut u8> {
         if !V::SEALS {
@@ -89,8 +90,8 @@ impl<V: Variant> FirstFit<V> {
 
 /// Poison.
 impl<V: Variant> FirstFit<V> {
-    /// Poisons a block that becomes free, with the headers that are no more: its own if it is merged into
-    /// the hole before it, and that of the free chunk behind it if there is one.
+    /// Poisons a block that becomes free, with the headers that are no more: its own if it is
+    /// merged into the hole before it, and that of the free chunk behind it if there is one.
     #[inline]
     pub(super) fn poison_freed(&mut self, block: Extent, before: bool, after: bool) {
         let (own, behind) = (usize::from(!before), usize::from(after));
@@ -108,8 +109,8 @@ impl<V: Variant> FirstFit<V> {
         }
     }
 
-    /// Poisons what a block gives back that is cut anew to `need` words of `room`, or looks at what it takes.
-    /// `after` is the number of free words behind it.
+    /// Poisons what a block gives back that is cut anew to `need` words of `room`, or looks at what
+    /// it takes. `after` is the number of free words behind it.
     #[inline]
     pub(super) fn exchange_poison(
         &mut self,
@@ -143,7 +144,8 @@ impl<V: Variant> FirstFit<V> {
     pub(super) fn poison(&mut self, at: usize, words: usize) {
         if V::POISONS {
             debug_assert!(at + words <= self.words);
-            // SAFETY: every caller's words are of chunks that are free, and nobody's but this instance's.
+            // SAFETY: every caller's words are of chunks that are free, and nobody's but this
+            // instance's.
             unsafe { self.pointer(at).write_bytes(POISON, words * WORD_BYTES) };
         }
     }

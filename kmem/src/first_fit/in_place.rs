@@ -7,8 +7,8 @@ use super::{Kmem, PAYLOAD_BYTES_MIN};
 use crate::free_error::FreeError;
 use crate::shared_heap::Heap;
 
-// SAFETY: `place` grants what nobody else owns, aligned as `find` demands, until it is freed; `resize`
-// moves only the end of a block that the side memory knows, into free memory.
+// SAFETY: `place` grants what nobody else owns, aligned as `find` demands, until it is freed;
+// `resize` moves only the end of a block that the side memory knows, into free memory.
 unsafe impl Heap for Kmem {
     fn place(&mut self, size: usize, align: usize) -> *mut u8 {
         Self::place(self, size, align.max(PAYLOAD_BYTES_MIN))

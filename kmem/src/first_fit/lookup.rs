@@ -1,7 +1,8 @@
 //! What lies where: the block of a pointer and its free neighbours, found without a walk.
 //!
-//! A pointer is never followed. Its word is looked up in the side memory, and only a header that starts
-//! a chunk there is read; what it says is checked against the next chunk's start before it is used.
+//! A pointer is never followed. Its word is looked up in the side memory, and only a header that
+//! starts a chunk there is read; what it says is checked against the next chunk's start before it
+//! is used.
 
 use super::extent::Extent;
 use super::side::{SPAN_WORDS, WORD_BYTES, bit};
@@ -82,14 +83,15 @@ impl<V: Variant> FirstFit<V> {
         (words > 0).then_some(Extent { at, words })
     }
 
-    /// The hole that starts at `at`, unless its header was overwritten so that it would not end before the
-    /// top.
+    /// The hole that starts at `at`, unless its header was overwritten so that it would not end
+    /// before the top.
     #[inline]
     pub(super) fn hole(&self, at: usize) -> Option<Extent> {
         // A header that says taken is too large. None is large enough for the sum to overflow.
         let words = self.header(at).bits() / WORD_BYTES;
         let hole = Extent { at, words };
-        // It may begin behind the top, if a block was freed whose header claimed more than the block.
+        // It may begin behind the top, if a block was freed whose header claimed more than the
+        // block.
         let is_whole = words > 0 && hole.end() <= self.side.top();
         is_whole.then_some(hole)
     }
@@ -137,8 +139,8 @@ impl<V: Variant> FirstFit<V> {
     /// The header of the chunk that starts at `at`.
     #[inline]
     pub(super) fn header(&self, at: usize) -> Header {
-        // SAFETY: every caller's `at` is less than `words`: the 8 bytes lie in the region that `new` was
-        // given, and at a multiple of 8.
+        // SAFETY: every caller's `at` is less than `words`: the 8 bytes lie in the region that
+        // `new` was given, and at a multiple of 8.
         Self::unsealed(unsafe { self.pointer(at).cast::<usize>().read() })
     }
 
@@ -149,8 +151,8 @@ impl<V: Variant> FirstFit<V> {
     }
 }
 
-/// The number of the highest bit that is set. By halves, because the target has no instruction for it, and
-/// what the compiler puts in its place takes twice as many.
+/// The number of the highest bit that is set. By halves, because the target has no instruction for
+/// it, and what the compiler puts in its place takes twice as many.
 #[inline]
 const fn highest(bits: u64) -> usize {
     let (mut left, mut bit) = (bits, 0);

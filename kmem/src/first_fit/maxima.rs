@@ -1,23 +1,24 @@
-//! The largest hole of each stretch of the heap, and of each 4, 16, ... stretches: a tree that finds the
-//! first stretch with a hole of some size.
+//! The largest hole of each stretch of the heap, and of each 4, 16, ... stretches: a tree that
+//! finds the first stretch with a hole of some size.
 //!
 //! ```text
-//! group    | 0    | 1       | 2       | 3       | 4       | 5       | ... | leaves ...              |
-//! nodes    | 0..3 | 4..7    | 8..11   | 12..15  | 16..19  | 20..23  |       a node for each stretch
+//! group    | 0    | 1       | 2       | 3       | 4       | 5       | ... | leaves ...
+//! | nodes    | 0..3 | 4..7    | 8..11   | 12..15  | 16..19  | 20..23  |       a node for each
+//! stretch
 //!                   below 0   below 1   below 2   below 3   below 4
 //! ```
 //!
-//! The group of [`FAN`] nodes below node n is number n + 1; below the leaves there is none. Every level
-//! but the leaves' is whole. The *root* is the first group of the lowest level on which that group is
-//! above all stretches that were ever opened: what is above the root is not in use. So the way from a
-//! leaf to the root is as long as the part of the heap asks for that was ever used.
+//! The group of [`FAN`] nodes below node n is number n + 1; below the leaves there is none. Every
+//! level but the leaves' is whole. The *root* is the first group of the lowest level on which that
+//! group is above all stretches that were ever opened: what is above the root is not in use. So the
+//! way from a leaf to the root is as long as the part of the heap asks for that was ever used.
 //!
-//! The tree knows neither stretches nor holes, only numbers: whoever changes a stretch's holes says so
-//! with [`Maxima::raise`] or [`Maxima::lower`].
+//! The tree knows neither stretches nor holes, only numbers: whoever changes a stretch's holes says
+//! so with [`Maxima::raise`] or [`Maxima::lower`].
 //!
 //! Invariant: a node above the leaves, up to the root, is the largest of the group below it. Groups
-//! below which no stretch was opened mean nothing; in the others, the nodes of stretches that were not
-//! opened are 0.
+//! below which no stretch was opened mean nothing; in the others, the nodes of stretches that were
+//! not opened are 0.
 
 /// Nodes of a group: with more, a group takes longer; with fewer, the tree is too large.
 pub(super) const FAN: usize = 8;
@@ -53,8 +54,8 @@ impl Maxima {
     ///
     /// # Safety
     ///
-    /// For the life of the value, `root` and as many words of 4 bytes from `start` as there are [`nodes`]
-    /// are readable, writable and used by nobody else. There is a stretch.
+    /// For the life of the value, `root` and as many words of 4 bytes from `start` as there are
+    /// [`nodes`] are readable, writable and used by nobody else. There is a stretch.
     pub unsafe fn new(root: *mut usize, start: *mut u32, stretches: usize) -> Self {
         let mut tree = Self {
             groups: start.cast(),
@@ -65,7 +66,8 @@ impl Maxima {
         tree
     }
 
-    /// Gives the groups that begin with this stretch their first value. Stretches are opened in order.
+    /// Gives the groups that begin with this stretch their first value. Stretches are opened in
+    /// order.
     #[inline]
     pub fn open(&mut self, stretch: usize) {
         let mut node = self.first_leaf + stretch;
@@ -139,7 +141,8 @@ impl Maxima {
         }
     }
 
-    /// Says that the largest hole of an open stretch has `now` words, after one of `before` is gone.
+    /// Says that the largest hole of an open stretch has `now` words, after one of `before` is
+    /// gone.
     #[inline]
     pub fn lower(&mut self, stretch: usize, before: u32, now: u32) {
         let root = self.root();
@@ -203,8 +206,8 @@ impl Maxima {
 
     #[inline]
     fn group(&self, group: usize) -> Group {
-        // SAFETY: every caller's group is of the tree and open: it lies in the memory that `new` was given,
-        // and `open` has written it.
+        // SAFETY: every caller's group is of the tree and open: it lies in the memory that `new`
+        // was given, and `open` has written it.
         unsafe { self.groups.wrapping_add(group).read() }
     }
 

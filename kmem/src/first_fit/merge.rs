@@ -4,8 +4,8 @@ use super::extent::Extent;
 use super::{FirstFit, Variant};
 
 impl<V: Variant> FirstFit<V> {
-    /// Makes a block, the hole before it that starts at `first`, and the `after` free words behind it one
-    /// free chunk.
+    /// Makes a block, the hole before it that starts at `first`, and the `after` free words behind
+    /// it one free chunk.
     #[inline]
     pub(super) fn merge(&mut self, block: Extent, first: usize, after: usize) {
         let before = block.at - first;

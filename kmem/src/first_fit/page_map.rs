@@ -1,7 +1,7 @@
 //! Which pages a heap has of those it can reach: a bit for each, counted from the head.
 //!
-//! A *region* is a longest run of pages that are the heap's. A heap that cannot grow has one, and keeps
-//! no bits.
+//! A *region* is a longest run of pages that are the heap's. A heap that cannot grow has one, and
+//! keeps no bits.
 
 use core::ops::Range;
 use core::ptr::null_mut;
@@ -88,8 +88,8 @@ impl PageMap {
             .sum()
     }
 
-    /// The first page, at or behind `from`, that is the heap's, or is not; the number of pages if there is
-    /// none.
+    /// The first page, at or behind `from`, that is the heap's, or is not; the number of pages if
+    /// there is none.
     pub fn first(&self, from: usize, owned: bool) -> usize {
         let mut page = from;
         while page < self.pages {
@@ -124,8 +124,8 @@ impl PageMap {
     }
 
     fn word(&self, index: usize) -> u64 {
-        // SAFETY: every caller's word holds the bit of a page, for which `new` was given memory and which it
-        // has written.
+        // SAFETY: every caller's word holds the bit of a page, for which `new` was given memory and
+        // which it has written.
         unsafe { self.bits.wrapping_add(index).read() }
     }
 }

@@ -1,7 +1,7 @@
 //! A heap that grows: pages that become its own, and such as it has no more.
 //!
-//! Pages between two regions look to all other code like the inside of a taken chunk that nobody can
-//! name: no chunk starts there, so no bit is set, and nothing merges across.
+//! Pages between two regions look to all other code like the inside of a taken chunk that nobody
+//! can name: no chunk starts there, so no bit is set, and nothing merges across.
 
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -24,8 +24,9 @@ impl<V: Variant> FirstFit<V> {
     /// # Safety
     ///
     /// As for [`new`](Self::new), of the first pages, and of [`side_bytes_of_reach`](
-    /// Self::side_bytes_of_reach) bytes of side memory. `start` may be used to access all pages in reach
-    /// that [`add_pages`](Self::add_pages) says are the heap's. From 1 to `reach` are at first.
+    /// Self::side_bytes_of_reach) bytes of side memory. `start` may be used to access all pages in
+    /// reach that [`add_pages`](Self::add_pages) says are the heap's. From 1 to `reach` are at
+    /// first.
     pub(crate) unsafe fn within(start: *mut u8, pages: usize, reach: usize, side: *mut u8) -> Self {
         let words = pages * PAGE_WORDS;
         let bits = side.wrapping_add(side::bytes(reach * PAGE_WORDS));
@@ -48,7 +49,8 @@ impl<V: Variant> FirstFit<V> {
         heap
     }
 
-    /// Makes pages the heap's that nobody uses: one free chunk, together with the free chunks beside them.
+    /// Makes pages the heap's that nobody uses: one free chunk, together with the free chunks
+    /// beside them.
     pub(crate) fn add_pages(&mut self, pages: Range<usize>) {
         let added = extent_of(&pages);
         self.pages.set(pages, true);
@@ -109,8 +111,8 @@ impl<V: Variant> FirstFit<V> {
         (free == extent_of(&region).words).then_some(region)
     }
 
-    /// How many pages from the start of `run`, all of which are free, let a request fit: the free chunks
-    /// before and behind the run count too.
+    /// How many pages from the start of `run`, all of which are free, let a request fit: the free
+    /// chunks before and behind the run count too.
     pub(crate) fn pages_for(&self, run: Range<usize>, size: usize, align: usize) -> Option<usize> {
         let need = Self::chunk_words(size)?;
         let run_words = extent_of(&run);
@@ -131,8 +133,8 @@ impl<V: Variant> FirstFit<V> {
         (end.is_multiple_of(PAGE_WORDS) && !self.pages.has(page)).then_some(page)
     }
 
-    /// How many pages from the start of `run`, which begins at [`Self::page_behind`] and all of which are
-    /// free, let the block be resized where it is.
+    /// How many pages from the start of `run`, which begins at [`Self::page_behind`] and all of
+    /// which are free, let the block be resized where it is.
     pub(crate) fn pages_for_block(
         &self,
         payload: *mut u8,
@@ -143,8 +145,8 @@ impl<V: Variant> FirstFit<V> {
         self.pages_up_to(self.locate(payload)?.at + need, run)
     }
 
-    /// How many pages from the start of `run`, all of which are free, reach up to a word, with the free chunk
-    /// behind them.
+    /// How many pages from the start of `run`, all of which are free, reach up to a word, with the
+    /// free chunk behind them.
     fn pages_up_to(&self, end: usize, run: Range<usize>) -> Option<usize> {
         let run_words = extent_of(&run);
         let behind = match self.pages.has(run.end) {

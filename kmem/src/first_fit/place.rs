@@ -46,8 +46,8 @@ impl<V: Variant> FirstFit<V> {
         })
     }
 
-    /// Makes a block of `need` words in a free chunk, behind a front gap. `last` says that the chunk is
-    /// the top.
+    /// Makes a block of `need` words in a free chunk, behind a front gap. `last` says that the
+    /// chunk is the top.
     #[inline]
     fn take(&mut self, chunk: Extent, gap: usize, need: usize, last: bool) -> *mut u8 {
         let at = chunk.at + gap;
@@ -68,7 +68,8 @@ impl<V: Variant> FirstFit<V> {
             return block;
         }
         let words = size.div_ceil(WORD_BYTES);
-        // SAFETY: the block, at a multiple of 8, was just handed out with at least the size rounded up to 8.
+        // SAFETY: the block, at a multiple of 8, was just handed out with at least the size rounded
+        // up to 8.
         unsafe { zero_words(block, words) };
         block
     }
@@ -88,8 +89,8 @@ impl<V: Variant> FirstFit<V> {
         None
     }
 
-    /// The lowest free chunk for an aligned block of so many words, and the words of the front gap in
-    /// it: each that is large enough is tried.
+    /// The lowest free chunk for an aligned block of so many words, and the words of the front gap
+    /// in it: each that is large enough is tried.
     fn find(&self, need: usize, align: usize) -> Option<(Extent, usize)> {
         let mut found = self.side.maxima.first(need);
         while let Some(stretch) = found {
@@ -134,8 +135,9 @@ impl<V: Variant> FirstFit<V> {
         });
     }
 
-    /// Makes the `room` words at `at` a taken chunk of `need` words and a free remainder, or one taken
-    /// chunk if the remainder would be too small. `last` says that the room ends with the heap.
+    /// Makes the `room` words at `at` a taken chunk of `need` words and a free remainder, or one
+    /// taken chunk if the remainder would be too small. `last` says that the room ends with the
+    /// heap.
     #[inline]
     pub(super) fn settle(&mut self, at: usize, need: usize, room: usize, last: bool) {
         let is_split = Self::splits((room - need) * WORD_BYTES);

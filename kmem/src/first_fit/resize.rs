@@ -63,8 +63,8 @@ impl<V: Variant> FirstFit<V> {
         }
         let held = old.words * WORD_BYTES - HEADER_BYTES;
         let bytes = layout.size().min(new_size).min(held);
-        // SAFETY: `bytes` is at most either's payload. (Not `copy_nonoverlapping`: where a client has
-        // overwritten a header, the two overlap.)
+        // SAFETY: `bytes` is at most either's payload. (Not `copy_nonoverlapping`: where a client
+        // has overwritten a header, the two overlap.)
         unsafe { ptr::copy(payload, block, bytes) };
         // SAFETY: `old` was located as a live block, and its contents have moved.
         unsafe { self.try_kfree(payload) }?;

@@ -1,8 +1,9 @@
 //! The side memory: what is known of the chunks beside their headers, so that nobody has to walk.
 //!
-//! Places are counted in *words* of 8 bytes from the heap's head. 64 words are a *span*, 512 bytes: one
-//! bit for each word of it in a `u64`. Two spans are a *stretch*. A *hole* is a free chunk that another
-//! chunk follows; the free chunk at the heap's end, if there is one, is the *top*, and no hole.
+//! Places are counted in *words* of 8 bytes from the heap's head. 64 words are a *span*, 512 bytes:
+//! one bit for each word of it in a `u64`. Two spans are a *stretch*. A *hole* is a free chunk that
+//! another chunk follows; the free chunk at the heap's end, if there is one, is the *top*, and no
+//! hole.
 //!
 //! ```text
 //! side memory: | top, open, root | taken, holes of each span | crossing of each span | maxima |
@@ -13,15 +14,17 @@
 //!
 //! - `top`: where the top starts; the number of words if the last chunk is taken.
 //! - `taken`, `holes`: a bit is set iff the header of a taken chunk, of a hole, is that word.
-//! - crossing of a span: where the hole starts that began in an earlier span and ends in this one. It
-//!   means nothing if there is no such hole, so whoever reads it checks it against the hole it names.
-//! - maxima (`maxima`): the size of the largest hole that starts in each stretch, and in more of them.
+//! - crossing of a span: where the hole starts that began in an earlier span and ends in this one.
+//!   It means nothing if there is no such hole, so whoever reads it checks it against the hole it
+//!   names.
+//! - maxima (`maxima`): the size of the largest hole that starts in each stretch, and in more of
+//!   them.
 //!
 //! All of that but crossings that mean nothing follows from the headers; `audit` says so.
 //!
-//! Only stretches in which a chunk may ever have started are *open*: in those behind them nobody looks, and
-//! what is known of them means nothing. One is made blank when the top moves up into it for the first
-//! time. So a heap is made in the same time whatever its size.
+//! Only stretches in which a chunk may ever have started are *open*: in those behind them nobody
+//! looks, and what is known of them means nothing. One is made blank when the top moves up into it
+//! for the first time. So a heap is made in the same time whatever its size.
 //!
 //! Nothing here lies in the heap: a client that writes over a header or into a chunk it gave back
 //! cannot make a place that holds no chunk look like one.
@@ -145,8 +148,8 @@ impl Side {
     /// The bits of a span of an open stretch.
     #[inline]
     pub fn span(&self, span: usize) -> Span {
-        // SAFETY: an open stretch is one of the heap's, for whose spans there are entries, and `blank` has
-        // written them.
+        // SAFETY: an open stretch is one of the heap's, for whose spans there are entries, and
+        // `blank` has written them.
         unsafe { self.spans.wrapping_add(span).read() }
     }
 

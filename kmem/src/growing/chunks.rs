@@ -7,8 +7,8 @@ use crate::chunk::{Chunk, Chunks};
 use crate::first_fit::{Extensible, FirstFit};
 use crate::page_source::PageSource;
 
-/// The chunks of a heap that grows, region by region, in address order. As in [`Chunks`], the last of a
-/// region may be broken; the walk then goes on with the next region.
+/// The chunks of a heap that grows, region by region, in address order. As in [`Chunks`], the last
+/// of a region may be broken; the walk then goes on with the next region.
 #[derive(Clone, Debug)]
 pub struct GrowingChunks<'a> {
     heap: &'a FirstFit<Extensible>,
@@ -17,8 +17,8 @@ pub struct GrowingChunks<'a> {
 }
 
 impl<S: PageSource> GrowingKmem<S> {
-    /// The chunks from head to tail: a bounded walk, whatever the headers say. Where there is a gap between
-    /// two, the pages are not the heap's.
+    /// The chunks from head to tail: a bounded walk, whatever the headers say. Where there is a gap
+    /// between two, the pages are not the heap's.
     pub fn chunks(&self) -> GrowingChunks<'_> {
         let heap = &self.heap;
         GrowingChunks {

@@ -15,8 +15,8 @@ impl<S: PageSource> GrowingKmem<S> {
         self.take(pages)
     }
 
-    /// Takes the pages that a live block needs to be resized where it is; whether they lie behind it and are
-    /// nobody's.
+    /// Takes the pages that a live block needs to be resized where it is; whether they lie behind
+    /// it and are nobody's.
     #[inline(never)]
     pub(super) fn grow_behind(&mut self, block: *mut u8, size: usize) -> bool {
         let pages = self.heap.page_behind(block).and_then(|page| {
@@ -37,8 +37,8 @@ impl<S: PageSource> GrowingKmem<S> {
         true
     }
 
-    /// The pages that a request needs, of each free run in which it would fit: lowest first, of those behind
-    /// a region, or else of the others.
+    /// The pages that a request needs, of each free run in which it would fit: lowest first, of
+    /// those behind a region, or else of the others.
     fn fitting(
         &self,
         size: usize,

@@ -12,9 +12,9 @@ impl Pages {
     ///
     /// # Safety
     ///
-    /// For the life of the instance, the `count` pages from `first`, a multiple of the page size, are used
-    /// by nobody else but their owners, and the `count` bytes from `descriptors` by nobody at all. Both are
-    /// readable and writable.
+    /// For the life of the instance, the `count` pages from `first`, a multiple of the page size,
+    /// are used by nobody else but their owners, and the `count` bytes from `descriptors` by nobody
+    /// at all. Both are readable and writable.
     pub unsafe fn beside(descriptors: *mut u8, first: *mut u8, count: usize) -> Self {
         // SAFETY: the caller vouches for the descriptors.
         unsafe { descriptors.write_bytes(0, count) };
@@ -74,7 +74,8 @@ unsafe impl PageSource for Pages {
         let mut page = numbers.start;
         while page < numbers.end {
             let start = self.first.wrapping_add(page * PAGE_SIZE);
-            // SAFETY: the caller gives up the allocation that starts there; anything else is refused.
+            // SAFETY: the caller gives up the allocation that starts there; anything else is
+            // refused.
             unsafe { self.dealloc(start) };
             let next = self.first(page..numbers.end, TAKEN, true);
             page = next.unwrap_or(numbers.end);

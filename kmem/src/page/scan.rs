@@ -24,8 +24,8 @@ impl Pages {
                 continue;
             }
             assert!(pages.end <= self.count, "page {} is not managed", pages.end);
-            // SAFETY: there are `count` descriptors at the region's start, and eight of them from here on
-            // are before the end of the pages; the word is aligned.
+            // SAFETY: there are `count` descriptors at the region's start, and eight of them from
+            // here on are before the end of the pages; the word is aligned.
             let word = u64::from_le(unsafe { word.read() });
             let found = if set { word } else { !word } & in_each(mark);
             if found != 0 {

@@ -27,8 +27,8 @@ impl Arena {
         arena
     }
 
-    /// `bytes` bytes between two guards, that nobody may read before they are written: Miri watches.
-    /// Elsewhere they are not 0.
+    /// `bytes` bytes between two guards, that nobody may read before they are written: Miri
+    /// watches. Elsewhere they are not 0.
     pub fn uninitialised(bytes: usize) -> Self {
         let whole = GUARD_BYTES + bytes.next_multiple_of(PAGE_SIZE) + GUARD_BYTES;
         let layout = Layout::from_size_align(whole, ALIGN).unwrap();

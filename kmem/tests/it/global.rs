@@ -18,7 +18,8 @@ macro_rules! exercise {
 
         let region = Arena::new(REGION_PAGES * PAGE_SIZE, 0xff);
         let page = |page| region.start().wrapping_add(page * PAGE_SIZE);
-        // SAFETY: no other test calls this layer, the region outlives the calls, and blocks are used while live.
+        // SAFETY: no other test calls this layer, the region outlives the calls, and blocks are
+        // used while live.
         unsafe {
             assert!($global::kmalloc(8).is_null(), "not initialised");
             assert!($global::get_head().is_null());
@@ -29,7 +30,12 @@ macro_rules! exercise {
             assert_eq!($global::get_head(), page(1));
             assert_eq!($global::get_num_allocations(), 64);
             assert_eq!($global::get_page_table().cast(), page(65));
-            assert!((*$global::get_page_table()).entries.iter().all(|&entry| entry == 0));
+            assert!(
+                (*$global::get_page_table())
+                    .entries
+                    .iter()
+                    .all(|&entry| entry == 0)
+            );
             assert_eq!($global::page::alloc(2), page(66));
             $global::page::dealloc(page(66));
 
@@ -62,7 +68,10 @@ macro_rules! exercise {
             $global::coalesce();
             table.clear();
             $global::print_table(&mut table).unwrap();
-            assert_eq!(table, format!("{:p}: Length = 262144     Taken = false\n", page(1)));
+            assert_eq!(
+                table,
+                format!("{:p}: Length = 262144     Taken = false\n", page(1))
+            );
             assert!(os.alloc(layout(262_144, 8)).is_null());
             $keeps();
             assert!(region.guards_are_intact());
@@ -70,7 +79,8 @@ macro_rules! exercise {
     }};
 }
 
-/// What the correct generation's `OsGlobalAlloc` does and the published one does not, on an empty heap.
+/// What the correct generation's `OsGlobalAlloc` does and the published one does not, on an empty
+/// heap.
 ///
 /// # Safety
 ///

@@ -1,5 +1,5 @@
-//! The hardened heaps: they place as the plain one does, and each notices of what a client writes where it
-//! must not what it is there for, and no more.
+//! The hardened heaps: they place as the plain one does, and each notices of what a client writes
+//! where it must not what it is there for, and no more.
 
 use kmem::{FirstFit, FreeError, Hardening, Kmem, Variant};
 
@@ -45,7 +45,8 @@ fn their_tables_are_the_plain_heaps() {
     places_as_the_plain_one::<Hardened>();
 }
 
-/// An overrun into the header behind a block: all of it, and two sizes that another chunk could have.
+/// An overrun into the header behind a block: all of it, and two sizes that another chunk could
+/// have.
 fn refuses_an_overrun<V: Variant>() {
     for word in [u64::MAX, 1 << 63 | 32, 1 << 63 | 64] {
         for freed in [8, 40] {

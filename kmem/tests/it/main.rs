@@ -1,10 +1,10 @@
 //! What the allocators promise, through their public interface.
 //!
-//! `arena` gives memory with guards, `fixture` a heap over it in terms of offsets, `xorshift` random
-//! numbers; the others each show one side: `policy` and `random` the correct generation, `published` the
-//! bugs of 2019, `side` what is kept beside the heap, `growing` heaps that grow, `endless`
-//! those of either kind that never return, `words` what is said of refusals and tables, `shared` one heap
-//! of several threads, `refusals`, `pages` and `global` what their names say.
+//! `arena` gives memory with guards, `fixture` a heap over it in terms of offsets, `xorshift`
+//! random numbers; the others each show one side: `policy` and `random` the correct generation,
+//! `published` the bugs of 2019, `side` what is kept beside the heap, `growing` heaps that grow,
+//! `endless` those of either kind that never return, `words` what is said of refusals and tables,
+//! `shared` one heap of several threads, `refusals`, `pages` and `global` what their names say.
 
 mod arena;
 #[cfg(not(miri))] // Miri starts no processes.

@@ -38,7 +38,8 @@ fn an_audit_tells_a_header_that_hides_another() {
     for size in [24, 1_016, 24] {
         heap.kmalloc(size).unwrap();
     }
-    // Over the second block too, which starts in the first stretch of the side memory and ends behind it.
+    // Over the second block too, which starts in the first stretch of the side memory and ends
+    // behind it.
     heap.arena.set_word(0, 1 << 63 | 1_056);
     assert!(!heap.heap.audit());
     heap.arena.set_word(0, 1 << 63 | 32);

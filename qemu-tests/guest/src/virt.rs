@@ -1,5 +1,5 @@
-//! What a kernel needs of QEMU's machine `virt`: a console, and a way out. `many-harts`, a package of its
-//! own, includes this file as well.
+//! What a kernel needs of QEMU's machine `virt`: a console, and a way out. `many-harts`, a package
+//! of its own, includes this file as well.
 
 use core::fmt::{self, Write};
 
@@ -12,8 +12,8 @@ impl Write for Console {
         const STATUS: *const u8 = 0x1000_0005 as *const u8;
         const CAN_TRANSMIT: u8 = 1 << 5;
         for byte in text.bytes() {
-            // SAFETY: the registers are the machine's and no memory of Rust's, on every hart and in every
-            // handler. Two that speak at once garble their words, no more.
+            // SAFETY: the registers are the machine's and no memory of Rust's, on every hart and in
+            // every handler. Two that speak at once garble their words, no more.
             unsafe {
                 while STATUS.read_volatile() & CAN_TRANSMIT == 0 {}
                 TRANSMIT.write_volatile(byte);

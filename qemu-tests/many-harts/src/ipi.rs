@@ -13,7 +13,8 @@ pub fn wake(hart: usize) {
     unsafe { software(hart).write_volatile(1) };
 }
 
-/// Sleeps until another hart wakes this one. It uses no static: memory may not have been cleared yet.
+/// Sleeps until another hart wakes this one. It uses no static: memory may not have been cleared
+/// yet.
 pub fn sleep_until_woken(hart: usize) {
     // SAFETY: interrupts are masked, so the pending one wakes `wfi` and nothing else happens.
     unsafe { riscv::register::mie::set_msoft() };

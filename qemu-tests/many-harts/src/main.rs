@@ -1,9 +1,11 @@
-//! A kernel of four harts. Each hart and each hart's timer interrupt allocates, resizes and frees on one
-//! [`SharedHeap`]; every call is recorded with the lock held, and the host judges the records.
+//! A kernel of four harts. Each hart and each hart's timer interrupt allocates, resizes and frees
+//! on one [`SharedHeap`]; every call is recorded with the lock held, and the host judges the
+//! records.
 //!
 //! ```text
 //! hart 0..3:  client --GlobalAlloc--> SharedHeap --lock, interrupts masked--> Recorded --> Kmem
-//! timer:      client ----^                                                       `-> the context's log
+//! timer:      client ----^                                                       `-> the context's
+//! log
 //! ```
 //!
 //! The host says which kernel it is to be: what is shipped, or one with a planted defect
@@ -36,8 +38,8 @@ static DONE: AtomicUsize = AtomicUsize::new(0);
 
 /// What is shared with the host.
 pub fn mailbox() -> &'static Mailbox {
-    // SAFETY: the linker's script and the heap leave that memory alone; the host maps it, and either side
-    // uses atomics.
+    // SAFETY: the linker's script and the heap leave that memory alone; the host maps it, and
+    // either side uses atomics.
     unsafe { &*(MAILBOX as usize as *const Mailbox) }
 }
 

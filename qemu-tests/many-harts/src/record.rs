@@ -1,7 +1,9 @@
-//! What the kernel and its host share: what the host asks for, and a record of each call on the heap.
+//! What the kernel and its host share: what the host asks for, and a record of each call on the
+//! heap.
 //!
-//! It lies at one place in RAM, which the host maps, so that what a kernel did before it hung or died can
-//! still be read. A *context* is a hart or its interrupt handler; each has a log that nobody else writes.
+//! It lies at one place in RAM, which the host maps, so that what a kernel did before it hung or
+//! died can still be read. A *context* is a hart or its interrupt handler; each has a log that
+//! nobody else writes.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -87,8 +89,8 @@ impl Log {
 /// One call on the heap, or what its client saw. Offsets are from the heap's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The call's place among the calls of all contexts, taken with the lock held; [`NONE`] for what a
-    /// client saw.
+    /// The call's place among the calls of all contexts, taken with the lock held; [`NONE`] for
+    /// what a client saw.
     pub order: u64,
     /// What it was.
     pub event: Event,

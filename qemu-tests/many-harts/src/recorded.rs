@@ -1,5 +1,5 @@
-//! A heap that writes down each call while it has the lock, so that the records are in the order in which
-//! the calls were really made.
+//! A heap that writes down each call while it has the lock, so that the records are in the order in
+//! which the calls were really made.
 
 use kmem::{FreeError, Heap, Kmem};
 
@@ -21,7 +21,8 @@ impl Recorded {
     }
 
     fn record<R>(&mut self, call: impl FnOnce(&mut Kmem) -> (R, Event)) -> R {
-        // SAFETY: a field, read as it is: the compiler must not put this off until the call was made.
+        // SAFETY: a field, read as it is: the compiler must not put this off until the call was
+        // made.
         let order = unsafe { (&raw const self.next).read_volatile() };
         let (result, event) = call(&mut self.heap);
         let log = &mailbox().logs[context()];

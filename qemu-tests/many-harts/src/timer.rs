@@ -26,8 +26,8 @@ static HANDLING: [AtomicBool; HARTS] = [const { AtomicBool::new(false) }; HARTS]
 /// A handler's side of the heap, by hart.
 struct Handlers(UnsafeCell<[Option<Client>; HARTS]>);
 
-// SAFETY: an element is reached by its own hart alone: by `start` before its interrupts are let in, by
-// its handler, which nothing interrupts, and by `stop` with interrupts masked for good.
+// SAFETY: an element is reached by its own hart alone: by `start` before its interrupts are let in,
+// by its handler, which nothing interrupts, and by `stop` with interrupts masked for good.
 unsafe impl Sync for Handlers {}
 
 static HANDLERS: Handlers = Handlers(UnsafeCell::new([const { None }; HARTS]));

@@ -1,11 +1,11 @@
 //! Counts the lines that traces reach in the guest: runs them in an image that LLVM instrumented
 //! (`scripts/coverage.sh` builds it), in both modes, and writes LLVM's raw profile of it.
 //!
-//! The guest has no run-time library for that, and needs none: its counters are words in memory that
-//! this program maps, and all else that a profile holds is in the image's file.
+//! The guest has no run-time library for that, and needs none: its counters are words in memory
+//! that this program maps, and all else that a profile holds is in the image's file.
 //!
-//! Usage: guest-lines IMAGE LIKE OUT. LIKE is a raw profile that the same compiler's run-time library
-//! wrote, on the host; it tells the version.
+//! Usage: guest-lines IMAGE LIKE OUT. LIKE is a raw profile that the same compiler's run-time
+//! library wrote, on the host; it tells the version.
 
 use std::env;
 use std::fs;

@@ -75,7 +75,8 @@ impl<'a, T: Borrow<Trace>> Batch<'a, T> {
     /// Posts a trace behind those under way.
     ///
     /// # Errors
-    /// When it cannot be posted now, the subject takes no such trace, or the rig itself cannot do its work.
+    /// When it cannot be posted now, the subject takes no such trace, or the rig itself cannot do
+    /// its work.
     pub fn post(&mut self, trace: T) -> Result<()> {
         ensure!(self.takes(trace.borrow()), "the guest has all it can take");
         let (entry, options) = (self.entry, self.options);

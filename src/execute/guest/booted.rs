@@ -17,14 +17,14 @@ use super::memory;
 const INSTRUCTION_SHIFT: u8 = 0;
 /// How long a boot may take. Tens of milliseconds are usual; a loaded machine takes longer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(10);
-/// Between two looks at a guest that boots. The longer it waits for its first request, the deeper it
-/// sleeps.
+/// Between two looks at a guest that boots. The longer it waits for its first request, the deeper
+/// it sleeps.
 const BOOT_PAUSE: Duration = Duration::from_micros(200);
 /// Looks at the mailbox between two looks at the clock.
 const SPINS: u32 = 64;
-/// How long to look at the mailbox without a pause: most requests end sooner, even if the guest was asleep.
-/// Who slept before that would let it fall asleep in turn (it does after as long without work), and so on,
-/// request by request.
+/// How long to look at the mailbox without a pause: most requests end sooner, even if the guest was
+/// asleep. Who slept before that would let it fall asleep in turn (it does after as long without
+/// work), and so on, request by request.
 const SPIN: Duration = Duration::from_micros(300);
 /// Between two looks at a guest that takes longer. Sleeping leaves the processor to it.
 const PAUSE: Duration = Duration::from_micros(20);
@@ -45,7 +45,8 @@ pub struct Booted {
 /// How to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
-    /// Looking without a pause at first: the guest has nothing else to do, and each microsecond counts.
+    /// Looking without a pause at first: the guest has nothing else to do, and each microsecond
+    /// counts.
     Short,
     /// Sleeping: the guest has more to do, and may need the processor for it.
     Long,
@@ -63,8 +64,8 @@ pub enum Answer {
 }
 
 impl Booted {
-    /// Boots `image` and waits until it is ready. With `counts`, a QEMU whose clock is the number of
-    /// instructions: the guest's counter then repeats exactly, and everything is slower.
+    /// Boots `image` and waits until it is ready. With `counts`, a QEMU whose clock is the number
+    /// of instructions: the guest's counter then repeats exactly, and everything is slower.
     ///
     /// # Errors
     /// If it cannot be started, or is not a guest that this rig can talk to.

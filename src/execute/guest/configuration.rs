@@ -40,8 +40,8 @@ impl Configuration {
             .cpu(self.cpu.clone())
     }
 
-    /// What `errors`, printed by a QEMU that ended at once, say about the configuration, and what to
-    /// do about it; `None` if nothing.
+    /// What `errors`, printed by a QEMU that ended at once, say about the configuration, and what
+    /// to do about it; `None` if nothing.
     pub(super) fn refusal(&self, errors: &str) -> Option<Error> {
         if errors.contains(NO_FIRMWARE) {
             return Some(anyhow!(

@@ -20,8 +20,8 @@ pub struct Halted {
 }
 
 impl Halted {
-    /// Starts a guest of the same image and configuration that will run this trace as soon as gdb lets it. `guest` is
-    /// asked what a request must say, and is then given up.
+    /// Starts a guest of the same image and configuration that will run this trace as soon as gdb
+    /// lets it. `guest` is asked what a request must say, and is then given up.
     ///
     /// # Errors
     /// If QEMU or the image is missing, or the subject is not in it.

@@ -10,7 +10,8 @@
 //!               0           HEAP_AT                                   SLOT_BYTES
 //! ```
 //!
-//! On processors other than x86-64, whose address spaces differ, a slot is where the kernel puts it.
+//! On processors other than x86-64, whose address spaces differ, a slot is where the kernel puts
+//! it.
 
 use std::ffi::c_void;
 use std::io;
@@ -32,9 +33,9 @@ const _: () = assert!(HEAP_AT * 6 + Geometry::BYTES_MAX as usize / 20 <= SLOT_BY
 const SLOTS: usize = 1 << 14;
 /// The first slot: behind AddressSanitizer's shadow (up to 0x1000_7fff_8000).
 const FIRST: usize = 0x2000_0000_0000;
-/// Before anything that the kernel or AddressSanitizer puts somewhere by itself: libraries without a
-/// limit to the stack (from 0x2aaa_aaaa_a000 on), AddressSanitizer's heap (0x5000_0000_0000), programs
-/// (0x5555_5555_4000), libraries and stacks (down from 0x7fff_ffff_f000).
+/// Before anything that the kernel or AddressSanitizer puts somewhere by itself: libraries without
+/// a limit to the stack (from 0x2aaa_aaaa_a000 on), AddressSanitizer's heap (0x5000_0000_0000),
+/// programs (0x5555_5555_4000), libraries and stacks (down from 0x7fff_ffff_f000).
 const LAST_END: usize = FIRST + SLOTS * SLOT_BYTES;
 const _: () = assert!(FIRST.is_multiple_of(HEAP_AT) && LAST_END <= 0x2aaa_aaaa_a000);
 
@@ -91,8 +92,8 @@ impl HostRegion {
         )))
     }
 
-    /// Maps a heap of this geometry in place of the one before, whose memory goes. Only the pages of
-    /// heap and side memory can be accessed.
+    /// Maps a heap of this geometry in place of the one before, whose memory goes. Only the pages
+    /// of heap and side memory can be accessed.
     ///
     /// # Errors
     /// The kernel's, when it grants no memory.
@@ -112,7 +113,8 @@ impl HostRegion {
             (region.start, heap_bytes),
             (region.side, geometry.side_bytes() as usize),
         ] {
-            // SAFETY: whole pages are changed, and lie in the slot by the assertion at `SLOT_BYTES`.
+            // SAFETY: whole pages are changed, and lie in the slot by the assertion at
+            // `SLOT_BYTES`.
             if unsafe { libc::mprotect(start.cast(), bytes, access) } != 0 {
                 return Err(io::Error::last_os_error());
             }

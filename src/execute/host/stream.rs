@@ -1,4 +1,5 @@
-//! Runs long traces on this machine, judged as they run: nothing is kept of an op once it is judged.
+//! Runs long traces on this machine, judged as they run: nothing is kept of an op once it is
+//! judged.
 
 mod ring;
 
@@ -62,8 +63,8 @@ impl Workers {
         worker.start(op_limit, region.start.addr(), |ring| {
             let recorder = Recorder::new(&ring.transcript);
             let mut sender = Sender::new(ring);
-            // SAFETY: the region is mapped as `Region` says until another is opened, and the worker's
-            // copy of it is nobody else's.
+            // SAFETY: the region is mapped as `Region` says until another is opened, and the
+            // worker's copy of it is nobody else's.
             let mut ground = unsafe { Ground::new(region) };
             let mut completion = Completion::Completed;
             // What cannot be read is an end that comes too early, which the parent looks into.
@@ -95,7 +96,8 @@ impl Workers {
                 taken += 1;
                 last = Some(op);
                 found = judge.step(&op, &observation);
-                // Behind misuse of a subject that promises nothing about it, nothing more can be found.
+                // Behind misuse of a subject that promises nothing about it, nothing more can be
+                // found.
                 if found.is_some() || judge.is_silent() {
                     return ControlFlow::Break(());
                 }

@@ -95,8 +95,8 @@ impl<T: Shareable> Supervised<T> {
         Ok(Self { worker, common })
     }
 
-    /// Starts a worker in place of the last one. It calls `body` and ends; an op may take `op_limit`
-    /// of its CPU time. Faults are told by their distance from `heap_start`.
+    /// Starts a worker in place of the last one. It calls `body` and ends; an op may take
+    /// `op_limit` of its CPU time. Faults are told by their distance from `heap_start`.
     ///
     /// # Errors
     /// When the kernel forks no process.

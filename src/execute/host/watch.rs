@@ -43,8 +43,8 @@ static TRANSCRIPT: AtomicPtr<Transcript> = AtomicPtr::new(null_mut());
 static HEAP_START: AtomicUsize = AtomicUsize::new(0);
 static BY_CPU: Still = Still::new();
 static BY_CLOCK: Still = Still::new();
-/// Whether a subject runs. A worker does nothing else; of another process, a fault or a second without an op
-/// is its own affair the rest of the time.
+/// Whether a subject runs. A worker does nothing else; of another process, a fault or a second
+/// without an op is its own affair the rest of the time.
 static RUNNING: AtomicBool = AtomicBool::new(false);
 /// Whether this process is a worker: it leaves without a word.
 static LEAVES: AtomicBool = AtomicBool::new(false);
@@ -134,9 +134,9 @@ pub unsafe fn and_leave(watch: &Watch<'_>) {
     set_timer(libc::ITIMER_REAL, ASLEEP_LIMIT / TICKS);
 }
 
-/// Watches a process that someone else watches too: after a panic, a fault or a hang while a subject is
-/// [said to run](set_running) it calls `tell`, and then aborts, which the other sees. Only the first call
-/// counts.
+/// Watches a process that someone else watches too: after a panic, a fault or a hang while a
+/// subject is [said to run](set_running) it calls `tell`, and then aborts, which the other sees.
+/// Only the first call counts.
 pub fn and_tell(watch: &Watch<'static>, tell: Tell) {
     if TELL.set(tell).is_ok() {
         prepare();
@@ -245,8 +245,8 @@ extern "C" fn on_fault(signal: i32, info: *mut libc::siginfo_t, context: *mut li
             transcript.set_end(End::Faulted);
         }
         tell_or_leave();
-        // As after a panic or a hang: of a fault, a sanitizer's report would be what ClusterFuzz knows the
-        // find by, instead of what was told.
+        // As after a panic or a hang: of a fault, a sanitizer's report would be what ClusterFuzz
+        // knows the find by, instead of what was told.
         std::process::abort();
     }
     // Whoever watched before does the rest: the instruction is run again, with its handler.

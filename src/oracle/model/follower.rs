@@ -11,8 +11,9 @@ use crate::oracle::model::chunk_list::ChunkList;
 use crate::oracle::model::contract::{Contract, Request};
 use crate::oracle::model::exact::{Exact, Placing};
 
-/// Follows a trace as the policy has it. What was called at all is taken from the observations; where
-/// blocks lie is the model's word alone, so that it goes on where a subject has parted from it.
+/// Follows a trace as the policy has it. What was called at all is taken from the observations;
+/// where blocks lie is the model's word alone, so that it goes on where a subject has parted from
+/// it.
 pub struct Follower {
     exact: Exact,
     contract: Contract,
@@ -30,8 +31,8 @@ impl Follower {
         }
     }
 
-    /// Takes the next op's step, and says what was placed, and where. `outcome` is what was observed;
-    /// `None` of the op that a run ended in, which was called and has no outcome.
+    /// Takes the next op's step, and says what was placed, and where. `outcome` is what was
+    /// observed; `None` of the op that a run ended in, which was called and has no outcome.
     pub fn step(&mut self, op: &Op, outcome: Option<Outcome>) -> Option<(Request, u64)> {
         if matches!(outcome, Some(Outcome::NotExpressible | Outcome::NoBlock)) {
             self.contract.apply(op, Outcome::NoBlock);

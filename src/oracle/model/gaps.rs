@@ -5,8 +5,8 @@
 //! |        gap         | header | payload | rounding | absorbed? |   gap   |
 //! ```
 //!
-//! Of a heap that grows, all pages that it may take are part of the area; those of other owners are not, and
-//! end a gap.
+//! Of a heap that grows, all pages that it may take are part of the area; those of other owners are
+//! not, and end a gap.
 //!
 //! The bytes between two live blocks' chunks must be free, but for what the block before them may
 //! have absorbed. How much that is cannot be seen from outside, so a request *must* fit only if it

@@ -14,7 +14,8 @@ use anyhow::{Result, anyhow};
 
 use crate::execute::host::Host;
 
-/// What `work` makes of each item, in the items' order. `watch` sees how many are done, on this thread.
+/// What `work` makes of each item, in the items' order. `watch` sees how many are done, on this
+/// thread.
 ///
 /// # Errors
 /// The first that `work` comes to, or when the rig itself cannot do its work.

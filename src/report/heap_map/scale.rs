@@ -1,9 +1,9 @@
 //! Where the bytes of a heap lie on a row of columns.
 //!
-//! A heap of 64 pages in which three small blocks live would be one column with something in it and 63
-//! without, were it drawn to scale. So what is given columns is the *stretches* between the places where
-//! chunks begin or end: to scale where each then has room for its handle, else wider for more bytes, and
-//! several to a column only where there are more stretches than columns.
+//! A heap of 64 pages in which three small blocks live would be one column with something in it and
+//! 63 without, were it drawn to scale. So what is given columns is the *stretches* between the
+//! places where chunks begin or end: to scale where each then has room for its handle, else wider
+//! for more bytes, and several to a column only where there are more stretches than columns.
 
 use std::collections::BTreeSet;
 
@@ -41,8 +41,8 @@ impl Scale {
         }
     }
 
-    /// How many stretches may share a row of `width` columns with so many that must: as many as have room
-    /// for their handles, else for their borders, else any number.
+    /// How many stretches may share a row of `width` columns with so many that must: as many as
+    /// have room for their handles, else for their borders, else any number.
     pub(crate) const fn stretches_max(width: usize, needed: usize) -> usize {
         match (width / ROOMY, width / DIVIDED) {
             (roomy, _) if needed <= roomy => roomy,
@@ -66,7 +66,8 @@ impl Scale {
         are_at_least(DIVIDED, &self.columns)
     }
 
-    /// The offsets of cuts above their columns, as far as there is room; and whether that is to scale.
+    /// The offsets of cuts above their columns, as far as there is room; and whether that is to
+    /// scale.
     pub(crate) fn axis(&self) -> String {
         let end = self.cuts.len() - 1;
         let last = format!("{:#x}", self.cuts[end]);
@@ -99,7 +100,8 @@ fn are_at_least(least: usize, columns: &[usize]) -> bool {
     columns.windows(2).all(|ends| ends[1] - ends[0] >= least)
 }
 
-/// As many columns for each stretch as it has room for, and the rest by the number of digits of its size.
+/// As many columns for each stretch as it has room for, and the rest by the number of digits of its
+/// size.
 fn wide_columns(cuts: &[u64], width: usize) -> Vec<usize> {
     let stretches = cuts.len() - 1;
     let least = (width / stretches).min(ROOMY);

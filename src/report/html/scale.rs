@@ -12,8 +12,8 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// A scale that shows every one of `places`. Where the smallest piece between two of them would be
-    /// too thin to see, pieces are drawn by the logarithm of their sizes instead.
+    /// A scale that shows every one of `places`. Where the smallest piece between two of them would
+    /// be too thin to see, pieces are drawn by the logarithm of their sizes instead.
     pub(super) fn new(mut places: Vec<i64>) -> Self {
         places.sort_unstable();
         places.dedup();

@@ -23,8 +23,8 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// The bytes that are drawn of it: what lies far outside a heap of `heap` bytes is cut, or nothing
-    /// else would be seen.
+    /// The bytes that are drawn of it: what lies far outside a heap of `heap` bytes is cut, or
+    /// nothing else would be seen.
     pub(super) fn drawn(&self, heap: u64) -> Range<i64> {
         let (heap, margin) = (heap.cast_signed(), heap.cast_signed() / 4);
         let cut = |place: i64| place.clamp(-margin, heap + margin);
@@ -57,8 +57,8 @@ pub(super) fn observed(trace: &Trace, observations: &[Observation]) -> Vec<Span>
     spans.end(observations.len())
 }
 
-/// The blocks as a policy places them, up to and including op `last`. What was called at all is taken
-/// from the observations; where blocks lie is the model's word alone.
+/// The blocks as a policy places them, up to and including op `last`. What was called at all is
+/// taken from the observations; where blocks lie is the model's word alone.
 pub(super) fn by_policy(
     policy: Policy,
     trace: &Trace,

@@ -1,4 +1,5 @@
-//! The table that a subject prints, before and after the broken op, with the lines that differ marked.
+//! The table that a subject prints, before and after the broken op, with the lines that differ
+//! marked.
 //!
 //! Of a subject that prints none it is the list of its live blocks.
 
@@ -81,8 +82,9 @@ pub(super) fn around(
     Ok(tables)
 }
 
-/// What is printed before and after op `op`, in a run of its own that prints nothing else: the room for
-/// texts is bounded. A trace as long as traces get has no room for the two ops, and gets no tables.
+/// What is printed before and after op `op`, in a run of its own that prints nothing else: the room
+/// for texts is bounded. A trace as long as traces get has no room for the two ops, and gets no
+/// tables.
 fn printed(
     entry: &Entry,
     trace: &Trace,
@@ -139,8 +141,8 @@ fn live(unit: u64, trace: &Trace, judged: &Judged, ops: usize) -> String {
     text
 }
 
-/// The lines of `one`, those marked that `other` has not. Tables list chunks by offset, so no two lines
-/// of one are alike; long stretches without a mark are counted instead.
+/// The lines of `one`, those marked that `other` has not. Tables list chunks by offset, so no two
+/// lines of one are alike; long stretches without a mark are counted instead.
 fn lines(one: &str, other: &str) -> Vec<Line> {
     let known: HashSet<_> = other.lines().collect();
     let lines: Vec<_> = one

@@ -1,5 +1,5 @@
-//! The heap over time: a lane for the model and one for each side, ops from left to right, addresses
-//! from bottom to top, a rectangle for every block.
+//! The heap over time: a lane for the model and one for each side, ops from left to right,
+//! addresses from bottom to top, a rectangle for every block.
 
 use std::ops::Range;
 

@@ -2,7 +2,8 @@
 struct Client {
     heap: Heap,
     start: *mut u8,
-    /// By handle: the n-th alloc of the trace is `a<n>`. `None`: no block was granted, or it was freed.
+    /// By handle: the n-th alloc of the trace is `a<n>`. `None`: no block was granted, or it was
+    /// freed.
     blocks: Vec<Option<(*mut u8, Layout)>>,
     /// Whether the latest request was answered with a block.
     granted: bool,
@@ -180,7 +181,8 @@ impl Client {
             }
         }
         for byte in HEAP_BYTES..HEAP_BYTES.next_multiple_of(page_bytes()) {
-            // SAFETY: these bytes lie between the heap and the page behind it that nobody may touch.
+            // SAFETY: these bytes lie between the heap and the page behind it that nobody may
+            // touch.
             let kept = unsafe { *self.start.add(byte) } == DIRT;
             assert!(
                 kept,

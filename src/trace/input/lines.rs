@@ -130,8 +130,8 @@ impl Lines {
         }
     }
 
-    /// Checks that the last line has an end: whoever writes a trace may have been stopped in it, and half
-    /// a number is a number too.
+    /// Checks that the last line has an end: whoever writes a trace may have been stopped in it,
+    /// and half a number is a number too.
     ///
     /// # Errors
     /// When it has none.
@@ -160,8 +160,8 @@ impl Lines {
     }
 }
 
-/// The trace's lines behind its first. An error says that the file cannot be read, or that a line cannot
-/// stand where it does (file, line and column); nothing that follows means anything.
+/// The trace's lines behind its first. An error says that the file cannot be read, or that a line
+/// cannot stand where it does (file, line and column); nothing that follows means anything.
 impl Iterator for Lines {
     type Item = Result<Line>;
 

@@ -10,7 +10,8 @@ struct Alone;
 
 set_impl!(Alone);
 
-// SAFETY: each heap is used by one thread alone, as above, and nothing else here asks for a section.
+// SAFETY: each heap is used by one thread alone, as above, and nothing else here asks for a
+// section.
 unsafe impl Impl for Alone {
     unsafe fn acquire() -> RawRestoreState {}
 

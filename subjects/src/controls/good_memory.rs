@@ -1,5 +1,5 @@
-//! `good_memory_allocator`: boundary tags with bins by size and alignment. Chunks in its lists point
-//! into the instance, so it is initialised at its first call, where it stays from then on.
+//! `good_memory_allocator`: boundary tags with bins by size and alignment. Chunks in its lists
+//! point into the instance, so it is initialised at its first call, where it stays from then on.
 
 use core::alloc::Layout;
 

@@ -1,7 +1,8 @@
-//! `stalloc`: first fit over 511 blocks of 8 bytes, with the free list in the free blocks. Three defects
-//! are left out (`docs/finds/stalloc.md`): live memory is granted again after an alignment above a
-//! block's, and after `realloc` of what is not whole blocks, so it is asked for whole blocks of the
-//! least alignment; and it loses free memory, so nothing is expected of memory that was given back.
+//! `stalloc`: first fit over 511 blocks of 8 bytes, with the free list in the free blocks. Three
+//! defects are left out (`docs/finds/stalloc.md`): live memory is granted again after an alignment
+//! above a block's, and after `realloc` of what is not whole blocks, so it is asked for whole
+//! blocks of the least alignment; and it loses free memory, so nothing is expected of memory that
+//! was given back.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::null_mut;

@@ -23,13 +23,14 @@ const fn first_fit(name: &'static str) -> Declaration {
         .misuse(Misuse::Refuses)
 }
 
-/// What its hardened variants declare. They are a family of their own, since what clients do to them may
-/// end otherwise.
+/// What its hardened variants declare. They are a family of their own, since what clients do to
+/// them may end otherwise.
 const fn hardened(name: &'static str) -> Declaration {
     first_fit(name).family("hardened-heap").panics_on_damage()
 }
 
-// What is free looks as at the start of a run: the harness fills again what blocks have touched, no more.
+// What is free looks as at the start of a run: the harness fills again what blocks have touched, no
+// more.
 const _: () = assert!(POISON == DIRT);
 
 /// `kmem`, or a hardened variant of it.
@@ -52,8 +53,8 @@ impl<V: Variant> Subject for FirstFitHeap<V> {
     }
 
     unsafe fn new(region: Region) -> Self {
-        // SAFETY: the caller vouches for the region and for as much side memory as is used; the geometry
-        // is a multiple of 8 and >= 16.
+        // SAFETY: the caller vouches for the region and for as much side memory as is used; the
+        // geometry is a multiple of 8 and >= 16.
         let heap = unsafe { FirstFit::new(region.start, region.bytes, region.side) };
         Self { heap, region }
     }

@@ -33,8 +33,8 @@ impl Subject for GrowingHeap {
         let pages = reach - region.growth.pages() as usize;
         let side_bytes = GrowingKmem::<Pages>::side_bytes(reach);
         let descriptors = region.side.wrapping_add(side_bytes);
-        // SAFETY: the caller vouches for the region, a geometry of whole pages, and for as much side memory as
-        // is used.
+        // SAFETY: the caller vouches for the region, a geometry of whole pages, and for as much
+        // side memory as is used.
         let mut source = unsafe { Pages::beside(descriptors, region.start, reach) };
         let address = |offset: usize| region.start.addr() + offset;
         source.take(address(0)..address(pages * PAGE_SIZE));

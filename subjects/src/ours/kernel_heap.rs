@@ -25,8 +25,8 @@ pub(crate) const fn declaration(name: &'static str) -> Declaration {
         .table(TableForm::Chunks)
 }
 
-/// Shows chunks, each the address of its header, its size and whether it is taken, of a heap that starts at
-/// `region`.
+/// Shows chunks, each the address of its header, its size and whether it is taken, of a heap that
+/// starts at `region`.
 pub(crate) fn show(
     chunks: impl Iterator<Item = (*mut u8, usize, bool)>,
     region: Region,
@@ -89,8 +89,8 @@ pub(crate) use calls;
 macro_rules! refusing_calls {
     () => {
         unsafe fn realloc(&mut self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-            // SAFETY: exactly the caller's promise; what is no live block, since a client wrote over a
-            // header, is refused.
+            // SAFETY: exactly the caller's promise; what is no live block, since a client wrote
+            // over a header, is refused.
             let resized = unsafe { self.heap.try_realloc(block, layout, new_size) };
             resized.unwrap_or(null_mut())
         }

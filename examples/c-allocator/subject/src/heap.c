@@ -1,5 +1,5 @@
-/* A first-fit heap: chunks of a multiple of 16 bytes, a header each, from one end of a region to the
-   other. Free chunks that follow one another are merged when a search comes by. */
+/* A first-fit heap: chunks of a multiple of 16 bytes, a header each, from one end of a region to
+   the other. Free chunks that follow one another are merged when a search comes by. */
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
-//! The allocator of `heap.c` as the rig sees it. Its state is the C file's own, so there is one heap
-//! at a time, which is all that a run needs; each run makes it anew.
+//! The allocator of `heap.c` as the rig sees it. Its state is the C file's own, so there is one
+//! heap at a time, which is all that a run needs; each run makes it anew.
 #![no_std]
 
 use core::alloc::Layout;

@@ -1,6 +1,6 @@
 //! A textbook heap with a bug in it. The holes between blocks are a list, lowest address first; a
-//! block comes from the first hole that holds it, and a hole that is made merges with its neighbours:
-//! with the next one, that is, and never with the one before.
+//! block comes from the first hole that holds it, and a hole that is made merges with its
+//! neighbours: with the next one, that is, and never with the one before.
 
 use core::alloc::Layout;
 use core::ptr::null_mut;

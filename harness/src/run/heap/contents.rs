@@ -59,8 +59,8 @@ impl Heap<'_> {
             && pattern.from(tail).holds(&bytes[tail as usize..])
     }
 
-    /// The first byte behind the heap, or in another owner's page, that was written; unless `thorough`, of
-    /// the nearest few behind the heap.
+    /// The first byte behind the heap, or in another owner's page, that was written; unless
+    /// `thorough`, of the nearest few behind the heap.
     #[inline]
     pub fn stray_store(&mut self, thorough: bool) -> Option<u64> {
         let region = self.region;
@@ -93,8 +93,9 @@ impl Heap<'_> {
         stray
     }
 
-    /// Which byte positions of a block of `size` bytes are filled and verified: all of them up to the
-    /// first number, and those from the second on. Each range starts with a word of the pattern.
+    /// Which byte positions of a block of `size` bytes are filled and verified: all of them up to
+    /// the first number, and those from the second on. Each range starts with a word of the
+    /// pattern.
     fn windows(&self, size: u64) -> (u64, u64) {
         match self.strength {
             Strength::Fast if size > 2 * END_BYTES => (END_BYTES, (size - END_BYTES) & !7),

@@ -37,8 +37,8 @@ impl Heap<'_> {
         })
     }
 
-    /// The client writes `length` bytes of 0xff from byte `offset` of its block, inside the heap and
-    /// outside other owners' pages.
+    /// The client writes `length` bytes of 0xff from byte `offset` of its block, inside the heap
+    /// and outside other owners' pages.
     pub fn write(&mut self, handle: Handle, offset: u64, length: u16) -> Outcome {
         let Some(slot) = self.live_slot(handle) else {
             return Outcome::NoBlock;
@@ -111,8 +111,8 @@ mod tests {
         reserved: Reserved::Nothing,
     });
 
-    /// Has one block, at the region's start. At a free it stores far away: of the block, if the byte behind it was
-    /// overwritten; of anything else, which it refuses, always.
+    /// Has one block, at the region's start. At a free it stores far away: of the block, if the
+    /// byte behind it was overwritten; of anything else, which it refuses, always.
     struct Misled<const PROMISES: bool>(*mut u8);
 
     impl<const PROMISES: bool> Subject for Misled<PROMISES> {

@@ -5,8 +5,8 @@ use crate::trace::op::Handle;
 
 impl Heap<'_> {
     /// Forgets all blocks but those of the `kept` handles, lowest first, of which the n-th becomes
-    /// `a<n>` (dead ones stay dead). Live ones are filled with the pattern of their new name: whoever
-    /// wants to know whether they still hold the old one verifies them before.
+    /// `a<n>` (dead ones stay dead). Live ones are filled with the pattern of their new name:
+    /// whoever wants to know whether they still hold the old one verifies them before.
     ///
     /// # Panics
     /// If a kept handle was not issued, or they are not in order.
@@ -25,7 +25,8 @@ impl Heap<'_> {
             }
             live += usize::from(lives);
         }
-        // The bits behind the last slot mean nothing, but those of its word were not cleared by an issue.
+        // The bits behind the last slot mean nothing, but those of its word were not cleared by an
+        // issue.
         if let Some(word) = self.workspace.live.get_mut(kept.len() / 64) {
             *word &= !(!0 << (kept.len() % 64));
         }

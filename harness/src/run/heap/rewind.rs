@@ -1,8 +1,8 @@
 //! Going back to a state, so that many ops can be tried from it.
 //!
-//! Only for subjects whose table is their state ([`crate::subject::Subject::TABLE_IS_STATE`]): what they know of
-//! their blocks lies in the region and the side memory, so that putting their bytes back puts the subject
-//! back.
+//! Only for subjects whose table is their state ([`crate::subject::Subject::TABLE_IS_STATE`]): what
+//! they know of their blocks lies in the region and the side memory, so that putting their bytes
+//! back puts the subject back.
 
 use super::{Heap, Slot, Whole};
 use crate::subject::Region;
@@ -25,8 +25,8 @@ impl Heap<'_> {
         let mut rest = saved;
         for (start, bytes) in self.parts() {
             let (part, behind) = rest.split_at_mut(bytes);
-            // SAFETY: the part is readable while the heap exists, and `part`, just cut to its length, is
-            // nobody else's memory.
+            // SAFETY: the part is readable while the heap exists, and `part`, just cut to its
+            // length, is nobody else's memory.
             unsafe { start.copy_to_nonoverlapping(part.as_mut_ptr(), bytes) };
             rest = behind;
         }
@@ -68,8 +68,8 @@ impl Heap<'_> {
         let mut rest = saved;
         for (start, bytes) in self.parts() {
             let (part, behind) = rest.split_at(bytes);
-            // SAFETY: the part is writable while the heap exists, `part` has its length, and the subject
-            // is not being called.
+            // SAFETY: the part is writable while the heap exists, `part` has its length, and the
+            // subject is not being called.
             unsafe { start.copy_from_nonoverlapping(part.as_ptr(), bytes) };
             rest = behind;
         }

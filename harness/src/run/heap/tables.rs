@@ -16,8 +16,9 @@ impl Heap<'_> {
         self.rewritten(cut)
     }
 
-    /// The same verdict for whom the text says nothing. Most tables are right as they are printed, so that
-    /// only one that seems wrong is rewritten, which takes the guest as long as several ops.
+    /// The same verdict for whom the text says nothing. Most tables are right as they are printed,
+    /// so that only one that seems wrong is rewritten, which takes the guest as long as several
+    /// ops.
     pub fn check_table(&mut self) -> Option<u32> {
         let cut = self.print();
         let (form, printed) = (self.declaration.table, self.workspace.printed.as_str());
@@ -46,8 +47,9 @@ impl Heap<'_> {
     }
 }
 
-/// The first line of a table that contradicts the walk, counted from 0; a chunk that is missing from the
-/// text contradicts at the line behind the last. The text holds the addresses of a region, or is rewritten.
+/// The first line of a table that contradicts the walk, counted from 0; a chunk that is missing
+/// from the text contradicts at the line behind the last. The text holds the addresses of a region,
+/// or is rewritten.
 fn line_wrong(
     subject: &dyn AnySubject,
     form: TableForm,
@@ -84,7 +86,8 @@ fn line_wrong(
     wrong.or_else(|| lines.next().map(|(_, index)| index))
 }
 
-/// A chunk with its address for its offset, if it lies in the region: what lies elsewhere is rewritten to a word.
+/// A chunk with its address for its offset, if it lies in the region: what lies elsewhere is
+/// rewritten to a word.
 fn by_address(region: Region, chunk: Chunk) -> Option<Chunk> {
     let end = chunk.offset.checked_add(chunk.size)?;
     let offset = region.start.addr() as u64 + chunk.offset;
@@ -96,7 +99,8 @@ fn matches(form: TableForm, line: &str, chunk: Chunk) -> bool {
     equal(Line::of(form, chunk).as_bytes(), line.as_bytes())
 }
 
-/// Whether they are, with eight bytes compared between two branches: in the guest, branches are what takes time.
+/// Whether they are, with eight bytes compared between two branches: in the guest, branches are
+/// what takes time.
 fn equal(one: &[u8], other: &[u8]) -> bool {
     fn differences<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> u8 {
         pairs.fold(0, |all, (one, other)| all | one ^ other)
@@ -162,7 +166,8 @@ mod tests {
         }
     }
 
-    /// Two chunks, with so many characters an address, the second of which is told as much too long.
+    /// Two chunks, with so many characters an address, the second of which is told as much too
+    /// long.
     struct Two<const WIDTH: usize, const WRONG: u64>;
 
     impl<const WIDTH: usize, const WRONG: u64> Listing for Two<WIDTH, WRONG> {

@@ -1,7 +1,7 @@
 //! The line of a table that a form prescribes for a chunk.
 //!
-//! It is put together by hand: in the guest, what `core::fmt` calls for one takes longer than a trace's
-//! other ops do.
+//! It is put together by hand: in the guest, what `core::fmt` calls for one takes longer than a
+//! trace's other ops do.
 
 use core::str;
 
@@ -19,7 +19,8 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// A chunk's line with offsets for addresses and without its end; empty where the form has no lines.
+    /// A chunk's line with offsets for addresses and without its end; empty where the form has no
+    /// lines.
     pub(crate) fn of(form: TableForm, chunk: Chunk) -> Self {
         let Chunk {
             offset,

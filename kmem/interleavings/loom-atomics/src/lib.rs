@@ -1,12 +1,12 @@
-//! Loom's atomics under the name of a crate that `spin` can take its atomics from, so that the lock which
-//! is checked is the lock that is shipped.
+//! Loom's atomics under the name of a crate that `spin` can take its atomics from, so that the lock
+//! which is checked is the lock that is shipped.
 //!
-//! Loom makes an atomic while a model runs; a lock is made by a `const fn`. So each is made when it is
-//! first used. That use must come before the harts part, or loom does not know that all of them have
-//! seen the first value.
+//! Loom makes an atomic while a model runs; a lock is made by a `const fn`. So each is made when it
+//! is first used. That use must come before the harts part, or loom does not know that all of them
+//! have seen the first value.
 //!
-//! A run that panics is taken apart outside of loom's schedule: locks that are then given back are not
-//! looked at again, and no access is made.
+//! A run that panics is taken apart outside of loom's schedule: locks that are then given back are
+//! not looked at again, and no access is made.
 
 use std::sync::OnceLock;
 use std::thread::panicking;

@@ -1,4 +1,5 @@
-//! Long random runs of a heap that grows, against a list of who owns each page and of the live chunks.
+//! Long random runs of a heap that grows, against a list of who owns each page and of the live
+//! chunks.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -112,8 +113,8 @@ impl Model {
     }
 }
 
-/// Runs random ops on a heap and on the model, with other owners that come and go; how many regions there
-/// were at most.
+/// Runs random ops on a heap and on the model, with other owners that come and go; how many regions
+/// there were at most.
 fn random_run(seed: u64, pages: usize, reach: usize, ops: usize) -> usize {
     let mut heap = Fixture::new(pages, reach);
     let mut owners = vec![Owner::Nobody; reach];

@@ -1,11 +1,11 @@
-//! A kernel that uses up its memory: with `kmem` as its global allocator, it fills collections until a
-//! request is refused, sheds some, fills them again, and gives everything back. Each time it must have
-//! the heap that it started with.
+//! A kernel that uses up its memory: with `kmem` as its global allocator, it fills collections
+//! until a request is refused, sheds some, fills them again, and gives everything back. Each time
+//! it must have the heap that it started with.
 //!
-//! A refusal is a value here (`try_reserve`, null). `BTreeMap` knows no such thing: before each insertion
-//! there is a reserve to give up for it. What cannot be done without ends in `alloc_error`, as the last
-//! act: a panic, after which QEMU exits with 1. All of it is recorded, as in `recorded-kernel`, and can be
-//! replayed.
+//! A refusal is a value here (`try_reserve`, null). `BTreeMap` knows no such thing: before each
+//! insertion there is a reserve to give up for it. What cannot be done without ends in
+//! `alloc_error`, as the last act: a panic, after which QEMU exits with 1. All of it is recorded,
+//! as in `recorded-kernel`, and can be replayed.
 #![no_std]
 #![no_main]
 
@@ -38,7 +38,8 @@ const FILE_BYTES_MAX: usize = 1500;
 #[riscv_rt::entry]
 fn main() -> ! {
     say(format_args!("kernel: booting"));
-    // SAFETY: the first call of this hart's, which is the only one; there are no interrupt handlers.
+    // SAFETY: the first call of this hart's, which is the only one; there are no interrupt
+    // handlers.
     unsafe { kernel::init() };
     ALLOCATOR.start();
     let (fresh, table) = (capacity(), Line::of_table());
@@ -156,8 +157,8 @@ fn press(round: usize) {
     assert!(second > 50, "what was shed is used again");
 }
 
-/// The largest request that is granted, in bytes, by halving. It asks the allocator itself: the compiler may
-/// take a call of `alloc::alloc::alloc` away, and what it was granted for granted.
+/// The largest request that is granted, in bytes, by halving. It asks the allocator itself: the
+/// compiler may take a call of `alloc::alloc::alloc` away, and what it was granted for granted.
 fn capacity() -> usize {
     let (mut granted, mut refused) = (0, Geometry::published().bytes() as usize + 1);
     while granted + 1 < refused {

@@ -1,5 +1,5 @@
-//! A kernel that boots with `kmem` as its global allocator, and records what it asks of it: the trace
-//! goes over the console, among the kernel's own messages, and is replayed on the host.
+//! A kernel that boots with `kmem` as its global allocator, and records what it asks of it: the
+//! trace goes over the console, among the kernel's own messages, and is replayed on the host.
 //!
 //! ```text
 //! qemu-exec target/riscv64gc-unknown-none-elf/release/recorded-kernel > console.log
@@ -33,7 +33,8 @@ static ALLOCATOR: Recorder<OsGlobalAlloc, Lines<Console>, 1024> =
 #[riscv_rt::entry]
 fn main() -> ! {
     say(format_args!("kernel: booting"));
-    // SAFETY: the first call of this hart's, which is the only one; there are no interrupt handlers.
+    // SAFETY: the first call of this hart's, which is the only one; there are no interrupt
+    // handlers.
     unsafe { kernel::init() };
     ALLOCATOR.start();
     for round in 0..40 {
@@ -47,8 +48,8 @@ fn main() -> ! {
     leave(0)
 }
 
-/// What kernels do with a heap: tables by name, growing lists, queues, text. Returns what is left of
-/// each.
+/// What kernels do with a heap: tables by name, growing lists, queues, text. Returns what is left
+/// of each.
 fn work(round: usize) -> (usize, usize) {
     let mut devices: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let mut messages = VecDeque::new();

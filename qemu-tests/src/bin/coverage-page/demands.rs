@@ -1,5 +1,6 @@
-//! What is demanded: floors below which no share may fall, and a reason for each line of `kmem` that is
-//! not reached. Both are files that people edit; a reason for a line that is reached is out of date.
+//! What is demanded: floors below which no share may fall, and a reason for each line of `kmem`
+//! that is not reached. Both are files that people edit; a reason for a line that is reached is out
+//! of date.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,8 @@
-//! One page of the lines that tests and traces reach, on the host and in the guest side by side; and
-//! whether that is enough (`demands.rs`). `scripts/coverage.sh` calls it.
+//! One page of the lines that tests and traces reach, on the host and in the guest side by side;
+//! and whether that is enough (`demands.rs`). `scripts/coverage.sh` calls it.
 //!
-//! Usage: coverage-page HOST GUEST OUT, the first two as `llvm-cov export --format=lcov` writes them.
+//! Usage: coverage-page HOST GUEST OUT, the first two as `llvm-cov export --format=lcov` writes
+//! them.
 
 mod demands;
 mod lines;
@@ -34,8 +35,8 @@ pre i { font-style: normal; color: #777; }
 .half { background: #fec; }
 </style>
 <h1>Coverage of kmem and harness</h1>
-<p>Of each line of code: how often the tests ran it on the host, and how often the regressions and drawn
-traces ran it in the riscv64 guest. Red: on neither side; yellow: on one of them.</p>
+<p>Of each line of code: how often the tests ran it on the host, and how often the regressions and
+drawn traces ran it in the riscv64 guest. Red: on neither side; yellow: on one of them.</p>
 ";
 
 fn main() -> Result<ExitCode> {

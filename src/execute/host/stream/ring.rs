@@ -1,7 +1,7 @@
 //! Ops and what they did, on their way from a worker to its parent, which judges them meanwhile.
 //!
-//! The worker writes down each op as it begins it, and then what it did. It waits where the parent is
-//! so many ops behind as there is room for; of a parent that waits, it knows nothing.
+//! The worker writes down each op as it begins it, and then what it did. It waits where the parent
+//! is so many ops behind as there is room for; of a parent that waits, it knows nothing.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicU64;

@@ -1,5 +1,6 @@
-//! A textbook heap to start from: the holes between blocks are a list, lowest address first; a block
-//! comes from the first hole that holds it, and a hole that is made merges with its neighbours.
+//! A textbook heap to start from: the holes between blocks are a list, lowest address first; a
+//! block comes from the first hole that holds it, and a hole that is made merges with its
+//! neighbours.
 
 use core::alloc::Layout;
 use core::ptr::null_mut;
