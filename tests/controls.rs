@@ -2,6 +2,8 @@
 //! on all of them, on the host and in the guest, or it cries wolf. One of them, made to lose
 //! memory, shows that it is not silent for want of hearing.
 
+#![allow(unsafe_code, reason = "a subject of its own calls an allocator")]
+
 use std::alloc::Layout;
 use std::slice;
 

@@ -1,6 +1,8 @@
 //! A fuzz target says how its process ends from within a signal handler: without memory, since
 //! whatever was interrupted may hold the allocator's lock.
 
+#![allow(unsafe_code, reason = "a subject of its own calls an allocator")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::env;

@@ -1,6 +1,8 @@
 //! Exhaustive exploration: that it reaches every state there is, judges every transition, and
 //! finds the shortest way to what is broken.
 
+#![allow(unsafe_code, reason = "a subject of its own calls an allocator")]
+
 use std::alloc::Layout;
 use std::fmt;
 use std::fs;

@@ -1,5 +1,7 @@
 //! What is written of a find: what its replays did, on each side that was there.
 
+#![allow(unsafe_code, reason = "a subject of its own calls an allocator")]
+
 use std::alloc::Layout;
 use std::fs;
 use std::path::Path;

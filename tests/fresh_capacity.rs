@@ -1,6 +1,8 @@
 //! What a fresh heap grants is measured before anything is judged by it, in a child: an allocator
 //! that does not survive a request on a fresh heap is found by that, and stops nothing else.
 
+#![allow(unsafe_code, reason = "a subject of its own calls an allocator")]
+
 use std::alloc::Layout;
 use std::ptr::null_mut;
 use std::sync::atomic::AtomicU32;

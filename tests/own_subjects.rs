@@ -1,6 +1,8 @@
 //! A binary with subjects of its own, of which one has a wrong adapter and another an allocator
 //! that does not survive its first call: each command runs those that it uses.
 
+#![allow(unsafe_code, reason = "a subject of its own calls an allocator")]
+
 use std::alloc::Layout;
 use std::fs;
 use std::process::ExitCode;

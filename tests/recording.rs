@@ -2,6 +2,8 @@
 //! guest are replayed as they are, and a bug planted in a long one becomes a few lines that the
 //! guest shows too.
 
+#![allow(unsafe_code, reason = "a subject of its own calls an allocator")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};

@@ -1,6 +1,8 @@
 //! A find as a Rust test for the allocator's own suite: it compiles without the rig, fails on the
 //! allocator that it was found in, by the rule found, and passes on the one without the bug.
 
+#![allow(unsafe_code, reason = "a subject of its own calls an allocator")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

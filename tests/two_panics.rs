@@ -1,6 +1,8 @@
 //! Two panics in one kind of call are two finds, and each stays the one that it is.
 //! A fuzz target dies of a panic, so it is tried in a child.
 
+#![allow(unsafe_code, reason = "a subject of its own calls an allocator")]
+
 use std::alloc::Layout;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -9,6 +9,8 @@
 //!
 //! `scripts/miri.sh` runs this under Miri; anywhere else it is a test as others are.
 
+#![allow(unsafe_code, reason = "a subject of its own calls an allocator")]
+
 use std::alloc::{Layout, alloc, dealloc};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

@@ -1,6 +1,8 @@
 //! The clock of measurements: CPU time of the calling thread, which others on the machine do not
 //! use up. Wall time would charge the longer of two runs for every time slice that it lost.
 
+#![allow(unsafe_code, reason = "it asks for the time of a thread")]
+
 use std::time::Duration;
 
 /// CPU time that this thread has used.

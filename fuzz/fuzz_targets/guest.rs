@@ -1,6 +1,7 @@
 //! Fuzzes `kmem` three ways at once: on the host, in a riscv64 guest whose coverage leads the way
 //! too, and in the reference model.
 #![no_main]
+#![allow(unsafe_code, reason = "it hands counters to libFuzzer")]
 
 #[cfg(feature = "libafl")]
 use libafl_libfuzzer as _;

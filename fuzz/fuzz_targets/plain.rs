@@ -4,6 +4,7 @@
 //! it as cargo-fuzz does by default: everything instrumented. Only the tally at the end is not
 //! usual.
 #![no_main]
+#![allow(unsafe_code, reason = "it calls an allocator")]
 
 use std::alloc::Layout;
 

@@ -2,6 +2,8 @@
 //! every block filled. Nothing is judged: what AddressSanitizer or a panic shows is all there is to
 //! see.
 
+#![allow(unsafe_code, reason = "it calls an allocator")]
+
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 
 use arbitrary::Arbitrary;

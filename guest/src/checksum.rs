@@ -4,6 +4,8 @@
 //! Taken once at boot, compared after everything that went wrong. Stack and buffers are not in it:
 //! they mean nothing between two requests.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The sum at boot. It lies outside the memory it sums up (in bss).

@@ -2,6 +2,8 @@
 //!
 //! Under QEMU it is that number only with `-icount shift=0`; without, a clock of the host's.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use riscv::register::{instret, mcounteren, scounteren};
 
 use crate::privilege::{Privilege, privilege};

@@ -3,6 +3,8 @@
 //! there. They are ordinary memory, which the host maps like all of the guest's, so the host reads
 //! and clears them where they are. An image that is not instrumented has none.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 unsafe extern "C" {
     static mut __start_counters: [u64; 0];
     static mut __stop_counters: [u64; 0];

@@ -5,6 +5,8 @@
 //! longer each time. The timer never interrupts: `mstatus.MIE` or `SIE` is off, and `mie.MTIE` or
 //! `sie.STIE` is on only around `wfi` (in user mode the first would interrupt regardless).
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use riscv::interrupt::{machine, supervisor};
 use riscv::register::{mie, sie, time};
 

@@ -41,6 +41,7 @@
 //! outlives a request except the heap's guard: whatever a subject does, the next trace starts like
 //! the first.
 #![no_std]
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
 
 mod bounds;
 mod checksum;

@@ -1,6 +1,8 @@
 //! The memory that host and guest share, and the buffers that requests are run in: every reference
 //! to fixed memory that the guest makes is made here.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 

@@ -1,6 +1,8 @@
 //! The guest has no allocator of its own. Two of its subjects' crates link `alloc`, for its types
 //! alone, and a program that links `alloc` must name one: this one has nothing to give.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use core::alloc::{GlobalAlloc, Layout};
 
 struct NoMemory;

@@ -14,6 +14,8 @@
 //! Every address is mapped to itself, in pages of 4 KiB. A table is the type that the page
 //! allocator [`kmem`] gives a page to.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use core::cell::UnsafeCell;
 use core::ops::Range;
 

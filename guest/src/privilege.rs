@@ -1,6 +1,8 @@
 //! The mode that the guest itself runs in, settled at boot: it decides how a subject is kept within
 //! its bounds, where traps go, and who wakes a hart that sleeps.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// The mode of the guest's own code.

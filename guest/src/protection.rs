@@ -17,6 +17,8 @@
 //!
 //! The first three are locked: they hold for machine mode too, and until the next boot.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use core::mem::offset_of;
 
 use harness::mailbox::{HEAP_ADDRESS, MAILBOX_ADDRESS, Mailbox, SIDE_ADDRESS, SIDE_BYTES};

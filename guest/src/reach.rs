@@ -5,6 +5,8 @@
 //! pages only while `sstatus.SUM` is set. So one bit decides: the guest's code runs with it set, a
 //! trace from its first op to its last with it clear.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use core::arch::asm;
 
 /// `sstatus.SUM`.

@@ -1,5 +1,7 @@
 //! From a failure back to the next request.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use core::arch::asm;
 
 use crate::layout::STACK;

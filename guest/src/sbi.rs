@@ -1,5 +1,7 @@
 //! What the guest asks of the firmware: to be woken.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use core::arch::asm;
 
 /// The extension TIME of SBI 0.2 and later.

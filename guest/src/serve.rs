@@ -1,5 +1,7 @@
 //! The requests of the host.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use harness::entry::Entry;
 use harness::execute::{Plan, execute};
 use harness::geometry::PAGE_BYTES;

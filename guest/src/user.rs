@@ -8,6 +8,8 @@
 //! The harness's part of a run is in user mode as well, because to switch around each call of the
 //! subject costs more than the call: so user mode reaches the transcript too.
 
+#![allow(unsafe_code, reason = "it is the machine's side of a kernel")]
+
 use core::arch::asm;
 
 use riscv::register::mstatus::{self, MPP};

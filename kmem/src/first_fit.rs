@@ -38,6 +38,8 @@
 //! Invariant between calls: chunks tile `[head, tail)`, each at least 16 bytes and a multiple of
 //! 8, no two free ones are neighbours, and the side memory says the same (`audit`).
 
+#![allow(unsafe_code, reason = "it keeps headers in the memory that it manages")]
+
 mod audit;
 mod edit;
 mod extent;

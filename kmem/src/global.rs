@@ -9,6 +9,8 @@
 //! There is no lock: the functions are for a single hart, and must not be called from an interrupt
 //! handler that can interrupt them. Each is unsafe for that reason.
 
+#![allow(unsafe_code, reason = "it has the heap of a kernel in a static")]
+
 use core::alloc::Layout;
 
 use crate::first_fit::{FirstFit, Hardening};

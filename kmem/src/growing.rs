@@ -27,6 +27,8 @@
 //! | `grow` | taking pages and giving them back |
 //! | `chunks` | the walk over all regions |
 
+#![allow(unsafe_code, reason = "it keeps headers in the memory that it manages")]
+
 mod chunks;
 mod grow;
 

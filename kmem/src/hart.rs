@@ -4,6 +4,8 @@
 //! before a lock is asked for and let in again after it was given back: a handler that runs while
 //! the hart merely waits would queue up behind it, and nobody would move.
 
+#![allow(unsafe_code, reason = "it masks interrupts")]
+
 #[cfg(any(target_arch = "riscv32", target_arch = "riscv64"))]
 use core::arch::asm;
 use core::hint;

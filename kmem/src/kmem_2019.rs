@@ -11,6 +11,8 @@
 //! - one coalesce pass merges pairs only, so that free chunks stay side by side;
 //! - `kfree` trusts its pointer.
 
+#![allow(unsafe_code, reason = "it keeps headers in the memory that it manages")]
+
 use core::alloc::Layout;
 use core::fmt;
 use core::ptr::{self, null_mut};

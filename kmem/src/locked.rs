@@ -1,5 +1,7 @@
 //! A value for many harts: one of them at a time, and no interrupt handler in between.
 
+#![allow(unsafe_code, reason = "it shares a heap between harts")]
+
 use core::fmt;
 use core::marker::PhantomData;
 

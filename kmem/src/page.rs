@@ -10,6 +10,11 @@
 //! Invariant between calls: a descriptor is 0 (free), TAKEN, or TAKEN and LAST; every taken page
 //! is followed by taken pages up to one that is last.
 
+#![allow(
+    unsafe_code,
+    reason = "it keeps descriptors in the memory that it manages"
+)]
+
 mod as_source;
 mod scan;
 

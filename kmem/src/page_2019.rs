@@ -10,6 +10,11 @@
 //!   descriptors are then read (and written) as if they were descriptors;
 //! - `dealloc` accepts any address in an allocation, and frees from there on.
 
+#![allow(
+    unsafe_code,
+    reason = "it keeps descriptors in the memory that it manages"
+)]
+
 use core::fmt;
 use core::ptr::null_mut;
 

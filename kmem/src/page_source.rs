@@ -1,5 +1,7 @@
 //! Where a heap that grows takes its pages from.
 
+#![allow(unsafe_code, reason = "the pages it hands out are raw memory")]
+
 use core::ops::Range;
 
 /// Hands out pages by their place. Ranges are addresses, multiples of the page size.

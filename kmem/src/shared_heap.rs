@@ -11,6 +11,8 @@
 //! depend on any block's size. What is refused panics after the lock was given back: the panic's
 //! handler may allocate.
 
+#![allow(unsafe_code, reason = "it shares a heap between harts")]
+
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::null_mut;
 

@@ -1,6 +1,8 @@
 //! Zeroing: by words for the correct generation, and in a way that stays well behaved when the
 //! published one asks for far too much.
 
+#![allow(unsafe_code, reason = "it writes raw memory")]
+
 use core::hint::black_box;
 
 use crate::align::PAGE_SIZE;

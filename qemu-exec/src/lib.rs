@@ -38,8 +38,6 @@
 //! # Ok::<(), qemu_exec::Error>(())
 //! ```
 
-#![deny(unsafe_code)]
-
 mod entry;
 mod error;
 mod exit;

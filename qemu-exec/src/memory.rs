@@ -7,7 +7,7 @@
 //! It hands out raw pointers only. The guest writes at any moment, behind the compiler's back:
 //! no reference into this memory would be sound. Use atomics or volatile accesses.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "it maps memory that a guest shares")]
 
 use std::fs::File;
 use std::io;

@@ -1,6 +1,6 @@
 //! No process outlives the one that has started it, however that ends.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "it ties a child to its parent")]
 
 use std::io;
 

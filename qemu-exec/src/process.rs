@@ -3,7 +3,7 @@
 //! Invariant: a `Process` that has no `exit` yet is an unreaped child, so its id is its own and no
 //! signal can reach a stranger.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "it sets up and signals a child")]
 
 use std::io;
 use std::os::fd::RawFd;

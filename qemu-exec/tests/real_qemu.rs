@@ -2,6 +2,8 @@
 //!
 //! Without QEMU these fail with the command that installs it.
 
+#![allow(unsafe_code, reason = "it looks at memory that a guest shares")]
+
 mod processes;
 mod tiny_guest;
 

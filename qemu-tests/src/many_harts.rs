@@ -4,6 +4,8 @@
 //! contexts make one trace, in the order in which the calls were made, and that trace is judged as
 //! any other: by contract, and byte for byte by the exact model of `kmem`'s policy.
 
+#![allow(unsafe_code, reason = "it looks at memory that a guest shares")]
+
 #[path = "../many-harts/src/record.rs"]
 pub mod record;
 

@@ -1,6 +1,8 @@
 //! A signal that ends the process takes the line of its progress along: the shell's prompt begins
 //! where that was.
 
+#![allow(unsafe_code, reason = "it handles signals")]
+
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 

@@ -1,5 +1,7 @@
 //! gdb, as a child of the rig: it has the terminal, and it dies with the rig.
 
+#![allow(unsafe_code, reason = "it starts a child that ends with it")]
+
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;

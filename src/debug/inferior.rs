@@ -1,6 +1,8 @@
 //! The process that gdb debugs on the host: it runs a trace itself, without a worker, and calls a
 //! function of a name that is easily found before the op in question.
 
+#![allow(unsafe_code, reason = "it is what a debugger stops in")]
+
 use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicU64;

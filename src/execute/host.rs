@@ -1,6 +1,11 @@
 //! Runs traces on this machine, each in a forked worker, so that no crash or hang of a subject
 //! reaches the rig.
 
+#![allow(
+    unsafe_code,
+    reason = "workers are forked, share memory and run a subject"
+)]
+
 pub(crate) mod region;
 pub(crate) mod shared;
 mod stream;

@@ -1,6 +1,8 @@
 //! Runs traces in this very process, without a net: for whoever already is a worker, or a fuzz
 //! target, whose engine catches its crashes.
 
+#![allow(unsafe_code, reason = "it runs a subject in this process")]
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::ops::ControlFlow;

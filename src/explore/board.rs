@@ -1,6 +1,8 @@
 //! What the searching process tells its parent, which may outlive it: how far it is, what it has
 //! found, and what each of its threads is trying right now, so that a crash has a culprit.
 
+#![allow(unsafe_code, reason = "it is shared memory")]
+
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 

@@ -3,6 +3,8 @@
 //! Forking a process under AddressSanitizer takes tens of milliseconds, so one worker serves until
 //! an input ends it. Inputs and answers go through shared memory.
 
+#![allow(unsafe_code, reason = "it is shared memory")]
+
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};

@@ -1,5 +1,7 @@
 //! What the sanitizers' runtimes ask for by symbol, so that a plain `cargo fuzz run` has it too.
 
+#![allow(unsafe_code, reason = "it defines what sanitizers look for by name")]
+
 use std::ffi::{CStr, c_char};
 
 /// What AddressSanitizer is told before the user's `ASAN_OPTIONS`.

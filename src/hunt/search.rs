@@ -13,6 +13,8 @@
 //! What fresh heaps grant is measured before the first case. A request that a subject does not
 //! survive then is a suspect too.
 
+#![allow(unsafe_code, reason = "it is shared memory")]
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};

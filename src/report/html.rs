@@ -180,6 +180,7 @@ struct Shown<'a> {
 }
 
 #[cfg(test)]
+#[allow(unsafe_code, reason = "a subject of its own is an allocator")]
 mod tests {
     use std::alloc::Layout;
     use std::ptr::null_mut;

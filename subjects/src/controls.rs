@@ -6,6 +6,8 @@
 //! of the crates is copied, and nothing is worked around silently: a request that a crate does not
 //! serve as [`core::alloc::Layout`] asks is left out by the declaration, with the reason beside it.
 
+#![allow(unsafe_code, reason = "an adapter calls an allocator")]
+
 mod ax_slab;
 mod buddy_alloc;
 mod buddy_system;

@@ -1,5 +1,7 @@
 //! The allocators that this project brings along, each an adapter of a few lines.
 
+#![allow(unsafe_code, reason = "an adapter calls an allocator")]
+
 mod complete_pages;
 mod first_fit_heap;
 mod growing_heap;

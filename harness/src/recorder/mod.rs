@@ -58,6 +58,8 @@
 //! );
 //! ```
 
+#![allow(unsafe_code, reason = "it stands between a program and its allocator")]
+
 mod blocks;
 mod exclusive;
 mod lines;

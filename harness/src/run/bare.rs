@@ -3,6 +3,8 @@
 //! No block is filled, nothing is observed, and the heap is as the last run left it. Misuse and
 //! checkpoints are left out.
 
+#![allow(unsafe_code, reason = "it makes a trace's calls on a subject")]
+
 use core::alloc::Layout;
 
 use crate::run::heap::request;

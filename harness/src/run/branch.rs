@@ -4,6 +4,11 @@
 //! restored between two tries are the bytes of the region and of the side memory. Everything is
 //! checked after each try, as in strict strength. Like [`crate::run::execute`] it judges nothing.
 
+#![allow(
+    unsafe_code,
+    reason = "it passes on what a subject asks of its callers"
+)]
+
 use crate::observation::{Observation, Outcome};
 use crate::run::execute::{Plan, step};
 use crate::run::ground::Ground;

@@ -4,6 +4,11 @@
 //! observations. It ends early, on both sides alike, once a block has left the heap or the chunk
 //! walk has broken, so that it never runs on into a heap that is already lost.
 
+#![allow(
+    unsafe_code,
+    reason = "it passes on what a subject asks of its callers"
+)]
+
 use core::ops::ControlFlow;
 
 use crate::observation::{Contents, Observation, Outcome};

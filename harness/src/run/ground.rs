@@ -14,6 +14,8 @@
 //! After any other run, and once in `RUNS_MAX` in any case, the whole heap is filled: a stray store
 //! that nothing noticed does not live long. Whatever is found is run again on a fresh heap besides.
 
+#![allow(unsafe_code, reason = "it fills heap memory")]
+
 use core::slice::from_raw_parts_mut;
 
 use crate::run::pattern::Pattern;

@@ -10,6 +10,8 @@
 //! Invariant: a slot is live iff the subject granted its block, the block lies inside the heap,
 //! and it was not freed since.
 
+#![allow(unsafe_code, reason = "it calls subjects and touches heap memory")]
+
 mod capacity;
 mod contents;
 mod meter;

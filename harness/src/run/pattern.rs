@@ -10,6 +10,8 @@
 //! no two words in a row are right. So neither a shifted copy nor what another block held passes
 //! for what was filled in.
 
+#![allow(unsafe_code, reason = "it fills and checks blocks")]
+
 #[cfg(test)]
 mod tests;
 

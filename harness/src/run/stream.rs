@@ -12,6 +12,11 @@
 //! verified just before, at the window's end. Always in fast strength: what is found is then looked
 //! at strictly.
 
+#![allow(
+    unsafe_code,
+    reason = "it passes on what a subject asks of its callers"
+)]
+
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;

@@ -3,6 +3,8 @@
 //! The trait speaks of pointers; only [`crate::run::heap::Heap`] calls it, and nothing above sees
 //! one.
 
+#![allow(unsafe_code, reason = "the calls of an allocator are unsafe")]
+
 pub mod declaration;
 pub mod entry;
 pub mod global;

@@ -19,6 +19,8 @@
 //! hung or dead, which the host tells from outside. Everything is atomics (see [`Transcript`]), so
 //! neither side can make the other's memory unsound.
 
+#![allow(unsafe_code, reason = "it takes ops out of shared memory")]
+
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};

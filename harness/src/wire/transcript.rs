@@ -7,6 +7,8 @@
 //! called, `observed` after its record is complete, `end` last. No complete record means the op
 //! was never finished.
 
+#![allow(unsafe_code, reason = "it is shared memory")]
+
 use core::fmt;
 use core::mem::offset_of;
 use core::ops::ControlFlow;

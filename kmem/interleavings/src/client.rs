@@ -1,6 +1,8 @@
 //! What a hart asks of the heap, and what it holds the heap to: no two blocks overlap, contents
 //! stay.
 
+#![allow(unsafe_code, reason = "it uses blocks of raw memory")]
+
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::{Arc, Mutex};
 

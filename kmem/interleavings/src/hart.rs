@@ -4,6 +4,8 @@
 //! once when it lets interrupts in again, while it waits, and in the middle of its work on the
 //! heap. Loom chooses when the line is raised, so each point is tried.
 
+#![allow(unsafe_code, reason = "it masks modelled interrupts")]
+
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::thread::panicking;

@@ -1,5 +1,7 @@
 //! A small heap in which loom sees every access, audited after each.
 
+#![allow(unsafe_code, reason = "it hands memory to a heap")]
+
 use kmem::{FreeError, Heap, Kmem};
 use loom::cell::UnsafeCell;
 

@@ -1,5 +1,7 @@
 //! Locks and harts with a defect each. A checker that passes one of them would pass anything.
 
+#![allow(unsafe_code, reason = "it locks wrongly on purpose")]
+
 use std::marker::PhantomData;
 
 use kmem::Hart;

@@ -6,6 +6,8 @@
 //! `endless` those of either kind that never return, `words` what is said of refusals and tables,
 //! `shared` one heap of several threads, `refusals`, `pages` and `global` what their names say.
 
+#![allow(unsafe_code, reason = "tests call allocators and touch their memory")]
+
 mod arena;
 #[cfg(not(miri))] // Miri starts no processes.
 mod endless;

@@ -1,5 +1,7 @@
 //! What the kernels in `bin` have in common: memory for the page allocator, and how a panic ends.
 
+#![allow(unsafe_code, reason = "a kernel hands its memory to its heap")]
+
 pub mod virt;
 
 use core::cell::UnsafeCell;

@@ -1,6 +1,8 @@
 //! What a kernel needs of QEMU's machine `virt`: a console, and a way out. `many-harts`, a package
 //! of its own, includes this file as well.
 
+#![allow(unsafe_code, reason = "it drives devices")]
+
 use core::fmt::{self, Write};
 
 /// The UART.

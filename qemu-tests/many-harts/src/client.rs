@@ -1,5 +1,7 @@
 //! What a context asks of the heap: calls drawn from a seed, on blocks whose bytes it knows.
 
+#![allow(unsafe_code, reason = "it uses blocks of raw memory")]
+
 use core::alloc::{GlobalAlloc, Layout};
 
 use crate::mailbox;

@@ -1,5 +1,7 @@
 //! The heaps that the image can boot with: the one that is shipped, and two with a planted defect.
 
+#![allow(unsafe_code, reason = "it hands memory to a heap")]
+
 use core::alloc::GlobalAlloc;
 use core::cell::UnsafeCell;
 use core::sync::atomic::Ordering::Acquire;

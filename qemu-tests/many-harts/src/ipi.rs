@@ -1,5 +1,7 @@
 //! `virt`'s device for interrupts between harts, by which one wakes another.
 
+#![allow(unsafe_code, reason = "it drives devices")]
+
 /// Software interrupts, a word a hart.
 const SOFTWARE: usize = 0x0200_0000;
 

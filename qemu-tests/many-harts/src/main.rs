@@ -12,6 +12,7 @@
 //! (`qemu-tests/tests/many_harts.rs`).
 #![no_std]
 #![no_main]
+#![allow(unsafe_code, reason = "a kernel has an entry point")]
 
 mod client;
 mod heap;

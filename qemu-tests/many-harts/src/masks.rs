@@ -1,5 +1,7 @@
 //! Whether masking masks, in the status of either mode.
 
+#![allow(unsafe_code, reason = "it masks interrupts")]
+
 use kmem::{Hart, Machine, Supervisor};
 use riscv::register::mstatus;
 

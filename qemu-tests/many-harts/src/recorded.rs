@@ -1,6 +1,8 @@
 //! A heap that writes down each call while it has the lock, so that the records are in the order in
 //! which the calls were really made.
 
+#![allow(unsafe_code, reason = "it calls a heap")]
+
 use kmem::{FreeError, Heap, Kmem};
 
 use crate::mailbox;

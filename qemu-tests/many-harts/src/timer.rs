@@ -1,5 +1,7 @@
 //! Each hart's timer, which goes off at any moment; its handler allocates and frees.
 
+#![allow(unsafe_code, reason = "it handles interrupts")]
+
 use core::cell::UnsafeCell;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;

@@ -1,5 +1,7 @@
 //! The guest's RAM, as far as the rig touches it: the mailbox, and the coverage counters.
 
+#![allow(unsafe_code, reason = "it looks at memory that the guest shares")]
+
 use std::slice;
 use std::sync::atomic::AtomicU64;
 

@@ -8,6 +8,7 @@
 //! as in `recorded-kernel`, and can be replayed.
 #![no_std]
 #![no_main]
+#![allow(unsafe_code, reason = "a kernel has an entry point and an allocator")]
 
 extern crate alloc;
 

@@ -9,6 +9,7 @@
 //! It shares nothing with the guest that runs traces.
 #![no_std]
 #![no_main]
+#![allow(unsafe_code, reason = "a kernel has an entry point and an allocator")]
 
 extern crate alloc;
 

@@ -2,6 +2,8 @@
 //! right and on wrong allocators: what is kept by address, in place and from run to run changes no
 //! verdict.
 
+#![allow(unsafe_code, reason = "it is shared memory")]
+
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
