@@ -11,7 +11,7 @@
 //! | know the subjects by name, and try those of others | [`registry`], [`adapter`] |
 //! | draw and mutate traces | [`generate`], [`mutate`] |
 //! | run them | [`executor`] (the interface), [`host`], [`guest`], [`in_process`] |
-//! | judge them | [`rules`], [`model`], [`judge`], [`compare`] (host against guest) |
+//! | judge them | [`rules`], [`model`], [`judge`], [`differential`] (host against guest) |
 //! | run and shorten traces that do not fit into memory | [`long`] |
 //! | make finds small and keep them | [`minimize`], [`regression`], [`finds`], [`triage`], [`reproducer`] |
 //! | fuzz several targets for days | [`campaign`] |

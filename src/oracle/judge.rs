@@ -8,7 +8,8 @@
 //!
 //! It touches no heap, so host and guest are judged by the same code, and each rule is tested
 //! without an allocator. Each stage is judged only if its set is; the stages come in the order of
-//! [`Rule::ALL`], so the first one that objects has the rule to report.
+//! [`Rule::ALL`](crate::oracle::rules::Rule::ALL), so the first one that objects has the rule to
+//! report.
 //!
 //! Some things end the judging, or most of it, without a finding:
 //! - a granted request that was larger than the heap, where the contract is not judged: nothing
