@@ -148,7 +148,6 @@ const MEMORY_PAUSE: Duration = Duration::from_secs(5);
 /// When the target does not build or run.
 pub fn memory(root: &Path, target: &Path) -> Result<[Figure; 2]> {
     fs::create_dir_all(target).with_context(|| format!("cannot create {}", target.display()))?;
-    let target = &target.canonicalize()?;
     let variant = VARIANTS.iter().find(|variant| variant.name == "kmem -O");
     let binary = build(variant.context("a variant of this name")?, root, target)?;
     let mut command = command(&binary, target, 1, MEMORY_TIME);
@@ -206,6 +205,8 @@ pub fn build_target(package: &Path, name: &str, flags: &[&str], target: &Path) -
     let package = package
         .canonicalize()
         .with_context(|| format!("cannot find {}", package.display()))?;
+    // Cargo runs in the package's folder, from which a relative path would lead elsewhere.
+    let target = &std::path::absolute(target).context("cannot tell where this runs")?;
     let mut command = Command::new("cargo");
     command
         .args(["+nightly", "fuzz", "build", name, "--fuzz-dir"])
