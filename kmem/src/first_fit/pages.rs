@@ -162,10 +162,7 @@ impl<V: Variant> FirstFit<V> {
     /// Whether the heap's pages end before this word, which is not the tail.
     #[inline]
     pub(super) fn ends_region(&self, at: usize) -> bool {
-        if !V::GROWS {
-            return false;
-        }
-        let is_border = !self.pages.is_whole() && at.is_multiple_of(PAGE_WORDS);
+        let is_border = V::GROWS && !self.pages.is_whole() && at.is_multiple_of(PAGE_WORDS);
         is_border && !self.pages.has(at / PAGE_WORDS)
     }
 
